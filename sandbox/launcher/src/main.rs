@@ -1,0 +1,2 @@
+//! stockade-launcher
+fn main() {}
