@@ -1,1 +1,38 @@
-//! stockade-plan
+//! The data that crosses Stockade's privilege line.
+//!
+//! # Terminology
+//!
+//! * A [`Plan`] is a policy compiled for one job on one host: what the job sees ([`View`]), what confines it
+//!   ([`Landlock`], [`Filter`], [`Rlimits`]), what it may use up ([`Limits`]) and what is run ([`Command`]).
+//! * [`Request`] and [`Reply`] travel between the supervisor and the launcher, one datagram each.
+//! * [`Report`] is what a sandbox's own init says of its set-up and of its job, on the status pipe.
+//! * [`Evidence`] is what init read back from the kernel before the job's first instruction.
+//! * [`Stage`] names the steps of set-up, in order; a [`SetupError`] says which one failed.
+//!
+//! Every type here is parsed on the way in: a decoded value is within its bounds, or decoding fails. Neither
+//! side reads text that a person wrote.
+#![forbid(unsafe_code)]
+
+mod bounded;
+mod codec;
+mod confinement;
+mod evidence;
+mod job;
+mod limits;
+mod name;
+mod plan;
+mod stage;
+mod view;
+mod wire;
+
+pub use bounded::{List, OutOfBounds};
+pub use codec::{CodecError, FRAME_MAX, STATUS_FRAME_MAX, decode, encode};
+pub use confinement::{Access, FILTER_MAX, Filter, Instruction, Landlock, LandlockRule, Rlimits};
+pub use evidence::{Evidence, Mounted, Namespaces, StageTime};
+pub use job::{Command, EnvVar, Input, Output, WORK_DIR};
+pub use limits::{CPU_PERIOD_US, Limits};
+pub use name::{AbsPath, Arg, EnvName, FileName, Hostname, NameError, RelPath};
+pub use plan::{Digest, PLAN_VERSION, Plan};
+pub use stage::{Errno, SetupError, Stage};
+pub use view::{Device, Entry, View};
+pub use wire::{Ended, Found, LauncherFacts, NotCollected, Reply, Report, Request, Rusage};

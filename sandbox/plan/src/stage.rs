@@ -1,0 +1,116 @@
+//! The steps of set-up, and the error that names one.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! stages {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+        /// A step of set-up, in the order of [`Stage::ALL`].
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Stage { $($(#[$doc])* $variant,)* }
+
+        impl Stage {
+            /// Every stage, in order.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// Its name, as errors and `--fail-at` spell it.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+        }
+    };
+}
+
+stages! {
+    /// The launcher checks the request: bounds, versions, descriptors.
+    Request = "request",
+    /// The launcher builds the view's mount tree, or takes the one it keeps.
+    View = "view",
+    /// The launcher clones init into new namespaces and into the job's control group.
+    Clone = "clone",
+    /// Init joins the version 1 control groups, where the host has its controllers there.
+    Cgroup = "cgroup",
+    /// Init takes a cgroup namespace rooted in the job's own group.
+    CgroupNamespace = "cgroup_namespace",
+    /// Init mounts the view, `/proc` and the work tmpfs.
+    Mounts = "mounts",
+    /// Init makes the view its root; the host's root is gone.
+    PivotRoot = "pivot_root",
+    /// Init copies the inputs into `/job`.
+    Inputs = "inputs",
+    /// Init names the host.
+    Hostname = "hostname",
+    /// Init clones the job's process into its own user namespace and writes its maps.
+    UserNamespace = "user_namespace",
+    /// The job's process sets its resource limits.
+    Rlimits = "rlimits",
+    /// It takes its ids and gives up all groups.
+    Ids = "ids",
+    /// It empties all five capability sets and locks the secure bits.
+    Capabilities = "capabilities",
+    /// It sets no_new_privs.
+    NoNewPrivs = "no_new_privs",
+    /// It enters its Landlock domain.
+    Landlock = "landlock",
+    /// It takes its standard streams and closes every other descriptor.
+    Descriptors = "descriptors",
+    /// It installs its system-call filter.
+    Seccomp = "seccomp",
+    /// It reads back what is in force and compares it with the plan.
+    ReadBack = "read_back",
+    /// Init gives up its own privileges.
+    InitConfine = "init_confine",
+    /// The job's process executes the command by descriptor.
+    Exec = "exec",
+}
+
+impl Stage {
+    /// The stage of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|stage| stage.name() == name)
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// An error number of the kernel, errno(3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Errno(pub i32);
+
+impl fmt::Display for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", std::io::Error::from_raw_os_error(self.0))
+    }
+}
+
+/// A step of set-up failed; the job did not start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("sandbox set-up failed at `{stage}`: {call} `{target}`: {errno}")]
+pub struct SetupError {
+    /// Which step.
+    pub stage: Stage,
+    /// The system call, or the check, that failed.
+    pub call: String,
+    /// What it was applied to.
+    pub target: String,
+    /// What the kernel answered.
+    pub errno: Errno,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_stage_is_found_by_its_name() {
+        for stage in Stage::ALL {
+            assert_eq!(Stage::from_name(stage.name()), Some(*stage));
+        }
+        assert_eq!(Stage::from_name("nonsense"), None);
+    }
+}
