@@ -1,1 +1,31 @@
-//! stockade-sandbox
+//! The unprivileged side of Stockade's sandbox.
+//!
+//! A supervisor, while it is still root and has one thread, starts the launcher ([`LauncherProcess::start`]),
+//! takes a place for control groups ([`CgroupParent::prepare`]) and gives up root ([`drop_privileges`]). From
+//! then on a [`Sandbox`] runs jobs: each gets a control group whose limits are written and read back, is
+//! launched, watched, measured, and leaves nothing behind.
+#![forbid(unsafe_code)]
+
+mod cgroup;
+mod denial;
+mod enforcement;
+mod launcher;
+mod outcome;
+mod privilege;
+mod run;
+mod sandbox;
+mod status;
+mod streams;
+mod usage;
+mod watch;
+
+pub use cgroup::{CgroupConfig, CgroupError, CgroupParent, Hierarchy};
+pub use denial::Denial;
+pub use enforcement::{Enforcement, Layer, State};
+pub use launcher::{LaunchError, LauncherConfig, LauncherProcess};
+pub use outcome::{Captured, Collected, End, Limit, Outcome, OutputState};
+pub use privilege::{PrivilegeError, User, drop_privileges};
+pub use run::{RunError, SandboxJob};
+pub use sandbox::Sandbox;
+pub use streams::{Sink, Stdin};
+pub use usage::Usage;

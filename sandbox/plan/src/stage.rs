@@ -25,18 +25,18 @@ macro_rules! stages {
 stages! {
     /// The launcher checks the request: bounds, versions, descriptors.
     Request = "request",
-    /// The launcher builds the view's mount tree, or takes the one it keeps.
+    /// The launcher builds the view's mount namespace and pivots into it, or takes the one it keeps.
     View = "view",
-    /// The launcher clones init into new namespaces and into the job's control group.
+    /// The launcher clones init into a new pid namespace and straight into the job's cgroup2 group.
     Clone = "clone",
     /// Init joins the version 1 control groups, where the host has its controllers there.
     Cgroup = "cgroup",
-    /// Init takes a cgroup namespace rooted in the job's own group.
-    CgroupNamespace = "cgroup_namespace",
-    /// Init mounts the view, `/proc` and the work tmpfs.
+    /// Init takes network, ipc, uts and cgroup namespaces; the last is rooted in the job's own group.
+    Namespaces = "namespaces",
+    /// Init enters a copy of the view's mount namespace: its root is the view, the host's root is not in it.
+    EnterView = "enter_view",
+    /// Init mounts `/proc` and the work tmpfs.
     Mounts = "mounts",
-    /// Init makes the view its root; the host's root is gone.
-    PivotRoot = "pivot_root",
     /// Init copies the inputs into `/job`.
     Inputs = "inputs",
     /// Init names the host.

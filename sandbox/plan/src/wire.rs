@@ -103,10 +103,11 @@ pub enum Report {
     Ended {
         /// How.
         ended: Ended,
-        /// Bytes read by all its processes, by read(2) and its like: `rchar` of `/proc/self/io`, proc(5).
-        read_bytes: u64,
+        /// Bytes read by all its processes, by read(2) and its like: `rchar` of `/proc/self/io`, proc(5);
+        /// `None` where the kernel keeps no such count.
+        read_bytes: Option<u64>,
         /// Bytes written: `wchar`.
-        written_bytes: u64,
+        written_bytes: Option<u64>,
     },
     /// What became of one declared output; [`Report::Chunk`]s follow for a file that was found.
     Output {

@@ -1,0 +1,62 @@
+//! Init gives up its own privileges before the job's first instruction.
+
+use std::fs::File;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr,
+    RulesetCreatedAttr, RulesetError,
+};
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::sys::prctl;
+use nix::sys::stat::Mode;
+use stockade_plan::{Plan, WORK_DIR};
+
+use super::die_with_launcher;
+use crate::credentials::{give_up_capabilities, take_ids};
+use crate::steps::{During, Fault};
+use crate::sys;
+use crate::uids::HostId;
+
+/// What init opened while it still could.
+pub(crate) struct Prepared {
+    /// `/job`; outputs are opened beneath it.
+    pub(crate) work_dir: OwnedFd,
+    /// `/proc/self/io`, where the kernel has it: what all reaped processes read and wrote, proc(5).
+    pub(crate) io: Option<File>,
+}
+
+/// Takes the job's own host id, empties every capability set, and confines itself with Landlock and seccomp.
+pub(super) fn confine(plan: &Plan, host_id: HostId, lifeline: BorrowedFd<'_>) -> Result<Prepared, Fault> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let work_dir = open(WORK_DIR, flags, Mode::empty()).during("open", WORK_DIR)?;
+    let io = File::open("/proc/self/io").ok();
+    take_ids(host_id.raw(), host_id.raw())?;
+    give_up_capabilities()?;
+    // The job has the same host id: without this it could read init's memory through /proc; proc(5).
+    prctl::set_dumpable(false).during("PR_SET_DUMPABLE", "0")?;
+    die_with_launcher(lifeline)?;
+    prctl::set_no_new_privs().during("PR_SET_NO_NEW_PRIVS", "1")?;
+    restrict(&work_dir, plan.landlock.abi)
+        .map_err(|_| Fault::new("landlock_restrict_self", "init", Errno::EINVAL))?;
+    sys::seccomp_set_filter(&plan.init_filter.instructions).during("seccomp", "init")?;
+    Ok(Prepared { work_dir, io })
+}
+
+/// Init may read beneath `/job` and nothing else. Signals are not scoped: it has to kill the job's processes.
+fn restrict(work_dir: &OwnedFd, abi: u8) -> Result<(), RulesetError> {
+    let abi = ABI::from(i32::from(abi));
+    let mut ruleset = Ruleset::default()
+        .set_compatibility(CompatLevel::HardRequirement)
+        .handle_access(AccessFs::from_all(abi))?;
+    let network = AccessNet::from_all(abi);
+    if !network.is_empty() {
+        ruleset = ruleset.handle_access(network)?;
+    }
+    ruleset
+        .create()?
+        .add_rule(PathBeneath::new(work_dir, AccessFs::ReadFile | AccessFs::ReadDir))?
+        .restrict_self()
+        .map(drop)
+}

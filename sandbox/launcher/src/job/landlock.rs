@@ -1,0 +1,84 @@
+//! The job's Landlock domain, landlock(7). Every right the ABI knows is handled, as a hard requirement: what
+//! no rule grants is refused, and what the kernel cannot handle stops the set-up.
+
+use landlock::{
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset,
+    RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
+};
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::{Mode, SFlag, fstat};
+use stockade_plan::{Access, Landlock, LandlockRule};
+
+use crate::steps::{During, Fault};
+use crate::sys;
+
+/// The newest ABI that the landlock crate knows; rights of later ones cannot be handled yet.
+const NEWEST: u8 = 10;
+
+/// The ABI this kernel and this program both know, 0 where there is none.
+pub(crate) fn kernel_abi() -> u8 {
+    sys::landlock_abi().min(NEWEST)
+}
+
+/// Enters the domain. no_new_privs must be set.
+pub(super) fn restrict(plan: &Landlock) -> Result<(), Fault> {
+    if plan.abi == 0 || plan.abi > kernel_abi() {
+        let target = format!("ABI {} of the plan, {} of the kernel", plan.abi, kernel_abi());
+        return Err(Fault::new("check", target, Errno::EOPNOTSUPP));
+    }
+    let abi = ABI::from(i32::from(plan.abi));
+    let mut ruleset = create(abi).map_err(|error| fault("landlock_create_ruleset", &error))?;
+    for rule in &plan.rules {
+        ruleset = grant(ruleset, rule, abi)?;
+    }
+    ruleset.restrict_self().map(drop).map_err(|error| fault("landlock_restrict_self", &error))
+}
+
+/// All file system rights; from ABI 4 all TCP rights, none of which is granted; from ABI 6 signals and
+/// abstract sockets, which then end at the domain.
+fn create(abi: ABI) -> Result<RulesetCreated, RulesetError> {
+    let mut ruleset = Ruleset::default()
+        .set_compatibility(CompatLevel::HardRequirement)
+        .handle_access(AccessFs::from_all(abi))?;
+    let network = AccessNet::from_all(abi);
+    if !network.is_empty() {
+        ruleset = ruleset.handle_access(network)?;
+    }
+    let scopes = Scope::from_all(abi);
+    if !scopes.is_empty() {
+        ruleset = ruleset.scope(scopes)?;
+    }
+    ruleset.create()
+}
+
+fn grant(ruleset: RulesetCreated, rule: &LandlockRule, abi: ABI) -> Result<RulesetCreated, Fault> {
+    let path = rule.path.as_str();
+    let flags = OFlag::O_PATH | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+    let target = open(path, flags, Mode::empty()).during("open", path)?;
+    let kind = SFlag::from_bits_truncate(fstat(&target).during("stat", path)?.st_mode) & SFlag::S_IFMT;
+    let rights = rights(rule.access, abi);
+    // The kernel refuses a rule on a file that has rights only directories know.
+    let rights = if kind == SFlag::S_IFDIR { rights } else { rights & AccessFs::from_file(abi) };
+    ruleset
+        .add_rule(PathBeneath::new(target, rights))
+        .map_err(|error| Fault::new("landlock_add_rule", format!("{path}: {error}"), Errno::EINVAL))
+}
+
+fn rights(access: Access, abi: ABI) -> BitFlags<AccessFs> {
+    let read = AccessFs::ReadFile | AccessFs::ReadDir;
+    let granted = match access {
+        Access::Read => read,
+        Access::Execute => AccessFs::ReadFile | AccessFs::Execute,
+        Access::Device => AccessFs::ReadFile | AccessFs::WriteFile,
+        Access::Write => {
+            let never = AccessFs::Execute | AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::IoctlDev;
+            AccessFs::from_all(abi) & !never
+        }
+    };
+    granted & AccessFs::from_all(abi)
+}
+
+fn fault(call: &'static str, error: &RulesetError) -> Fault {
+    Fault::new(call, error.to_string(), Errno::EINVAL)
+}

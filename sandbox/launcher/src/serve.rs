@@ -1,0 +1,142 @@
+//! The launcher's loop: requests in, replies and ends out.
+
+use std::io::IoSlice;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+use nix::sys::stat::stat;
+use stockade_plan::{FRAME_MAX, LauncherFacts, Namespaces, PLAN_VERSION, Reply, encode};
+
+use crate::jobs::Live;
+use crate::request::{Launch, Received, Refused, receive};
+use crate::startup::{Launcher, StartError};
+use crate::view::Views;
+use crate::{spawn, sys};
+
+/// Serves until the supervisor is gone, then kills what still runs and waits for it.
+pub(crate) fn serve(launcher: Launcher) -> Result<(), StartError> {
+    let mut server = Server { launcher, views: Views::default(), live: Vec::new() };
+    let served = server.run();
+    server.end_all();
+    served.map_err(|errno| StartError::Io {
+        what: "serve",
+        target: "the supervisor's socket".to_owned(),
+        source: errno.into(),
+    })
+}
+
+struct Server {
+    launcher: Launcher,
+    views: Views,
+    live: Vec<Live>,
+}
+
+impl Server {
+    fn run(&mut self) -> nix::Result<()> {
+        let mut buffer = vec![0; FRAME_MAX + 1];
+        self.send(&Reply::Hello(self.facts()), &[])?;
+        loop {
+            let (request_waits, ended) = self.wait()?;
+            // Highest index first, so that removal does not move what is still to be removed.
+            for index in ended.into_iter().rev() {
+                self.reap(index)?;
+            }
+            if !request_waits {
+                continue;
+            }
+            match receive(self.launcher.socket.as_fd(), &mut buffer) {
+                Ok(Received::Closed) | Err(Errno::ECONNRESET) => return Ok(()),
+                Ok(Received::Frame(frame)) => self.answer(frame)?,
+                Err(Errno::EINTR | Errno::EAGAIN) => {}
+                Err(errno) => return Err(errno),
+            }
+            // The request's bytes are of no use any more and would be copied into every later sandbox's init.
+            buffer.fill(0);
+        }
+    }
+
+    /// Blocks until there is something to do: whether a request waits, and which sandboxes have ended.
+    fn wait(&self) -> nix::Result<(bool, Vec<usize>)> {
+        let mut fds: Vec<PollFd<'_>> = std::iter::once(self.launcher.socket.as_fd())
+            .chain(self.live.iter().map(|live| live.pidfd.as_fd()))
+            .map(|fd| PollFd::new(fd, PollFlags::POLLIN))
+            .collect();
+        match poll(&mut fds, PollTimeout::NONE) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+        let mut ready = fds.iter().map(|fd| fd.any() == Some(true));
+        let request_waits = ready.next() == Some(true);
+        Ok((request_waits, ready.enumerate().filter(|(_, ready)| *ready).map(|(index, _)| index).collect()))
+    }
+
+    fn answer(&mut self, frame: Result<Box<Launch>, Refused>) -> nix::Result<()> {
+        let launch = match frame {
+            Ok(launch) => launch,
+            Err(Refused { id, error }) => return self.send(&Reply::Failed { id, error }, &[]),
+        };
+        let id = launch.id;
+        match spawn::spawn(&mut self.launcher, &mut self.views, &launch) {
+            Ok(spawned) => {
+                let reply = Reply::Launched { id, host_uid: spawned.live.host_id.raw() };
+                let sent = self.send(&reply, &spawned.descriptors());
+                self.live.push(spawned.live);
+                sent
+            }
+            Err(error) => self.send(&Reply::Failed { id: Some(id), error }, &[]),
+        }
+    }
+
+    fn reap(&mut self, index: usize) -> nix::Result<()> {
+        let live = self.live.swap_remove(index);
+        let (ended, rusage) = sys::wait4(live.pid)?;
+        self.launcher.ids.release(live.host_id);
+        self.send(&Reply::Exited { id: live.id, ended, rusage }, &[])
+    }
+
+    fn send(&self, reply: &Reply, fds: &[BorrowedFd<'_>]) -> nix::Result<()> {
+        let frame = encode(reply).map_err(|_| Errno::EMSGSIZE)?;
+        let raw: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
+        let rights = [ControlMessage::ScmRights(&raw)];
+        let control = if raw.is_empty() { &rights[..0] } else { &rights[..] };
+        let socket = self.launcher.socket.as_raw_fd();
+        sendmsg::<()>(socket, &[IoSlice::new(&frame)], control, MsgFlags::MSG_NOSIGNAL, None).map(drop)
+    }
+
+    fn facts(&self) -> LauncherFacts {
+        LauncherFacts {
+            plan_version: PLAN_VERSION,
+            landlock_abi: crate::job::landlock::kernel_abi(),
+            landlock_errata: landlock::Erratum::current().bits(),
+            host_namespaces: self.launcher.host_namespaces,
+            uid_base: self.launcher.ids.base(),
+            uid_slots: self.launcher.ids.slots(),
+        }
+    }
+
+    fn end_all(&mut self) {
+        for live in &self.live {
+            live.kill();
+        }
+        for live in self.live.drain(..) {
+            // The process is this one's child and was killed: waiting cannot fail and cannot last.
+            let _reaped = sys::wait4(live.pid);
+        }
+    }
+}
+
+/// The namespaces of the calling process.
+pub(crate) fn namespaces() -> Namespaces {
+    let inode = |name: &str| stat(format!("/proc/self/ns/{name}").as_str()).map_or(0, |stat| stat.st_ino);
+    Namespaces {
+        user: inode("user"),
+        mnt: inode("mnt"),
+        pid: inode("pid"),
+        net: inode("net"),
+        ipc: inode("ipc"),
+        uts: inode("uts"),
+        cgroup: inode("cgroup"),
+    }
+}

@@ -1,0 +1,191 @@
+//! Building one view: a tmpfs filled with links, small files and read-only binds, then made the root.
+
+use std::ffi::CStr;
+use std::io::Write;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, open, openat, openat2};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sys::stat::{Mode, SFlag, fchmod, fstat, major, minor, mkdirat};
+use nix::unistd::{chdir, fchdir, pivot_root, symlinkat};
+use stockade_plan::{AbsPath, Device, Entry, View};
+
+use super::PROBE;
+use crate::abi::{MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY};
+use crate::steps::{During, Fault};
+use crate::sys;
+
+/// Room for the largest view: 512 entries of at most 16 KiB each.
+const ROOT_OPTIONS: [(&CStr, &CStr); 3] = [(c"size", c"16m"), (c"nr_inodes", c"8192"), (c"mode", c"0755")];
+const ROOT_ATTRIBUTES: u64 = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+
+/// Mount points for what each sandbox mounts for itself.
+const MOUNT_POINTS: [&str; 4] = ["/proc", "/job", "/tmp", "/dev/shm"];
+/// The streams under their usual names.
+const STREAM_LINKS: [(&str, &str); 4] = [
+    ("/dev/fd", "/proc/self/fd"),
+    ("/dev/stdin", "/proc/self/fd/0"),
+    ("/dev/stdout", "/proc/self/fd/1"),
+    ("/dev/stderr", "/proc/self/fd/2"),
+];
+
+/// Builds `view` on `staging` and makes it the root of the calling process's mount namespace, which must be
+/// a new one.
+pub(super) fn build(view: &View, staging: &Path) -> Result<(), Fault> {
+    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
+        .during("make private", "/")?;
+    let root = Root::on(staging)?;
+    view.entries.iter().try_for_each(|entry| root.add(entry))?;
+    for path in MOUNT_POINTS {
+        root.directory(&own_path(path)?)?;
+    }
+    for (path, target) in STREAM_LINKS {
+        root.symlink(&own_path(path)?, target)?;
+    }
+    root.file(&own_path(&format!("/{PROBE}"))?, b"")?;
+    root.become_root()
+}
+
+fn own_path(path: &str) -> Result<AbsPath, Fault> {
+    AbsPath::new(path).map_err(|_| Fault::new("name", path, Errno::EINVAL))
+}
+
+/// The tree while it is being built. Everything is reached from its descriptor, component by component, and
+/// no symbolic link is ever followed: the links in it are for the job.
+struct Root(OwnedFd);
+
+impl Root {
+    fn on(staging: &Path) -> Result<Self, Fault> {
+        let tmpfs = sys::detached_tmpfs(&ROOT_OPTIONS, ROOT_ATTRIBUTES).during("fsmount", "root tmpfs")?;
+        let target = open(staging, PATH | OFlag::O_DIRECTORY, Mode::empty())
+            .during("open", &staging.display().to_string())?;
+        sys::move_mount(tmpfs.as_fd(), target.as_fd()).during("move_mount", "root tmpfs")?;
+        Ok(Self(tmpfs))
+    }
+
+    fn add(&self, entry: &Entry) -> Result<(), Fault> {
+        match entry {
+            Entry::Directory { path } => self.directory(path).map(drop),
+            Entry::Symlink { path, target } => self.symlink(path, target.as_str()),
+            Entry::File { path, content } => self.file(path, content),
+            Entry::Bind { source, path, executable } => self.bind(source, path, *executable),
+            Entry::Device(device) => self.device(*device),
+        }
+    }
+
+    /// Makes the directory and its parents where they are missing.
+    fn directory(&self, path: &AbsPath) -> Result<OwnedFd, Fault> {
+        self.walk(path.components(), path)
+    }
+
+    fn walk<'p>(&self, components: impl Iterator<Item = &'p str>, path: &AbsPath) -> Result<OwnedFd, Fault> {
+        let mut at = self.0.try_clone().during("dup", path.as_str())?;
+        for name in components {
+            match mkdirat(&at, name, Mode::from_bits_truncate(0o755)) {
+                Ok(()) | Err(Errno::EEXIST) => {}
+                // Beneath a read-only bind nothing is made; opening it tells whether it is there.
+                Err(Errno::EROFS) => {}
+                Err(errno) => return Err(Fault::new("mkdir", path.as_str(), errno)),
+            }
+            at = open_component(at.as_fd(), name, PATH | OFlag::O_DIRECTORY).during("open", path.as_str())?;
+        }
+        Ok(at)
+    }
+
+    fn parent_of<'p>(&self, path: &'p AbsPath) -> Result<(OwnedFd, &'p str), Fault> {
+        let components: Vec<&str> = path.components().collect();
+        let Some((name, parents)) = components.split_last() else {
+            return Err(Fault::new("place", path.as_str(), Errno::EINVAL));
+        };
+        Ok((self.walk(parents.iter().copied(), path)?, name))
+    }
+
+    fn symlink(&self, path: &AbsPath, target: &str) -> Result<(), Fault> {
+        let (parent, name) = self.parent_of(path)?;
+        symlinkat(target, &parent, name).during("symlink", path.as_str())
+    }
+
+    fn file(&self, path: &AbsPath, content: &[u8]) -> Result<(), Fault> {
+        let (parent, name) = self.parent_of(path)?;
+        let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_WRONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let file =
+            openat(&parent, name, flags, Mode::from_bits_truncate(0o644)).during("create", path.as_str())?;
+        fchmod(&file, Mode::from_bits_truncate(0o444)).during("chmod", path.as_str())?;
+        std::fs::File::from(file).write_all(content).during("write", path.as_str())
+    }
+
+    fn bind(&self, source: &AbsPath, path: &AbsPath, executable: bool) -> Result<(), Fault> {
+        let found = open_host(source.as_str()).during("open", source.as_str())?;
+        let kind =
+            SFlag::from_bits_truncate(fstat(&found).during("stat", source.as_str())?.st_mode) & SFlag::S_IFMT;
+        let noexec = if executable { 0 } else { MOUNT_ATTR_NOEXEC };
+        let attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | noexec;
+        match kind {
+            SFlag::S_IFDIR => {
+                let target = self.directory(path)?;
+                attach(found.as_fd(), target.as_fd(), attributes).during("bind", source.as_str())
+            }
+            SFlag::S_IFREG => self.attach_file(found.as_fd(), path, attributes),
+            _ => Err(Fault::new("bind (neither file nor directory)", source.as_str(), Errno::EINVAL)),
+        }
+    }
+
+    /// Binds a file over an empty one. The empty file may be there already: the same path bound before.
+    fn attach_file(&self, source: BorrowedFd<'_>, path: &AbsPath, attributes: u64) -> Result<(), Fault> {
+        let (parent, name) = self.parent_of(path)?;
+        let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_WRONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        match openat(&parent, name, flags, Mode::from_bits_truncate(0o444)) {
+            Ok(_) | Err(Errno::EEXIST | Errno::EROFS) => {}
+            Err(errno) => return Err(Fault::new("create", path.as_str(), errno)),
+        }
+        let target = open_component(parent.as_fd(), name, PATH).during("open", path.as_str())?;
+        attach(source, target.as_fd(), attributes).during("bind", path.as_str())
+    }
+
+    /// Binds a device of the host after looking at what it is: `/dev/null` may have been replaced by something
+    /// worth writing to (CVE-2025-31133).
+    fn device(&self, device: Device) -> Result<(), Fault> {
+        let path = own_path(&format!("/dev/{}", device.name()))?;
+        let found = open_host(path.as_str()).during("open", path.as_str())?;
+        let stat = fstat(&found).during("stat", path.as_str())?;
+        let is_char = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFCHR;
+        if !is_char || (major(stat.st_rdev), minor(stat.st_rdev)) != device.number() {
+            return Err(Fault::new("verify device", path.as_str(), Errno::ENXIO));
+        }
+        let attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+        self.attach_file(found.as_fd(), &path, attributes)
+    }
+
+    /// Makes the tree read-only and the root; the old root is detached with everything on it.
+    fn become_root(self) -> Result<(), Fault> {
+        sys::mount_setattr(self.0.as_fd(), ROOT_ATTRIBUTES | MOUNT_ATTR_RDONLY)
+            .during("make read-only", "view")?;
+        fchdir(&self.0).during("chdir", "view")?;
+        // pivot_root(2), NOTES: with both paths the same, the old root ends up on top of the new one.
+        pivot_root(".", ".").during("pivot_root", "view")?;
+        umount2(".", MntFlags::MNT_DETACH).during("umount", "the host's root")?;
+        chdir("/").during("chdir", "/")
+    }
+}
+
+const PATH: OFlag = OFlag::O_PATH.union(OFlag::O_CLOEXEC).union(OFlag::O_NOFOLLOW);
+
+/// Opens one component, which may be a mount point but never a link.
+fn open_component(parent: BorrowedFd<'_>, name: &str, flags: OFlag) -> nix::Result<OwnedFd> {
+    let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS;
+    openat2(parent, name, OpenHow::new().flags(flags).resolve(resolve))
+}
+
+/// Opens a path of the host's, no component of which may be a link.
+fn open_host(path: &str) -> nix::Result<OwnedFd> {
+    openat2(AT_FDCWD, path, OpenHow::new().flags(PATH).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS))
+}
+
+/// Attaches a copy of the mount at `source`, with these attributes from the start, onto `target`.
+fn attach(source: BorrowedFd<'_>, target: BorrowedFd<'_>, attributes: u64) -> nix::Result<()> {
+    let tree = sys::open_tree_clone(source, c"")?;
+    sys::mount_setattr(tree.as_fd(), attributes)?;
+    sys::move_mount(tree.as_fd(), target)
+}

@@ -1,0 +1,91 @@
+//! Control groups: a place under which each job gets a group of its own.
+//!
+//! Every controller is used where the host has it: in the cgroup2 hierarchy, or, on a host in transition, in
+//! its version 1 hierarchy. A cgroup2 hierarchy must be there in any case, for `cgroup.kill`, for
+//! `CLONE_INTO_CGROUP` and for processor time. <https://docs.kernel.org/admin-guide/cgroup-v2.html>
+
+mod file;
+mod leaf;
+mod limits;
+mod mounts;
+mod parent;
+mod stats;
+mod sweep;
+
+use std::path::PathBuf;
+
+pub(crate) use leaf::Leaf;
+pub(crate) use parent::Worker;
+pub use parent::{CgroupConfig, CgroupParent};
+pub(crate) use stats::Stats;
+
+/// Where a controller sits on this host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Hierarchy {
+    /// In the cgroup2 hierarchy.
+    V2,
+    /// In a version 1 hierarchy.
+    V1,
+}
+
+/// A controller that every job is limited by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Controller {
+    Memory,
+    Pids,
+    Cpu,
+}
+
+impl Controller {
+    pub(crate) const ALL: [Self; 3] = [Self::Memory, Self::Pids, Self::Cpu];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Pids => "pids",
+            Self::Cpu => "cpu",
+        }
+    }
+}
+
+/// Control groups cannot be used as they must.
+#[derive(Debug, thiserror::Error)]
+pub enum CgroupError {
+    /// There is no cgroup2 hierarchy.
+    #[error("no cgroup2 file system is mounted; mount one (`mount -t cgroup2 none /sys/fs/cgroup/unified`)")]
+    NoUnified,
+    /// A controller is nowhere.
+    #[error(
+        "control group controller `{0}` is available neither in cgroup2 nor in version 1; enable it in the kernel"
+    )]
+    NoController(&'static str),
+    /// A file of the hierarchy could not be used.
+    #[error("cannot {what} control group file `{path}`: {source}")]
+    File {
+        /// `read`, `write`, `make`, …
+        what: &'static str,
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The kernel has another limit than the one that was written.
+    #[error("control group limit `{path}` reads `{found}` after `{wanted}` was written; the job is refused")]
+    Mismatch {
+        /// Which.
+        path: PathBuf,
+        /// What was written.
+        wanted: String,
+        /// What is there.
+        found: String,
+    },
+    /// A file does not have the form the kernel's documentation gives.
+    #[error("control group file `{path}` has no field `{field}`")]
+    Malformed {
+        /// Which.
+        path: PathBuf,
+        /// What is missing.
+        field: &'static str,
+    },
+}

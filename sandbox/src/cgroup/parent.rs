@@ -1,0 +1,178 @@
+//! The group under which a worker makes its jobs' groups.
+
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::process::getpid;
+use stockade_plan::Limits;
+
+use super::file::{make_directory, make_directory_if_missing, read, write};
+use super::leaf::Leaf;
+use super::mounts::Mounts;
+use super::sweep::{self, WorkerName};
+use super::{CgroupError, Controller, Hierarchy};
+use crate::User;
+
+/// Where the groups are made.
+#[derive(Debug, Clone, Default)]
+pub struct CgroupConfig {
+    /// A group, as a path within every hierarchy. `stockade` at the top if none is given; other groups are
+    /// never touched.
+    pub parent: Option<PathBuf>,
+}
+
+/// A group in every hierarchy that is used, handed to the unprivileged supervisor once.
+#[derive(Debug)]
+pub struct CgroupParent {
+    unified: PathBuf,
+    controllers: Vec<(Controller, Hierarchy, PathBuf)>,
+}
+
+impl CgroupParent {
+    /// Makes the groups where they are missing, hands them to `owner`, and removes what workers that are no
+    /// longer alive have left behind, processes included. Must be called as root.
+    ///
+    /// # Errors
+    /// [`CgroupError`] if the host lacks a controller or a file cannot be used.
+    pub fn prepare(config: &CgroupConfig, owner: &User) -> Result<Self, CgroupError> {
+        let mounts = Mounts::find()?;
+        let group = config.parent.as_deref().unwrap_or(Path::new("stockade"));
+        let place = |mount: &Path| mount.join(group.strip_prefix("/").unwrap_or(group));
+        let in_unified: Vec<_> =
+            mounts.controllers.iter().filter(|(_, place, _)| *place == Hierarchy::V2).map(|c| c.0).collect();
+        let parent = Self {
+            unified: place(&mounts.unified),
+            controllers: mounts.controllers.iter().map(|(c, h, mount)| (*c, *h, place(mount))).collect(),
+        };
+        make_with_ancestors(&mounts.unified, &parent.unified, &in_unified)?;
+        for (_, _, directory) in parent.v1() {
+            std::fs::create_dir_all(directory).map_err(|source| CgroupError::File {
+                what: "make",
+                path: directory.clone(),
+                source,
+            })?;
+        }
+        for directory in parent.directories() {
+            hand_over(directory, owner)?;
+        }
+        sweep::sweep(&parent.unified, &parent.directories())?;
+        Ok(parent)
+    }
+
+    /// Where each controller sits: `memory`, `pids`, `cpu`.
+    pub fn controllers(&self) -> Vec<(&'static str, Hierarchy)> {
+        self.controllers.iter().map(|(controller, hierarchy, _)| (controller.name(), *hierarchy)).collect()
+    }
+
+    /// A group for this process's jobs; no privilege needed.
+    pub(crate) fn worker(self) -> Result<Worker, CgroupError> {
+        let name = WorkerName::of_this_process(getpid().as_raw_nonzero().get()).to_string();
+        for directory in self.directories() {
+            make_directory_if_missing(&directory.join(&name))?;
+        }
+        let unified = self.unified.join(&name);
+        enable(&unified, &self.in_unified())?;
+        let controllers = self.controllers.into_iter().map(|(c, h, path)| (c, h, path.join(&name))).collect();
+        Ok(Worker { unified, controllers, jobs: AtomicU64::new(0) })
+    }
+
+    fn in_unified(&self) -> Vec<Controller> {
+        self.controllers.iter().filter(|(_, h, _)| *h == Hierarchy::V2).map(|(c, _, _)| *c).collect()
+    }
+
+    fn v1(&self) -> impl Iterator<Item = &(Controller, Hierarchy, PathBuf)> {
+        self.controllers.iter().filter(|(_, hierarchy, _)| *hierarchy == Hierarchy::V1)
+    }
+
+    /// Each once, though two controllers may share a hierarchy.
+    fn directories(&self) -> Vec<&PathBuf> {
+        let mut all: Vec<_> =
+            std::iter::once(&self.unified).chain(self.v1().map(|(_, _, path)| path)).collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+}
+
+/// Makes the group and its ancestors in the cgroup2 hierarchy, with the controllers handed down to the group's
+/// children: "Top-down Constraint", cgroup-v2.rst.
+fn make_with_ancestors(mount: &Path, group: &Path, controllers: &[Controller]) -> Result<(), CgroupError> {
+    enable(mount, controllers)?;
+    let mut at = mount.to_owned();
+    for component in group.strip_prefix(mount).unwrap_or(group).components() {
+        at.push(component);
+        make_directory_if_missing(&at)?;
+        enable(&at, controllers)?;
+    }
+    Ok(())
+}
+
+/// Hands the controllers down to the children of `group`, those that are not yet.
+fn enable(group: &Path, controllers: &[Controller]) -> Result<(), CgroupError> {
+    let enabled = read(group, "cgroup.subtree_control")?;
+    for controller in controllers {
+        if !enabled.split_whitespace().any(|name| name == controller.name()) {
+            write(group, "cgroup.subtree_control", &format!("+{}", controller.name()))?;
+        }
+    }
+    Ok(())
+}
+
+/// "Model of Delegation", cgroup-v2.rst: the directory and the files that move processes and hand down
+/// controllers; the limits of the group itself stay root's.
+fn hand_over(directory: &Path, owner: &User) -> Result<(), CgroupError> {
+    let files = ["", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control", "tasks"];
+    for path in files.map(|file| directory.join(file)) {
+        match chown(&path, Some(owner.uid), Some(owner.gid)) {
+            Ok(()) => {}
+            // Each version has files the other lacks.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(source) => return Err(CgroupError::File { what: "hand over", path, source }),
+        }
+    }
+    Ok(())
+}
+
+/// This process's group; jobs' groups are its children.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    unified: PathBuf,
+    controllers: Vec<(Controller, Hierarchy, PathBuf)>,
+    jobs: AtomicU64,
+}
+
+impl Worker {
+    /// A new group with these limits, read back.
+    pub(crate) fn leaf(&self, limits: &Limits) -> Result<Leaf, CgroupError> {
+        let name = format!("j{}", self.jobs.fetch_add(1, Ordering::Relaxed));
+        let leaf = Leaf {
+            unified: self.unified.join(&name),
+            controllers: self.controllers.iter().map(|(c, h, path)| (*c, *h, path.join(&name))).collect(),
+        };
+        let made = leaf.directories().into_iter().try_for_each(|path| make_directory(path));
+        match made.and_then(|()| leaf.limit(limits)) {
+            Ok(()) => Ok(leaf),
+            Err(error) => {
+                leaf.remove_directories();
+                Err(error)
+            }
+        }
+    }
+
+    /// Removes this process's group; its jobs' groups have gone before it.
+    pub(crate) fn remove(&self) -> Result<(), CgroupError> {
+        let mut all: Vec<&PathBuf> =
+            self.controllers.iter().map(|(_, _, path)| path).chain([&self.unified]).collect();
+        all.sort();
+        all.dedup();
+        for path in all {
+            std::fs::remove_dir(path).map_err(|source| CgroupError::File {
+                what: "remove",
+                path: path.clone(),
+                source,
+            })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,79 @@
+//! What a job's control group has counted.
+
+use super::file::{keyed, number, read, read_if_there};
+use super::limits::INIT_PROCESSES;
+use super::{CgroupError, Controller, Hierarchy, Leaf};
+
+/// Readings of one moment. `None`: this kernel has no such count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stats {
+    pub(crate) user_us: u64,
+    pub(crate) system_us: u64,
+    pub(crate) throttled_us: u64,
+    pub(crate) memory_bytes: u64,
+    pub(crate) peak_memory_bytes: Option<u64>,
+    pub(crate) oom_kills: u64,
+    /// The job's own processes and threads, its init not among them.
+    pub(crate) peak_processes: Option<u64>,
+    /// How often a fork was refused.
+    pub(crate) fork_refusals: u64,
+}
+
+impl Leaf {
+    /// Reads everything.
+    pub(crate) fn stats(&self) -> Result<Stats, CgroupError> {
+        let (user_us, system_us) = self.cpu_time()?;
+        let (_, pids) = self.place(Controller::Pids)?;
+        let peak = read_if_there(pids, "pids.peak")?.and_then(|text| text.parse::<u64>().ok());
+        Ok(Stats {
+            user_us,
+            system_us,
+            throttled_us: self.throttled_us()?,
+            memory_bytes: self.memory_bytes()?,
+            peak_memory_bytes: self.peak_memory_bytes()?,
+            oom_kills: self.oom_kills()?,
+            peak_processes: peak.map(|peak| peak.saturating_sub(INIT_PROCESSES)),
+            fork_refusals: keyed(&read(pids, "pids.events")?, "max").unwrap_or(0),
+        })
+    }
+
+    /// User and system time of all its processes, microseconds: the cgroup2 hierarchy counts them whether or
+    /// not the cpu controller is there.
+    pub(crate) fn cpu_time(&self) -> Result<(u64, u64), CgroupError> {
+        let text = read(&self.unified, "cpu.stat")?;
+        let field = |field: &'static str| {
+            keyed(&text, field)
+                .ok_or_else(|| CgroupError::Malformed { path: self.unified.join("cpu.stat"), field })
+        };
+        Ok((field("user_usec")?, field("system_usec")?))
+    }
+
+    /// Memory in use now, bytes.
+    pub(crate) fn memory_bytes(&self) -> Result<u64, CgroupError> {
+        let (hierarchy, path) = self.place(Controller::Memory)?;
+        match hierarchy {
+            Hierarchy::V2 => number(path, "memory.current"),
+            Hierarchy::V1 => number(path, "memory.usage_in_bytes"),
+        }
+    }
+
+    /// `memory.peak` came with Linux 5.19.
+    fn peak_memory_bytes(&self) -> Result<Option<u64>, CgroupError> {
+        let (hierarchy, path) = self.place(Controller::Memory)?;
+        let file = match hierarchy {
+            Hierarchy::V2 => "memory.peak",
+            Hierarchy::V1 => "memory.max_usage_in_bytes",
+        };
+        Ok(read_if_there(path, file)?.and_then(|text| text.parse().ok()))
+    }
+
+    fn throttled_us(&self) -> Result<u64, CgroupError> {
+        let (hierarchy, path) = self.place(Controller::Cpu)?;
+        let text = read(path, "cpu.stat")?;
+        Ok(match hierarchy {
+            Hierarchy::V2 => keyed(&text, "throttled_usec").unwrap_or(0),
+            // Version 1 counts nanoseconds.
+            Hierarchy::V1 => keyed(&text, "throttled_time").unwrap_or(0) / 1000,
+        })
+    }
+}

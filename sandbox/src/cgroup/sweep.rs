@@ -1,0 +1,140 @@
+//! Removing what a worker that was killed has left: its jobs' processes and groups.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::CgroupError;
+use super::file::{keyed, read, write};
+
+/// How long killed processes may take to disappear.
+const TRIES: u32 = 500;
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// The name of a worker's group: its pid and the moment it started, so that a pid used again is not mistaken
+/// for the worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct WorkerName {
+    pid: i32,
+    /// Clock ticks since boot; field 22 of `/proc/PID/stat`, proc_pid_stat(5).
+    started: u64,
+}
+
+impl WorkerName {
+    pub(super) fn of_this_process(pid: i32) -> Self {
+        Self { pid, started: start_time(pid).unwrap_or(0) }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        let (pid, started) = name.strip_prefix("w-")?.split_once('-')?;
+        Some(Self { pid: pid.parse().ok()?, started: started.parse().ok()? })
+    }
+
+    fn is_alive(self) -> bool {
+        start_time(self.pid) == Some(self.started)
+    }
+}
+
+impl fmt::Display for WorkerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "w-{}-{}", self.pid, self.started)
+    }
+}
+
+fn start_time(pid: i32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The command in brackets may itself contain brackets and spaces.
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+}
+
+/// Kills and removes the groups of workers that are no longer alive, under each of `parents`.
+pub(super) fn sweep(unified: &Path, parents: &[&PathBuf]) -> Result<(), CgroupError> {
+    for parent in parents {
+        for dead in dead_workers(parent)? {
+            kill_and_wait(&unified.join(&dead))?;
+            remove_tree(&parent.join(&dead))?;
+        }
+    }
+    Ok(())
+}
+
+fn dead_workers(parent: &Path) -> Result<Vec<String>, CgroupError> {
+    let names = subdirectories(parent)?;
+    Ok(names
+        .into_iter()
+        .filter(|name| WorkerName::parse(name).is_some_and(|worker| !worker.is_alive()))
+        .collect())
+}
+
+fn kill_and_wait(group: &Path) -> Result<(), CgroupError> {
+    match write(group, "cgroup.kill", "1") {
+        Ok(()) => {}
+        // Already removed in this hierarchy.
+        Err(CgroupError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    }
+    for _ in 0..TRIES {
+        if keyed(&read(group, "cgroup.events")?, "populated") == Some(0) {
+            break;
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Ok(())
+}
+
+/// Removes a worker's group and its jobs' groups; two levels, never more.
+fn remove_tree(worker: &Path) -> Result<(), CgroupError> {
+    for job in subdirectories(worker)? {
+        remove(&worker.join(job))?;
+    }
+    remove(worker)
+}
+
+fn remove(path: &Path) -> Result<(), CgroupError> {
+    let mut last = None;
+    for _ in 0..TRIES {
+        match std::fs::remove_dir(path) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => last = Some(error),
+        }
+        std::thread::sleep(PAUSE);
+    }
+    let source = last.unwrap_or_else(|| std::io::ErrorKind::ResourceBusy.into());
+    Err(CgroupError::File { what: "remove", path: path.to_owned(), source })
+}
+
+fn subdirectories(path: &Path) -> Result<Vec<String>, CgroupError> {
+    let failed = |source| CgroupError::File { what: "list", path: path.to_owned(), source };
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if entry.file_type().map_err(failed)?.is_dir() {
+            names.extend(entry.file_name().into_string());
+        }
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_is_alive_only_with_its_own_start_time() {
+        let pid = i32::try_from(std::process::id()).unwrap();
+        let this = WorkerName::of_this_process(pid);
+        assert!(this.is_alive());
+        assert_eq!(WorkerName::parse(&this.to_string()), Some(this));
+        assert!(!WorkerName { started: this.started + 1, ..this }.is_alive());
+    }
+
+    #[test]
+    fn groups_of_others_are_not_taken_for_workers() {
+        for name in ["w-1", "w-x-1", "job", "w--", "user.slice"] {
+            assert_eq!(WorkerName::parse(name), None, "{name}");
+        }
+    }
+}

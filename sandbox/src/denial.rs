@@ -1,0 +1,76 @@
+//! What was refused a job.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use stockade_plan::{NotCollected, Plan};
+
+use crate::cgroup::Stats;
+use crate::outcome::{Captured, Collected, OutputState};
+
+/// Something a job was refused, as the kernel or the supervisor counted it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Denial {
+    /// Which layer refused: `cgroup`, `output`, …
+    pub layer: &'static str,
+    /// What was refused.
+    pub what: &'static str,
+    /// What it was applied to, or the limit that was hit.
+    pub target: String,
+    /// How often.
+    pub count: u64,
+    /// When it was read or noticed.
+    pub at: DateTime<Utc>,
+}
+
+impl Denial {
+    /// A denial noticed now.
+    pub(crate) fn now(layer: &'static str, what: &'static str, target: String, count: u64) -> Self {
+        Self { layer, what, target, count, at: Utc::now() }
+    }
+}
+
+impl Denial {
+    /// What the control group counted, which outputs were not collected, which stream was cut.
+    pub(crate) fn of(
+        stats: &Stats,
+        plan: &Plan,
+        stdout: &Captured,
+        stderr: &Captured,
+        outputs: &[Collected],
+    ) -> Vec<Self> {
+        let limits = &plan.limits;
+        let mut denials = Vec::new();
+        if stats.oom_kills > 0 {
+            let target = format!("memory limit of {} bytes", limits.memory_bytes);
+            denials.push(Self::now("cgroup", "out_of_memory", target, stats.oom_kills));
+        }
+        if stats.fork_refusals > 0 {
+            let target = format!("limit of {} processes", limits.pids);
+            denials.push(Self::now("cgroup", "fork", target, stats.fork_refusals));
+        }
+        for (name, stream) in [("stdout", stdout), ("stderr", stderr)] {
+            if stream.truncated {
+                let target = format!("{name} beyond {} bytes", limits.output_bytes);
+                denials.push(Self::now("output", "write", target, stream.total_bytes - limits.output_bytes));
+            }
+        }
+        denials.extend(outputs.iter().filter_map(Self::of_output));
+        denials
+    }
+
+    /// An output that is something else than a file was refused; one that is simply not there was not.
+    fn of_output(output: &Collected) -> Option<Self> {
+        let what = match output.state {
+            OutputState::File(_) | OutputState::Not(NotCollected::Missing) => return None,
+            OutputState::Not(NotCollected::Symlink) => "symlink",
+            OutputState::Not(NotCollected::Directory) => "directory",
+            OutputState::Not(NotCollected::Fifo) => "fifo",
+            OutputState::Not(NotCollected::Socket) => "socket",
+            OutputState::Not(NotCollected::Device) => "device",
+            OutputState::Not(NotCollected::HardLinked) => "hard_link",
+            OutputState::Not(NotCollected::TooLarge { .. }) => "too_large",
+            OutputState::Not(NotCollected::Unreadable(_)) => "unreadable",
+        };
+        Some(Self::now("outputs", what, output.path.to_string(), 1))
+    }
+}

@@ -1,0 +1,181 @@
+//! What a sandbox's init reports, read with bounds: init is ours, but it has run beside the job.
+
+use stockade_plan::{Ended, Evidence, Found, Output, Report, STATUS_FRAME_MAX, SetupError, decode};
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use crate::RunError;
+use crate::outcome::{Collected, OutputState};
+
+/// Why the first report is not that the job runs.
+#[derive(Debug)]
+pub(crate) enum NotReady {
+    /// A step failed.
+    Setup(SetupError),
+    /// Init ended without a word.
+    Ended,
+    /// It said something else.
+    Malformed(RunError),
+}
+
+/// How the job ended and what it left, as init tells it.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) ended: Ended,
+    pub(crate) read_bytes: Option<u64>,
+    pub(crate) written_bytes: Option<u64>,
+    pub(crate) outputs: Vec<Collected>,
+}
+
+/// The status pipe.
+pub(crate) struct Status<R>(pub(crate) R);
+
+impl<R: AsyncRead + Unpin> Status<R> {
+    /// Waits until the job runs.
+    pub(crate) async fn ready(&mut self) -> Result<Evidence, NotReady> {
+        match self.next().await {
+            Ok(Some(Report::Ready(evidence))) => Ok(*evidence),
+            Ok(Some(Report::SetupFailed(error))) => Err(NotReady::Setup(error)),
+            Ok(None) => Err(NotReady::Ended),
+            Ok(Some(other)) => Err(NotReady::Malformed(unexpected(&other))),
+            Err(error) => Err(NotReady::Malformed(error)),
+        }
+    }
+
+    /// Waits until the job has ended and its outputs have come; `None` if init ended before it said so.
+    pub(crate) async fn finished(&mut self, declared: &[Output]) -> Result<Option<Finished>, RunError> {
+        let (ended, read_bytes, written_bytes) = match self.next().await? {
+            Some(Report::Ended { ended, read_bytes, written_bytes }) => (ended, read_bytes, written_bytes),
+            Some(other) => return Err(unexpected(&other)),
+            None => return Ok(None),
+        };
+        let mut outputs = Vec::with_capacity(declared.len());
+        for (index, output) in (0_u32..).zip(declared) {
+            match self.next().await? {
+                Some(Report::Output { index: reported, found }) if reported == index => {
+                    let state = self.output(output, found).await?;
+                    outputs.push(Collected { path: output.path.clone(), state });
+                }
+                Some(other) => return Err(unexpected(&other)),
+                None => return Ok(None),
+            }
+        }
+        match self.next().await? {
+            Some(Report::Done) => Ok(Some(Finished { ended, read_bytes, written_bytes, outputs })),
+            Some(other) => Err(unexpected(&other)),
+            None => Ok(None),
+        }
+    }
+
+    async fn output(&mut self, declared: &Output, found: Found) -> Result<OutputState, RunError> {
+        let size = match found {
+            Found::Not(not) => return Ok(OutputState::Not(not)),
+            Found::File { size } if size <= declared.max_bytes => size,
+            Found::File { .. } => return Err(RunError::Protocol("an output larger than its cap".to_owned())),
+        };
+        let mut bytes = Vec::new();
+        while (bytes.len() as u64) < size {
+            match self.next().await? {
+                Some(Report::Chunk(chunk)) if !chunk.is_empty() => bytes.extend_from_slice(&chunk),
+                _ => return Err(RunError::Protocol("an output shorter than it was said to be".to_owned())),
+            }
+        }
+        if bytes.len() as u64 > size {
+            return Err(RunError::Protocol("an output longer than it was said to be".to_owned()));
+        }
+        Ok(OutputState::File(bytes))
+    }
+
+    /// The next report; `None` at the end of the pipe.
+    async fn next(&mut self) -> Result<Option<Report>, RunError> {
+        let mut len = [0; 4];
+        let first = self.0.read(&mut len).await.map_err(pipe_failed)?;
+        if first == 0 {
+            return Ok(None);
+        }
+        let rest = len.get_mut(first..).unwrap_or_default();
+        self.0.read_exact(rest).await.map_err(pipe_failed)?;
+        let len = usize::try_from(u32::from_le_bytes(len)).unwrap_or(usize::MAX);
+        if len > STATUS_FRAME_MAX {
+            return Err(RunError::Protocol(format!("a report of {len} bytes")));
+        }
+        let mut frame = vec![0; len];
+        self.0.read_exact(&mut frame).await.map_err(pipe_failed)?;
+        decode(&frame).map(Some).map_err(|error| RunError::Protocol(error.to_string()))
+    }
+}
+
+fn pipe_failed(error: std::io::Error) -> RunError {
+    RunError::Protocol(format!("the status pipe broke: {error}"))
+}
+
+fn unexpected(report: &Report) -> RunError {
+    let name = match report {
+        Report::Ready(_) => "ready",
+        Report::SetupFailed(_) => "set-up failed",
+        Report::Ended { .. } => "ended",
+        Report::Output { .. } => "output",
+        Report::Chunk(_) => "chunk",
+        Report::Done => "done",
+    };
+    RunError::Protocol(format!("an unexpected report `{name}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use stockade_plan::{RelPath, encode};
+
+    use super::*;
+
+    fn frames(reports: &[Report]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for report in reports {
+            let frame = encode(report).unwrap();
+            bytes.extend_from_slice(&u32::try_from(frame.len()).unwrap().to_le_bytes());
+            bytes.extend_from_slice(&frame);
+        }
+        bytes
+    }
+
+    fn ended() -> Report {
+        Report::Ended { ended: Ended::Exited(0), read_bytes: None, written_bytes: None }
+    }
+
+    fn declared() -> [Output; 1] {
+        [Output { path: RelPath::new("out").unwrap(), max_bytes: 8 }]
+    }
+
+    async fn finish(bytes: &[u8]) -> Result<Option<Finished>, RunError> {
+        Status(bytes).finished(&declared()).await
+    }
+
+    fn chunk(bytes: &[u8]) -> Report {
+        Report::Chunk(bytes.to_vec().try_into().unwrap())
+    }
+
+    fn file(size: u64) -> Report {
+        Report::Output { index: 0, found: Found::File { size } }
+    }
+
+    #[tokio::test]
+    async fn outputs_come_whole() {
+        let bytes = frames(&[ended(), file(4), chunk(b"ab"), chunk(b"\0\xff"), Report::Done]);
+        let finished = finish(&bytes).await.unwrap().unwrap();
+        assert_eq!(finished.outputs[0].state, OutputState::File(b"ab\0\xff".to_vec()));
+    }
+
+    #[tokio::test]
+    async fn an_init_that_dies_early_is_not_an_ended_job() {
+        let bytes = frames(&[ended(), file(4)]);
+        assert!(finish(&[]).await.unwrap().is_none());
+        assert!(finish(&bytes).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn reports_beyond_their_bounds_are_refused() {
+        assert!(finish(&frames(&[ended(), file(9)])).await.is_err());
+        assert!(finish(&frames(&[ended(), file(1), chunk(b"ab")])).await.is_err());
+        assert!(finish(&u32::MAX.to_le_bytes()).await.is_err());
+        assert!(finish(&frames(&[Report::Done])).await.is_err());
+        assert!(finish(&[1, 0, 0, 0, 0xff]).await.is_err());
+    }
+}

@@ -1,0 +1,68 @@
+//! Watching a running job: what the kernel counts but does not act on.
+
+use std::time::Duration;
+
+use stockade_plan::Limits;
+
+use crate::cgroup::{CgroupError, Leaf};
+use crate::outcome::{End, Limit};
+
+/// How often a running job is looked at. A job can exceed its processor time by this much, times its cores.
+const INTERVAL: Duration = Duration::from_millis(50);
+/// Samples kept; a longer job is thinned out by sampling every second, fourth, … time.
+const SAMPLES: usize = 1024;
+
+pub(crate) struct Watch<'a> {
+    leaf: &'a Leaf,
+    cpu_time_ms: u64,
+    samples: Vec<u64>,
+    every: u64,
+    ticks: u64,
+}
+
+impl<'a> Watch<'a> {
+    pub(crate) fn new(leaf: &'a Leaf, limits: &Limits) -> Self {
+        Self { leaf, cpu_time_ms: limits.cpu_time_ms, samples: Vec::new(), every: 1, ticks: 0 }
+    }
+
+    /// Resolves when a limit that the kernel does not enforce on the whole job has been exceeded: processor
+    /// time in all, and, where the memory controller is version 1, one process killed for memory while others
+    /// go on (version 2 ends them all by itself).
+    pub(crate) async fn until_exceeded(&mut self) -> Result<End, CgroupError> {
+        let mut interval = tokio::time::interval_at(tokio::time::Instant::now() + INTERVAL, INTERVAL);
+        loop {
+            interval.tick().await;
+            self.sample()?;
+            if self.leaf.oom_kills()? > 0 {
+                return Ok(End::OutOfMemory);
+            }
+            let (user_us, system_us) = self.leaf.cpu_time()?;
+            if (user_us + system_us) / 1000 >= self.cpu_time_ms {
+                return Ok(End::LimitExceeded(Limit::CpuTime));
+            }
+        }
+    }
+
+    /// Memory in use, bytes, at even intervals and once now.
+    pub(crate) fn samples(mut self) -> Result<Vec<u64>, CgroupError> {
+        self.samples.push(self.leaf.memory_bytes()?);
+        Ok(self.samples)
+    }
+
+    fn sample(&mut self) -> Result<(), CgroupError> {
+        self.ticks += 1;
+        if !self.ticks.is_multiple_of(self.every) {
+            return Ok(());
+        }
+        if self.samples.len() >= SAMPLES {
+            let mut keep = false;
+            self.samples.retain(|_| {
+                keep = !keep;
+                keep
+            });
+            self.every *= 2;
+        }
+        self.samples.push(self.leaf.memory_bytes()?);
+        Ok(())
+    }
+}
