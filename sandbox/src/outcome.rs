@@ -1,6 +1,6 @@
 //! What became of a job.
 
-use stockade_plan::{NotCollected, RelPath};
+use stockade_plan::{NotCollected, RelPath, StageTime};
 
 use crate::{Denial, Enforcement, Usage};
 
@@ -23,6 +23,8 @@ pub struct Outcome {
     pub denials: Vec<Denial>,
     /// The id it ran as on the host.
     pub host_uid: u32,
+    /// How long each step of its set-up took.
+    pub stages: Vec<StageTime>,
 }
 
 /// How a job ended.

@@ -143,7 +143,18 @@ async fn run_in(
     };
     let enforcement = Enforcement::of(&ran.evidence, &plan, sandbox.facts(), sandbox.controllers());
     let outputs = ran.finished.map(|finished| finished.outputs).unwrap_or_default();
-    Ok(Outcome { end, stdout, stderr, outputs, usage: Usage::of(&measured), enforcement, denials, host_uid })
+    let stages = ran.evidence.stages.into_vec();
+    Ok(Outcome {
+        end,
+        stdout,
+        stderr,
+        outputs,
+        usage: Usage::of(&measured),
+        enforcement,
+        denials,
+        host_uid,
+        stages,
+    })
 }
 
 async fn launch(
