@@ -1,0 +1,46 @@
+# Stockade. `make demo` shows what it does, `make test` proves it; both need root and a Debian host.
+CARGO ?= cargo
+STATE ?= /var/lib/stockade
+
+.PHONY: demo test check check-fmt check-clippy check-unit check-deny bench setup
+
+# Builds, starts the embedded Postgres, runs honest and hostile jobs, prints what became of each.
+demo:
+	@./deploy/setup.sh run
+	$(CARGO) build --release --locked --bins
+	./target/release/stockade demo
+
+# Everything: what `check` does, then the whole system against this kernel and a real Postgres. Needs root.
+test: check
+	@test "$$(id -u)" = 0 || { echo "make test: needs root, to build sandboxes"; exit 1; }
+	@./deploy/setup.sh test
+	$(CARGO) build --locked --bins
+	$(CARGO) test --locked -p stockade --test '*'
+	$(CARGO) test --locked -p stockade-tests
+
+# Format, lints, documentation, unit tests: no root, no database.
+check: check-fmt check-clippy check-unit
+
+check-fmt:
+	$(CARGO) fmt --all --check
+
+check-clippy:
+	@./deploy/setup.sh build
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+check-unit:
+	$(CARGO) test --locked --workspace --exclude stockade-tests --lib --bins
+	$(CARGO) test --locked -p stockade-policies --test '*'
+
+# Licences, advisories, banned crates; needs cargo-deny (`cargo install cargo-deny`).
+check-deny:
+	$(CARGO) deny check
+
+# The figures of README, measured here, with bubblewrap beside Stockade in the same run. Needs root.
+bench:
+	@./deploy/setup.sh bench
+	$(CARGO) build --release --locked --bins
+	$(CARGO) bench --locked -p stockade-tests
+
+setup:
+	@./deploy/setup.sh run

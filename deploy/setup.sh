@@ -1,0 +1,63 @@
+#!/bin/sh
+# Installs what is missing on a Debian host and makes the account Stockade runs under. Idempotent: a second run
+# changes nothing. Takes the kind of use as its argument: build, run (build and what jobs and Postgres need),
+# test (run and what the tests need), bench (run and the peers that are measured beside Stockade).
+set -eu
+
+use=${1:-run}
+missing=
+
+# need PROGRAM PACKAGE: remembers the package when the program is not there.
+need() {
+    command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
+}
+
+# need_file PATTERN PACKAGE: the same for a file.
+need_file() {
+    # The pattern is meant to expand.
+    # shellcheck disable=SC2086
+    for file in $1; do
+        [ -e "$file" ] && return 0
+    done
+    missing="$missing $2"
+}
+
+need cc gcc
+need make make
+if [ "$use" != build ]; then
+    need_file '/usr/lib/postgresql/*/bin/postgres' postgresql
+    need /usr/bin/python3 python3-minimal
+    need setpriv util-linux
+fi
+if [ "$use" = test ]; then
+    need busybox busybox-static
+fi
+if [ "$use" = bench ]; then
+    need bwrap bubblewrap
+    need hyperfine hyperfine
+fi
+
+if ! command -v cargo >/dev/null 2>&1; then
+    echo "setup: cargo is missing; install Rust 1.95 or newer (rustup.rs), then run this again" >&2
+    exit 1
+fi
+
+if [ -n "$missing" ]; then
+    if [ "$(id -u)" != 0 ]; then
+        echo "setup: run as root, or install yourself:$missing" >&2
+        exit 1
+    fi
+    echo "setup: installing$missing"
+    apt-get update -q
+    # The names are meant to be split.
+    # shellcheck disable=SC2086
+    DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
+fi
+
+if [ "$use" != build ] && ! id stockade >/dev/null 2>&1; then
+    if [ "$(id -u)" != 0 ]; then
+        echo "setup: run as root once, to make the account \`stockade\`" >&2
+        exit 1
+    fi
+    useradd --system --user-group --no-create-home --home-dir /var/lib/stockade --shell /usr/sbin/nologin stockade
+fi
