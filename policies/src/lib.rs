@@ -1,1 +1,21 @@
-//! stockade-policies
+//! Policies and service registries.
+#![forbid(unsafe_code)]
+
+mod compile;
+mod diagnostic;
+mod effective;
+mod environment;
+mod host;
+mod library;
+mod policy;
+mod seccomp;
+mod yaml;
+
+pub use compile::{CompileError, JobSpec, compile};
+pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use effective::{EffectivePolicy, Explained, PolicyId};
+pub use environment::{Environment, UnknownEnvironment};
+pub use host::{Host, HostError};
+pub use library::Library;
+pub use policy::{PolicyName, PolicyNameError, ResourceLimits, UnsafePath};
+pub use seccomp::FilterTooLong;

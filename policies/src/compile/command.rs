@@ -1,0 +1,108 @@
+//! The command: whether it is allowed, and what the kernel would execute.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use stockade_plan::{AbsPath, Arg, Command, EnvName, EnvVar};
+
+use super::error::CompileError;
+use super::job::{JobSpec, bounded};
+use crate::diagnostic::did_you_mean;
+use crate::effective::{EffectivePolicy, members};
+use crate::host::{Host, HostError, Program};
+
+/// Arguments and environment together, bytes: with them and the largest filter, a plan still fits its frame.
+const COMMAND_MAX: usize = 96 * 1024;
+
+/// What every job's environment begins with.
+const ENVIRONMENT: [(&str, &str); 4] =
+    [("HOME", "/job"), ("LANG", "C.UTF-8"), ("PATH", "/usr/local/bin:/usr/bin:/bin"), ("TMPDIR", "/tmp")];
+
+pub(crate) fn command(policy: &EffectivePolicy, job: &JobSpec, host: &Host) -> Result<Command, CompileError> {
+    let program = allowed(policy, job, host)?;
+    let environment = environment(policy, job)?;
+    let (executable, arguments) = executed(&program, &job.arguments)?;
+    let sizes = [
+        arguments.iter().map(|argument| argument.as_str().len() + 1).sum::<usize>(),
+        environment.iter().map(|v| v.name.as_str().len() + v.value.as_str().len() + 2).sum(),
+    ];
+    if sizes.iter().sum::<usize>() > COMMAND_MAX {
+        let [arguments, environment] = sizes;
+        return Err(CompileError::CommandTooLarge { arguments, environment, max: COMMAND_MAX });
+    }
+    Ok(Command {
+        executable,
+        arguments: bounded("arguments", arguments)?,
+        environment: bounded("environment variables", environment)?,
+    })
+}
+
+/// The command of the policy that the job's first argument names: by the policy's own path, by that path with its
+/// directory resolved, or by the file itself.
+fn allowed(policy: &EffectivePolicy, job: &JobSpec, host: &Host) -> Result<Arc<Program>, CompileError> {
+    let asked = job.arguments.first().ok_or(CompileError::NoCommand)?.as_str();
+    let mut unusable = None;
+    for name in policy.commands() {
+        match host.program(name) {
+            Ok(program) if [&program.name, &program.location, &program.file].iter().any(|p| p.as_str() == asked) => {
+                return Ok(program);
+            }
+            Err(error) if name.as_str() == asked => unusable = Some((name.clone(), error)),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Err(match unusable {
+        Some((command, error)) => CompileError::CommandUnusable { command, error },
+        None => not_allowed(policy, asked),
+    })
+}
+
+fn not_allowed(policy: &EffectivePolicy, asked: &str) -> CompileError {
+    let known: Vec<&str> = policy.commands().map(AbsPath::as_str).collect();
+    let same_name = known.iter().copied().find(|path| path.rsplit('/').next() == Some(asked));
+    let help = match same_name.or_else(|| did_you_mean(asked, known.iter().copied())) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if known.is_empty() => "it allows no command at all".to_owned(),
+        None => format!("it allows {}", known.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ")),
+    };
+    CompileError::CommandNotAllowed { policy: policy.name().to_string(), command: asked.to_owned(), help }
+}
+
+/// A script is run the way the kernel runs it (`load_script`, fs/binfmt_script.c): interpreter, its one argument
+/// if it has one, the script's path, then the job's arguments behind the first.
+fn executed(program: &Program, arguments: &[Arg]) -> Result<(AbsPath, Vec<Arg>), CompileError> {
+    let Some(script) = &program.script else { return Ok((program.file.clone(), arguments.to_vec())) };
+    let own = [script.interpreter.as_str()].into_iter().chain(script.argument.as_deref()).chain([program.name.as_str()]);
+    let own = own.map(|text| argument(text)).collect::<Result<Vec<_>, _>>()?;
+    Ok((script.file.clone(), own.into_iter().chain(arguments.iter().skip(1).cloned()).collect()))
+}
+
+fn argument(text: &str) -> Result<Arg, CompileError> {
+    Arg::new(text).map_err(|reason| CompileError::Name { text: text.to_owned(), reason })
+}
+
+/// The whole environment: ours, then what the policy passes from the caller, then what it sets.
+fn environment(policy: &EffectivePolicy, job: &JobSpec) -> Result<Vec<EnvVar>, CompileError> {
+    let mut variables: BTreeMap<EnvName, Arg> = BTreeMap::new();
+    for (name, value) in ENVIRONMENT {
+        let name = EnvName::new(name).map_err(|reason| CompileError::Name { text: name.to_owned(), reason })?;
+        variables.insert(name, argument(value)?);
+    }
+    for (name, _) in members(&policy.rights().pass) {
+        if let Some(value) = job.caller_environment.get(name.as_str()) {
+            variables.insert(name.clone(), argument(value)?);
+        }
+    }
+    for (setting, _) in members(&policy.rights().set) {
+        variables.insert(setting.name.clone(), setting.value.clone());
+    }
+    Ok(variables.into_iter().map(|(name, value)| EnvVar { name, value }).collect())
+}
+
+/// The commands of a policy that this host cannot run, and why.
+pub(crate) fn unusable<'p>(
+    policy: &'p EffectivePolicy,
+    host: &'p Host,
+) -> impl Iterator<Item = (&'p AbsPath, HostError)> {
+    policy.commands().filter_map(|name| host.program(name).err().map(|error| (name, error)))
+}

@@ -1,0 +1,108 @@
+//! Policy and job to plan.
+
+mod command;
+mod error;
+mod job;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use stockade_plan::{CPU_PERIOD_US, Hostname, Limits, Output, PLAN_VERSION, Plan, Rlimits, encode};
+
+pub(crate) use command::unusable;
+pub use error::CompileError;
+pub use job::JobSpec;
+
+use crate::effective::{EffectivePolicy, members};
+use crate::host::Host;
+use crate::policy::{OutputName, ResourceLimits};
+use crate::seccomp::{init_filter, job_filter};
+use job::bounded;
+use view::Sight;
+
+/// The host name of every sandbox.
+const HOSTNAME: &str = "sandbox";
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+/// The usual stack of a process, bytes; threads take theirs from memory.
+const STACK_BYTES: u64 = 8 * MIB;
+/// More than a program with timers and worker threads queues, less than a host has.
+const PENDING_SIGNALS: u64 = 1024;
+
+/// The plan of `job` under `policy` on `host`, whose kernel has Landlock of `landlock_abi`.
+///
+/// # Errors
+/// [`CompileError`]; nothing is left out or weakened to make a plan.
+pub fn compile(policy: &EffectivePolicy, job: &JobSpec, host: &Host, landlock_abi: u8) -> Result<Plan, CompileError> {
+    enforceable(policy, landlock_abi)?;
+    let command = command::command(policy, job, host)?;
+    let sight = Sight::of(policy, host)?;
+    let resources = policy.limits();
+    let limits = limits(&resources);
+    let plan = Plan {
+        version: PLAN_VERSION,
+        view: sight.view()?,
+        landlock: sight.landlock(landlock_abi)?,
+        filter: job_filter(policy.rights().syscall_profile())?,
+        init_filter: init_filter()?,
+        rlimits: rlimits(&resources),
+        limits,
+        hostname: Hostname::new(HOSTNAME)
+            .map_err(|reason| CompileError::Name { text: HOSTNAME.to_owned(), reason })?,
+        command,
+        inputs: job.checked_inputs(limits.disk_bytes)?,
+        outputs: bounded("outputs", outputs(policy, &limits))?,
+    };
+    encode(&plan)?;
+    Ok(plan)
+}
+
+/// Fails closed: a clause without a mechanism behind it stops the job.
+fn enforceable(policy: &EffectivePolicy, landlock_abi: u8) -> Result<(), CompileError> {
+    if let Some((clause, missing, origin)) = policy.unenforceable().into_iter().next() {
+        return Err(CompileError::Enforcement { clause, origin: origin.to_string(), missing: missing.to_owned() });
+    }
+    if landlock_abi == 0 {
+        return Err(CompileError::Enforcement {
+            clause: "commands, filesystem".to_owned(),
+            origin: policy.name().to_string(),
+            missing: "the kernel has no Landlock; boot one that has, with `landlock` in its `lsm=` list".to_owned(),
+        });
+    }
+    Ok(())
+}
+
+fn limits(resources: &ResourceLimits) -> Limits {
+    Limits {
+        memory_bytes: resources.memory_mb * MIB,
+        pids: u32::try_from(resources.pids).unwrap_or(u32::MAX),
+        cpu_quota_us: resources.cpu_millicores * CPU_PERIOD_US / 1000,
+        cpu_time_ms: resources.cpu_seconds * 1000,
+        wall_time_ms: resources.wall_seconds * 1000,
+        disk_bytes: resources.disk_mb * MIB,
+        files: resources.files,
+        output_bytes: resources.output_kb * KIB,
+    }
+}
+
+/// `RLIMIT_CPU` counts one process and stands behind the control group's count of all: a second more, so that
+/// the count comes first and says why the job ended.
+fn rlimits(resources: &ResourceLimits) -> Rlimits {
+    Rlimits {
+        open_files: resources.open_files,
+        file_bytes: resources.disk_mb * MIB,
+        processes: resources.pids,
+        cpu_seconds: resources.cpu_seconds + 1,
+        stack_bytes: STACK_BYTES,
+        pending_signals: PENDING_SIGNALS,
+    }
+}
+
+/// The files that are named; `*` names none.
+fn outputs(policy: &EffectivePolicy, limits: &Limits) -> Vec<Output> {
+    let named = members(&policy.rights().outputs).filter_map(|(name, _)| match name {
+        OutputName::File(path) => Some(path.clone()),
+        OutputName::Any => None,
+    });
+    named.map(|path| Output { path, max_bytes: limits.output_bytes.min(limits.disk_bytes) }).collect()
+}

@@ -1,0 +1,171 @@
+//! What the job sees, and what of it Landlock grants. Both come from the same facts, so they are collected
+//! together: nothing is granted that is not shown.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use stockade_plan::{AbsPath, Access, Device, Entry, Landlock, LandlockRule, List, View};
+
+use super::error::CompileError;
+use super::job::bounded;
+use crate::effective::{EffectivePolicy, Origin, members};
+use crate::host::{Host, HostError, Link, Program};
+use crate::policy::{MADE, ReadPath, check_readable};
+
+/// Links at the root of a host whose `/bin`, `/lib` and their like are parts of `/usr`.
+const MERGED: [&str; 6] = ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
+/// Where libraries lie that the loader maps as code. Other directories that a job may read are mounted noexec.
+const CODE_DIRS: [&str; 7] =
+    ["/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib", "/usr/local/lib64", "/usr/libx32", "/opt"];
+/// The loader's own table, for libraries outside its default directories.
+const LOADER_CACHE: &str = "/etc/ld.so.cache";
+/// What the launcher mounts itself.
+const SHARED_MEMORY: &str = "/dev/shm";
+
+/// The contents of the files that Stockade makes. The ids are those that the job runs as.
+const fn made(path: &str) -> &'static str {
+    match path.as_bytes() {
+        b"/etc/passwd" => "root:x:0:0:root:/:/bin/false\njob:x:1000:1000:job:/job:/bin/false\n",
+        b"/etc/group" => "root:x:0:\njob:x:1000:\n",
+        b"/etc/hosts" => "127.0.0.1 localhost sandbox\n::1 localhost\n",
+        _ => "passwd: files\ngroup: files\nhosts: files\n",
+    }
+}
+
+/// What is collected while the policy is gone through.
+#[derive(Default)]
+pub(crate) struct Sight {
+    links: BTreeSet<Link>,
+    /// Host file or directory, and whether code in it may be mapped.
+    binds: BTreeMap<AbsPath, bool>,
+    grants: BTreeMap<AbsPath, Access>,
+}
+
+impl Sight {
+    /// Everything the policy lets a job see on this host. Commands that the host lacks are left out.
+    pub(crate) fn of(policy: &EffectivePolicy, host: &Host) -> Result<Self, CompileError> {
+        let mut sight = Self::default();
+        for path in MERGED {
+            if let Ok(resolved) = host.resolve(&path_of(path)?) {
+                sight.links.extend(resolved.links);
+            }
+        }
+        for (read, origin) in members(&policy.rights().read) {
+            sight.read(read, origin, host)?;
+        }
+        let programs: Vec<Arc<Program>> = policy.commands().filter_map(|name| host.program(name).ok()).collect();
+        for program in &programs {
+            sight.program(program);
+        }
+        if programs.iter().any(|program| program.needs_cache) {
+            sight.show(path_of(LOADER_CACHE)?, false, Access::Read);
+        }
+        sight.own(policy)?;
+        Ok(sight)
+    }
+
+    fn show(&mut self, path: AbsPath, code: bool, access: Access) {
+        let executable = self.binds.entry(path.clone()).or_default();
+        *executable |= code;
+        self.grant(path, access);
+    }
+
+    fn grant(&mut self, path: AbsPath, access: Access) {
+        let granted = self.grants.entry(path).or_insert(access);
+        *granted = (*granted).max(access);
+    }
+
+    fn read(&mut self, read: &ReadPath, origin: &Origin, host: &Host) -> Result<(), CompileError> {
+        let resolved = match host.resolve(&read.path) {
+            Err(HostError::Missing { .. }) if read.optional => return Ok(()),
+            other => other.map_err(|error| CompileError::ReadPath {
+                path: read.path.clone(),
+                origin: origin.to_string(),
+                error,
+            })?,
+        };
+        if let Err(reason) = check_readable(&resolved.file) {
+            let (path, origin, target) = (read.path.clone(), origin.to_string(), resolved.file);
+            return Err(CompileError::Unsafe { path, origin, target, reason });
+        }
+        let code = CODE_DIRS.iter().any(|dir| beneath(&resolved.file, dir));
+        self.links.extend(resolved.links);
+        self.show(resolved.file, code, Access::Read);
+        Ok(())
+    }
+
+    fn program(&mut self, program: &Program) {
+        self.links.extend(program.links.iter().cloned());
+        for file in &program.executed {
+            self.show(file.clone(), true, Access::Execute);
+        }
+        for file in &program.libraries {
+            self.show(file.clone(), true, Access::Read);
+        }
+    }
+
+    /// What every sandbox has, and what the policy lets the job write.
+    fn own(&mut self, policy: &EffectivePolicy) -> Result<(), CompileError> {
+        for path in MADE.into_iter().chain(["/proc", "/job"]) {
+            self.grant(path_of(path)?, Access::Read);
+        }
+        for (path, _) in members(&policy.rights().write) {
+            self.grant(path.clone(), Access::Write);
+            if path.as_str() == "/tmp" {
+                self.grant(path_of(SHARED_MEMORY)?, Access::Write);
+            }
+        }
+        for device in Device::ALL {
+            self.grant(path_of(&format!("/dev/{}", device.name()))?, Access::Device);
+        }
+        Ok(())
+    }
+
+    /// A bind that another one shows already is left out, unless it must be executable and the other is not.
+    fn needed_binds(&self) -> BTreeMap<&AbsPath, bool> {
+        let shown = |path: &AbsPath, code: bool| {
+            self.binds.iter().any(|(outer, outer_code)| {
+                outer != path && path.is_beneath(outer) && (*outer_code || !code)
+            })
+        };
+        self.binds.iter().filter(|(path, code)| !shown(path, **code)).map(|(path, code)| (path, *code)).collect()
+    }
+
+    pub(crate) fn view(&self) -> Result<View, CompileError> {
+        let binds = self.needed_binds();
+        let shown = |path: &AbsPath| binds.keys().any(|bind| path.is_beneath(bind));
+        let mut entries = Vec::new();
+        for link in self.links.iter().filter(|link| !shown(&link.path)) {
+            entries.push(Entry::Symlink { path: link.path.clone(), target: link.target.clone() });
+        }
+        for path in MADE {
+            let content: List<u8, 16384> = bounded("bytes", made(path).as_bytes().to_vec())?;
+            entries.push(Entry::File { path: path_of(path)?, content });
+        }
+        for (path, executable) in binds {
+            entries.push(Entry::Bind { source: path.clone(), path: path.clone(), executable });
+        }
+        entries.extend(Device::ALL.map(Entry::Device));
+        Ok(View { entries: bounded("things in the job's file system", entries)? })
+    }
+
+    /// A grant that a directory's includes already is left out. Rights to execute are always given file by file.
+    pub(crate) fn landlock(&self, abi: u8) -> Result<Landlock, CompileError> {
+        let included = |path: &AbsPath, access: Access| {
+            self.grants.iter().any(|(outer, outer_access)| {
+                outer != path && path.is_beneath(outer) && access == Access::Read && *outer_access == Access::Read
+            })
+        };
+        let rules = self.grants.iter().filter(|(path, access)| !included(path, **access));
+        let rules = rules.map(|(path, access)| LandlockRule { path: path.clone(), access: *access }).collect();
+        Ok(Landlock { abi, rules: bounded("Landlock rules", rules)? })
+    }
+}
+
+fn path_of(text: &str) -> Result<AbsPath, CompileError> {
+    AbsPath::new(text).map_err(|reason| CompileError::Name { text: text.to_owned(), reason })
+}
+
+fn beneath(path: &AbsPath, ancestor: &str) -> bool {
+    path.as_str().strip_prefix(ancestor).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}

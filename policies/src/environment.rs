@@ -1,0 +1,143 @@
+//! Where jobs run, and the ceiling over what any policy may grant there.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Serialize;
+
+use crate::diagnostic::Diagnostics;
+use crate::effective::{Decided, Layer, Origin, Rights};
+use crate::policy::{self, LimitKey, SyscallProfile};
+use crate::yaml::{Fields, Node, Reader, Source, Spanned, parse};
+
+/// Where jobs run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Environment {
+    /// A layer that the host lacks may be missing, and is shown as degraded.
+    Development,
+    /// Everything is enforced; limits are those of a shared test machine.
+    Staging,
+    /// Everything is enforced.
+    Production,
+}
+
+impl Environment {
+    /// Every environment.
+    pub const ALL: [Self; 3] = [Self::Development, Self::Staging, Self::Production];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Staging => "staging",
+            Self::Production => "production",
+        }
+    }
+
+    pub(crate) const fn may_degrade(self) -> bool {
+        matches!(self, Self::Development)
+    }
+
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Development => include_str!("../environments/development.yaml"),
+            Self::Staging => include_str!("../environments/staging.yaml"),
+            Self::Production => include_str!("../environments/production.yaml"),
+        }
+    }
+
+    /// What no policy exceeds here.
+    pub(crate) fn ceiling(self) -> Result<Ceiling, Diagnostics> {
+        let source = Source::new(format!("environments/{self}.yaml"), self.text());
+        parse(&source, |reader, root| Ceiling::decode(reader, root, self)).map(|(ceiling, _)| ceiling)
+    }
+}
+
+impl fmt::Display for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A text names no environment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not an environment; expected `development`, `staging` or `production`")]
+pub struct UnknownEnvironment(String);
+
+impl FromStr for Environment {
+    type Err = UnknownEnvironment;
+
+    fn from_str(text: &str) -> Result<Self, UnknownEnvironment> {
+        Self::ALL
+            .into_iter()
+            .find(|environment| environment.name() == text)
+            .ok_or_else(|| UnknownEnvironment(text.to_owned()))
+    }
+}
+
+/// The most that any policy grants in an environment. Policies are shared between environments, so what exceeds
+/// it is lowered, with the environment as its origin, rather than refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ceiling {
+    environment: Environment,
+    limits: BTreeMap<LimitKey, Spanned<u64>>,
+    syscalls: Option<Spanned<SyscallProfile>>,
+}
+
+impl Ceiling {
+    fn decode(reader: &Reader, root: &Node, environment: Environment) -> Option<Self> {
+        let mut fields = Fields::of(reader, root, "an environment")?;
+        let words = Environment::ALL.map(|environment| (environment.name(), environment));
+        let named =
+            fields.required("environment").and_then(|node| reader.word(node, "an environment", &words));
+        let described = fields.required("description").and_then(|node| reader.text(node, "a description"));
+        let limits = fields.optional("resource_limits").map(|node| policy::limits(reader, node));
+        let syscalls = fields.optional("syscalls").and_then(|node| policy::syscalls(reader, node));
+        fields.finish();
+        described?;
+        (named? == environment).then(|| Self { environment, limits: limits.unwrap_or_default(), syscalls })
+    }
+
+    pub(crate) fn cap(&self, rights: &mut Rights) {
+        let layer = Layer::Environment(self.environment);
+        for (key, most) in &self.limits {
+            rights.cap(*key, most.value, &Origin::new(&layer, &most.at));
+        }
+        if let Some(most) = &self.syscalls
+            && rights.syscall_profile() > most.value
+        {
+            rights.syscalls = Some(Decided { value: most.value, origin: Origin::new(&layer, &most.at) });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_environment_has_a_ceiling_that_parses() {
+        for environment in Environment::ALL {
+            assert!(environment.ceiling().is_ok(), "{environment}");
+            assert_eq!(environment.name().parse(), Ok(environment));
+        }
+    }
+
+    #[test]
+    fn a_ceiling_lowers_what_exceeds_it_and_says_so() {
+        let mut rights = Rights::default();
+        rights.close();
+        rights.cap(LimitKey::MemoryMb, 64, &Origin::DEFAULT);
+        let before = rights.limit(LimitKey::MemoryMb);
+        Environment::Production.ceiling().unwrap().cap(&mut rights);
+        assert_eq!(rights.limit(LimitKey::MemoryMb), before);
+        let huge = Decided { value: 1024 * 1024, origin: Origin::DEFAULT };
+        rights.limits.insert(LimitKey::MemoryMb, huge);
+        Environment::Production.ceiling().unwrap().cap(&mut rights);
+        let memory = &rights.limits[&LimitKey::MemoryMb];
+        assert!(memory.value < 1024 * 1024);
+        assert!(memory.origin.to_string().starts_with("environment `production` ("));
+    }
+}

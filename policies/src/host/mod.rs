@@ -1,0 +1,179 @@
+//! What this host has: commands with their interpreters, loaders and libraries, found as the kernel and the
+//! dynamic loader would find them.
+
+mod elf;
+mod program;
+mod script;
+mod search;
+mod walk;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use stockade_plan::{AbsPath, NameError};
+
+pub(crate) use program::{Program, Script};
+pub(crate) use walk::{Link, Resolved};
+
+use program::Stamp;
+
+/// Why a path of this host cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HostError {
+    /// Nothing is there.
+    #[error("`{path}` does not exist on this host")]
+    Missing {
+        /// What was looked for.
+        path: AbsPath,
+    },
+    /// It could not be read.
+    #[error("cannot read `{path}`: {reason}")]
+    Io {
+        /// What was read.
+        path: AbsPath,
+        /// What the kernel said.
+        reason: String,
+    },
+    /// Its real name cannot stand in a plan.
+    #[error("`{path}` {reason}")]
+    Name {
+        /// The name, as far as it can be shown.
+        path: String,
+        /// What is wrong with it.
+        reason: NameError,
+    },
+    /// It is not what it should be.
+    #[error("`{path}` {what}")]
+    Malformed {
+        /// Which file.
+        path: AbsPath,
+        /// What it is or lacks.
+        what: String,
+    },
+    /// A library that a program needs is nowhere.
+    #[error("`{needed_by}` needs the library `{name}`, which is in none of the loader's directories")]
+    LibraryMissing {
+        /// The library.
+        name: String,
+        /// What needs it.
+        needed_by: AbsPath,
+    },
+}
+
+impl HostError {
+    fn io(path: &AbsPath, error: &std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
+                Self::Missing { path: path.clone() }
+            }
+            _ => Self::Io { path: path.clone(), reason: error.to_string() },
+        }
+    }
+
+    fn malformed(path: &AbsPath, what: &str) -> Self {
+        Self::Malformed { path: path.clone(), what: what.to_owned() }
+    }
+}
+
+/// This host. Commands are looked up once and kept until one of their files changes.
+#[derive(Debug, Default)]
+pub struct Host {
+    programs: Mutex<BTreeMap<AbsPath, (Arc<Program>, Vec<Stamp>)>>,
+}
+
+impl Host {
+    /// A host about which nothing is known yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The command of that name.
+    pub(crate) fn program(&self, name: &AbsPath) -> Result<Arc<Program>, HostError> {
+        if let Some(known) = self.known(name) {
+            return Ok(known);
+        }
+        let program = Arc::new(Program::find(name)?);
+        let files = program.executed.iter().chain(&program.libraries).chain([name]);
+        let stamps = files.map(Stamp::of).collect();
+        let mut programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
+        programs.insert(name.clone(), (Arc::clone(&program), stamps));
+        Ok(program)
+    }
+
+    fn known(&self, name: &AbsPath) -> Option<Arc<Program>> {
+        let programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
+        let (program, stamps) = programs.get(name)?;
+        stamps.iter().all(Stamp::holds).then(|| Arc::clone(program))
+    }
+
+    /// Where a path that jobs may read leads.
+    pub(crate) fn resolve(&self, path: &AbsPath) -> Result<Resolved, HostError> {
+        walk::resolve(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn path(text: &str) -> AbsPath {
+        AbsPath::new(text).unwrap()
+    }
+
+    #[test]
+    fn a_program_comes_with_its_loader_its_libraries_and_the_links_to_them() {
+        let program = Host::new().program(&path("/bin/sh")).unwrap();
+        let shown = |set: &std::collections::BTreeSet<AbsPath>| {
+            set.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert!(shown(&program.executed).iter().any(|file| file.contains("ld-linux-x86-64")), "{program:?}");
+        assert!(shown(&program.libraries).iter().any(|file| file.ends_with("libc.so.6")), "{program:?}");
+        assert!(program.links.iter().any(|link| link.path == program.location), "{program:?}");
+        assert!(!program.needs_cache);
+    }
+
+    #[test]
+    fn a_program_is_looked_up_again_when_it_changes() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = fs::canonicalize(directory.path()).unwrap().join("tool");
+        let name = walk::absolute(&file).unwrap();
+        let host = Host::new();
+        let write = |text: &str| {
+            fs::remove_file(&file).ok();
+            fs::write(&file, text).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        };
+        write("#!/bin/sh\n");
+        let first = host.program(&name).unwrap();
+        assert!(Arc::ptr_eq(&first, &host.program(&name).unwrap()));
+        write("#!/usr/bin/env -S sh\n");
+        let second = host.program(&name).unwrap();
+        assert_eq!(second.script.as_ref().unwrap().argument.as_deref(), Some("-S sh"));
+        assert_ne!(first.script, second.script);
+    }
+
+    #[test]
+    fn what_cannot_be_executed_is_an_error_that_says_why() {
+        let directory = tempfile::tempdir().unwrap();
+        let real = fs::canonicalize(directory.path()).unwrap();
+        let file = |name: &str, text: &str, mode: u32| {
+            fs::write(real.join(name), text).unwrap();
+            fs::set_permissions(real.join(name), fs::Permissions::from_mode(mode)).unwrap();
+            Host::new().program(&walk::absolute(&real.join(name)).unwrap()).unwrap_err().to_string()
+        };
+        assert!(file("data", "x", 0o644).ends_with("is not an executable file"));
+        assert!(file("text", "echo", 0o755).contains("text` "));
+        assert!(
+            file("gone", "#!/no/such/shell\n", 0o755)
+                .contains("`/no/such/shell` does not exist on this host")
+        );
+        fs::write(real.join("inner"), "#!/bin/sh\n").unwrap();
+        fs::set_permissions(real.join("inner"), fs::Permissions::from_mode(0o755)).unwrap();
+        let nested = file("outer", &format!("#!{}/inner\n", real.display()), 0o755);
+        assert!(nested.ends_with("has an interpreter that is a script itself"), "{nested}");
+        assert!(matches!(Host::new().program(&path("/no/such")), Err(HostError::Missing { .. })));
+    }
+}

@@ -1,0 +1,280 @@
+//! The policies that services and jobs can name.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
+use crate::effective::{EffectivePolicy, Layer, Rights};
+use crate::environment::Environment;
+use crate::policy::{Policy, PolicyName};
+use crate::yaml::{Source, Spanned, Trust};
+
+/// The policies shipped with Stockade: file name and text.
+const SHIPPED: [(&str, &str); 4] = [
+    ("library/base.yaml", include_str!("../library/base.yaml")),
+    ("library/script-standard.yaml", include_str!("../library/script-standard.yaml")),
+    ("library/script-strict.yaml", include_str!("../library/script-strict.yaml")),
+    ("library/shell-utils.yaml", include_str!("../library/shell-utils.yaml")),
+];
+
+/// A longer `extends` chain is refused.
+const CHAIN_MAX: usize = 8;
+
+/// Policies by name, each resolved against those it extends.
+#[derive(Debug, Clone, Default)]
+pub struct Library {
+    policies: BTreeMap<PolicyName, Arc<Policy>>,
+    rights: BTreeMap<PolicyName, Arc<Rights>>,
+}
+
+impl Library {
+    /// The policies shipped with Stockade.
+    ///
+    /// # Errors
+    /// None in a release: a test loads them.
+    pub fn shipped() -> Result<Self, Diagnostics> {
+        let sources = SHIPPED.iter().map(|(name, text)| Source::new(*name, *text));
+        Self::default().with_sources(sources.collect())
+    }
+
+    /// These policies and those of every `*.yaml` and `*.yml` file in `directory`.
+    ///
+    /// # Errors
+    /// Everything wrong with any of the files; a file that others can write, or a symbolic link, is refused.
+    pub fn with_directory(self, directory: &Path) -> Result<Self, Diagnostics> {
+        self.with_files(&yaml_files(directory)?).map(|(library, _)| library)
+    }
+
+    /// These policies and that of one file, with its name.
+    ///
+    /// # Errors
+    /// Everything wrong with the file.
+    pub fn with_file(&self, path: &Path) -> Result<(Self, PolicyName), Diagnostics> {
+        let (library, names) = self.clone().with_files(&[path.to_owned()])?;
+        match names.into_iter().next() {
+            Some(name) => Ok((library, name)),
+            None => Err(Diagnostics::default()),
+        }
+    }
+
+    fn with_files(self, paths: &[PathBuf]) -> Result<(Self, Vec<PolicyName>), Diagnostics> {
+        let (sources, unread) = read_all(paths, Trust::Required);
+        let before = self.policies.clone();
+        match self.with_sources(sources) {
+            Ok(library) if unread.is_empty() => {
+                let added = library.names().filter(|name| !before.contains_key(*name)).cloned().collect();
+                Ok((library, added))
+            }
+            Ok(_) => Err(unread.into_iter().collect()),
+            Err(found) => Err(found.into_iter().chain(unread).collect()),
+        }
+    }
+
+    /// These policies and those of `sources`.
+    pub(crate) fn with_sources(mut self, sources: Vec<Arc<Source>>) -> Result<Self, Diagnostics> {
+        let mut found = Vec::new();
+        let mut added = Vec::new();
+        for source in sources {
+            match Policy::parse(&source) {
+                Ok((policy, warnings)) => {
+                    found.extend(warnings);
+                    match self.add(policy) {
+                        Ok(name) => added.push(name),
+                        Err(taken) => found.push(taken),
+                    }
+                }
+                Err(errors) => found.extend(errors),
+            }
+        }
+        for name in added {
+            match self.resolve(&name) {
+                Ok(rights) => {
+                    self.rights.insert(name, Arc::new(rights));
+                }
+                Err(errors) => found.extend(errors),
+            }
+        }
+        let found: Diagnostics = found.into_iter().collect();
+        found.unless_errors(Some(self)).map(|(library, _)| library)
+    }
+
+    fn add(&mut self, policy: Policy) -> Result<PolicyName, Diagnostic> {
+        let name = policy.name.value.clone();
+        if let Some(first) = self.policies.get(&name) {
+            let place = &first.name.at.source.name;
+            return Err(policy
+                .name
+                .at
+                .error("duplicate-policy", format!("policy `{name}` exists already, in `{place}`"))
+                .help("give this one another name, and `extends` the other if it is meant to tighten it"));
+        }
+        self.policies.insert(name.clone(), Arc::new(policy));
+        Ok(name)
+    }
+
+    /// The rights of a policy: those of the policy it extends, tightened by its own clauses.
+    fn resolve(&self, name: &PolicyName) -> Result<Rights, Vec<Diagnostic>> {
+        let mut rights = Rights::default();
+        let mut found = Vec::new();
+        for policy in self.chain(name)? {
+            let layer = Layer::Policy(policy.name.value.clone());
+            let wider = rights.tighten(&policy.clauses, &layer);
+            // What an outer policy asks too much is reported where that policy is resolved.
+            found = wider;
+        }
+        if found.is_empty() { Ok(rights) } else { Err(found) }
+    }
+
+    /// The policy and those it extends, the outermost first.
+    fn chain(&self, name: &PolicyName) -> Result<Vec<&Policy>, Vec<Diagnostic>> {
+        let mut chain: Vec<&Policy> = Vec::new();
+        let mut next = self.policies.get(name);
+        while let Some(policy) = next {
+            chain.push(policy);
+            let Some(extends) = &policy.extends else { break };
+            if chain.iter().any(|seen| seen.name.value == extends.value) {
+                return Err(vec![cycle(&chain, extends)]);
+            }
+            if chain.len() >= CHAIN_MAX {
+                let message = format!("more than {CHAIN_MAX} policies extend one another");
+                return Err(vec![extends.at.error("policy-cycle", message)]);
+            }
+            next = self.policies.get(&extends.value);
+            if next.is_none() {
+                return Err(vec![self.unknown(extends)]);
+            }
+        }
+        chain.reverse();
+        Ok(chain)
+    }
+
+    /// That nothing has the name which `named` says.
+    pub(crate) fn unknown(&self, named: &Spanned<PolicyName>) -> Diagnostic {
+        named
+            .at
+            .error("unknown-policy", format!("there is no policy `{}`", named.value))
+            .help(self.hint(named.value.as_str()))
+    }
+
+    fn hint(&self, name: &str) -> String {
+        let known: Vec<&str> = self.names().map(PolicyName::as_str).collect();
+        match did_you_mean(name, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the policies are {}", crate::yaml::one_of(&known)),
+        }
+    }
+
+    /// The names of all policies.
+    pub fn names(&self) -> impl Iterator<Item = &PolicyName> {
+        self.policies.keys()
+    }
+
+    /// What a policy is for, as its file says.
+    pub fn description(&self, name: &str) -> Option<&str> {
+        self.policies.get(name)?.description.as_deref()
+    }
+
+    /// The digest of the file that a policy stands in.
+    pub fn file_sha256(&self, name: &str) -> Option<stockade_plan::Digest> {
+        self.policies.get(name).map(|policy| policy.sha256)
+    }
+
+    /// The policy of that name under the ceiling of `environment`.
+    ///
+    /// # Errors
+    /// There is no such policy.
+    pub fn effective(&self, name: &str, environment: Environment) -> Result<EffectivePolicy, Diagnostics> {
+        match (self.policies.get_key_value(name), self.rights.get(name)) {
+            (Some((name, policy)), Some(rights)) => {
+                EffectivePolicy::new(name.clone(), policy.version, Rights::clone(rights), environment)
+            }
+            _ => {
+                let message = format!("there is no policy `{}`", crate::yaml::shorten(name));
+                Err(Diagnostic::about_file("unknown-policy", "the policy library", message)
+                    .help(self.hint(name))
+                    .into())
+            }
+        }
+    }
+
+    /// The policy of that name, or in that file: what has a `/` or ends in `.yaml` or `.yml` is a path.
+    ///
+    /// # Errors
+    /// There is no such policy, or the file is refused.
+    pub fn select(
+        &self,
+        name_or_path: &str,
+        environment: Environment,
+    ) -> Result<EffectivePolicy, Diagnostics> {
+        if name_or_path.contains('/') || is_yaml(Path::new(name_or_path)) {
+            let (library, name) = self.with_file(Path::new(name_or_path))?;
+            library.effective(name.as_str(), environment)
+        } else {
+            self.effective(name_or_path, environment)
+        }
+    }
+}
+
+fn cycle(chain: &[&Policy], extends: &Spanned<PolicyName>) -> Diagnostic {
+    let names: Vec<String> = chain.iter().map(|policy| format!("`{}`", policy.name.value)).collect();
+    let message = format!(
+        "these policies extend one another in a circle: {} -> `{}`",
+        names.join(" -> "),
+        extends.value
+    );
+    extends
+        .at
+        .error("policy-cycle", message)
+        .help("a policy extends one that is wider; the widest extends none")
+}
+
+pub(crate) fn is_yaml(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+}
+
+/// The YAML files of a directory, by name.
+pub(crate) fn yaml_files(directory: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
+    let name = directory.display().to_string();
+    let unreadable = |error: std::io::Error| {
+        Diagnostic::about_file("unreadable-file", &name, format!("cannot list `{name}`: {error}"))
+    };
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if is_yaml(&path) {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// The texts of `paths`, and what could not be read.
+pub(crate) fn read_all(paths: &[PathBuf], trust: Trust) -> (Vec<Arc<Source>>, Vec<Diagnostic>) {
+    let mut sources = Vec::new();
+    let mut unread = Vec::new();
+    for path in paths {
+        match Source::read(path, trust) {
+            Ok(source) => sources.push(source),
+            Err(error) => unread.push(error),
+        }
+    }
+    (sources, unread)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_library_loads() {
+        let library = Library::shipped().unwrap_or_else(|found| panic!("{found}"));
+        assert_eq!(library.names().count(), SHIPPED.len());
+        for name in library.names() {
+            let policy = library.effective(name.as_str(), Environment::Production).unwrap();
+            assert!(library.description(name.as_str()).is_some());
+            assert_eq!(policy.sha256(), policy.clone().sha256());
+        }
+    }
+}

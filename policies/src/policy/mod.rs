@@ -1,0 +1,68 @@
+//! A policy: what jobs may do, as people write and review it.
+
+mod clauses;
+mod decode;
+mod limits;
+mod name;
+mod path;
+
+use std::sync::Arc;
+
+use stockade_plan::Digest;
+
+pub(crate) use clauses::{Clauses, NetworkMode, OutputName, Setting, Stated, SyscallProfile};
+pub(crate) use decode::{clauses, commands, limits, syscalls};
+pub(crate) use limits::LimitKey;
+pub use limits::ResourceLimits;
+pub use name::{PolicyName, PolicyNameError};
+pub use path::UnsafePath;
+pub(crate) use path::{MADE, ReadPath, WRITABLE, check_readable};
+
+use crate::diagnostic::Diagnostics;
+use crate::yaml::{Fields, Node, Reader, Source, Spanned, parse};
+
+/// The version of a policy that states none.
+const FIRST_VERSION: u32 = 1;
+
+/// One policy file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Policy {
+    pub(crate) name: Spanned<PolicyName>,
+    pub(crate) version: u32,
+    pub(crate) description: Option<String>,
+    pub(crate) extends: Option<Spanned<PolicyName>>,
+    pub(crate) clauses: Clauses,
+    /// SHA-256 over the file's bytes.
+    pub(crate) sha256: Digest,
+}
+
+impl Policy {
+    pub(crate) fn parse(source: &Arc<Source>) -> Result<(Self, Diagnostics), Diagnostics> {
+        parse(source, decode_policy)
+    }
+}
+
+fn decode_policy(reader: &Reader, root: &Node) -> Option<Policy> {
+    let mut fields = Fields::of(reader, root, "a policy")?;
+    let name = fields.required("policy").and_then(|node| policy_name(reader, node));
+    let version = fields.optional("version").map(|node| reader.integer(node, 1..=u64::from(u32::MAX)));
+    let description = fields.optional("description").map(|node| reader.text(node, "a description"));
+    let extends = fields.optional("extends").map(|node| policy_name(reader, node));
+    let clauses = clauses(&mut fields);
+    fields.finish();
+    Some(Policy {
+        name: name?,
+        version: version.flatten().and_then(|version| u32::try_from(version).ok()).unwrap_or(FIRST_VERSION),
+        description: description.flatten().map(str::to_owned),
+        extends: extends.flatten(),
+        clauses,
+        sha256: reader.source().digest(),
+    })
+}
+
+/// The name of a policy at `node`.
+pub(crate) fn policy_name(reader: &Reader, node: &Node) -> Option<Spanned<PolicyName>> {
+    let expected = "a policy name: lower-case letters, digits and `-`, a letter first, at most 64";
+    let name = reader.parsed(node, expected, PolicyName::new)?;
+    Some(reader.spanned(node, name))
+}

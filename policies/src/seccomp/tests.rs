@@ -1,0 +1,316 @@
+//! Filters, run by an interpreter of classic BPF and compared with tables, golden files and seccompiler.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use proptest::prelude::*;
+use stockade_plan::{FILTER_MAX, Filter};
+
+use super::bpf::program;
+use super::verdict::{ABSENT, Answer, Case, Condition, REFUSED, Rule, Verdict};
+use super::{TABLE, init_filter, job_filter};
+use crate::policy::SyscallProfile;
+
+const X86_64: u32 = 0xc000_003e;
+const I386: u32 = 0x4000_0003;
+
+/// `struct seccomp_data` as a filter sees it.
+fn data(number: u32, architecture: u32, arguments: [u64; 6]) -> Vec<u8> {
+    let mut bytes = [number.to_le_bytes(), architecture.to_le_bytes()].concat();
+    bytes.extend([0; 8]);
+    bytes.extend(arguments.iter().flat_map(|argument| argument.to_le_bytes()));
+    bytes
+}
+
+/// What `program` returns for `data`, and in how many steps; `(code, jt, jf, k)` each, as linux/filter.h.
+fn interpret(program: &[(u16, u8, u8, u32)], data: &[u8]) -> (u32, usize) {
+    let (mut at, mut accumulator, mut steps) = (0, 0_u32, 0);
+    loop {
+        let (code, jt, jf, k) = program[at];
+        let k_index = k as usize;
+        steps += 1;
+        at += 1;
+        match code {
+            0x20 => accumulator = u32::from_le_bytes(data[k_index..k_index + 4].try_into().unwrap()),
+            0x54 => accumulator &= k,
+            0x05 => at += k_index,
+            0x15 => at += usize::from(if accumulator == k { jt } else { jf }),
+            0x25 => at += usize::from(if accumulator > k { jt } else { jf }),
+            0x35 => at += usize::from(if accumulator >= k { jt } else { jf }),
+            0x06 => return (k, steps),
+            other => panic!("instruction {other:#x}"),
+        }
+    }
+}
+
+fn run_on(filter: &Filter, data: &[u8]) -> (u32, usize) {
+    let program: Vec<_> = filter.instructions.iter().map(|i| (i.code, i.jt, i.jf, i.k)).collect();
+    interpret(&program, data)
+}
+
+fn answer(filter: &Filter, number: u32, arguments: [u64; 6]) -> u32 {
+    run_on(filter, &data(number, X86_64, arguments)).0
+}
+
+fn filters() -> BTreeMap<&'static str, Filter> {
+    BTreeMap::from([
+        ("standard", job_filter(SyscallProfile::Standard).unwrap()),
+        ("strict", job_filter(SyscallProfile::Strict).unwrap()),
+        ("init", init_filter().unwrap()),
+    ])
+}
+
+fn number(name: &str) -> u32 {
+    TABLE.iter().find(|row| row.name == name).unwrap_or_else(|| panic!("no `{name}`")).number
+}
+
+fn word(action: u32) -> String {
+    match action {
+        action if action == Verdict::Allow.action() => "allow".to_owned(),
+        action if action == REFUSED.action() => "EPERM".to_owned(),
+        action if action == ABSENT.action() => "ENOSYS".to_owned(),
+        action if action == Verdict::Kill.action() => "kill".to_owned(),
+        other => format!("{other:#x}"),
+    }
+}
+
+/// With arguments that are all zero, and then all ones, so that rules show as a pair.
+fn golden(filter: &Filter) -> String {
+    let mut text = String::new();
+    for number in 0..=520 {
+        let name = TABLE.iter().find(|row| row.number == number).map_or("-", |row| row.name);
+        let (zeros, ones) = (answer(filter, number, [0; 6]), answer(filter, number, [u64::MAX; 6]));
+        let verdict = if zeros == ones { word(zeros) } else { format!("{} | {}", word(zeros), word(ones)) };
+        writeln!(text, "{number} {name} {verdict}").unwrap();
+    }
+    text
+}
+
+#[test]
+fn every_number_from_0_to_520_has_its_reviewed_answer() {
+    for (name, filter) in filters() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/seccomp-{name}.txt"));
+        let actual = golden(&filter);
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(&path, &actual).unwrap();
+        }
+        let expected = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(actual == expected, "{} differs; review, then run with BLESS=1", path.display());
+    }
+}
+
+#[test]
+fn every_number_is_answered_as_the_table_says() {
+    for (name, filter) in filters() {
+        for row in TABLE {
+            let expected = match name {
+                "standard" => row.standard,
+                "strict" => row.strict,
+                _ => row.init,
+            };
+            if let Answer::Fixed(verdict) = expected {
+                assert_eq!(answer(&filter, row.number, [0; 6]), verdict.action(), "{name} {}", row.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_32_bit_and_x32_doors_are_shut_and_the_64_bit_one_is_open() {
+    for (name, filter) in filters() {
+        let read = data(0, X86_64, [0; 6]);
+        assert_eq!(run_on(&filter, &read).0, Verdict::Allow.action(), "{name}");
+        for number in [0, 1, 11, 102, 359, 0x4000_0000, u32::MAX] {
+            assert_eq!(
+                run_on(&filter, &data(number, I386, [0; 6])).0,
+                Verdict::Kill.action(),
+                "{name} {number}"
+            );
+        }
+        for number in [0x4000_0000, 0x4000_0001, 0x4000_0208, 0x8000_0000, u32::MAX] {
+            assert_eq!(answer(&filter, number, [0; 6]), Verdict::Kill.action(), "{name} {number:#x}");
+        }
+    }
+}
+
+#[test]
+fn numbers_that_nobody_knows_yet_are_absent_for_jobs_and_kill_init() {
+    let filters = filters();
+    for number in [335, 400, 423, 470, 521, 9999, 0x3fff_ffff] {
+        assert_eq!(answer(&filters["standard"], number, [0; 6]), ABSENT.action());
+        assert_eq!(answer(&filters["strict"], number, [0; 6]), ABSENT.action());
+        assert_eq!(answer(&filters["init"], number, [0; 6]), Verdict::Kill.action());
+    }
+}
+
+/// Call, arguments that pass, arguments that do not.
+type Twin = (&'static str, [u64; 6], [u64; 6]);
+
+const GARBAGE: u64 = 0xdead_beef_0000_0000;
+
+const TWINS: [Twin; 24] = [
+    ("ioctl", [0, 0x5401, 0, 0, 0, 0], [0, 0x5412, 0, 0, 0, 0]),
+    ("ioctl", [0, 0x1_0000_5401, 0, 0, 0, 0], [0, 0x1_0000_5412, 0, 0, 0, 0]),
+    ("ioctl", [0, 0x5413, 0, 0, 0, 0], [0, 0x541c, 0, 0, 0, 0]),
+    ("ioctl", [0, 0x5424, 0, 0, 0, 0], [0, GARBAGE | 0x5423, 0, 0, 0, 0]),
+    ("clone", [0x3d_0f00, 0, 0, 0, 0, 0], [0x1000_0000, 0, 0, 0, 0, 0]),
+    ("clone", [0x11, 0, 0, 0, 0, 0], [0x11 | 0x0002_0000, 0, 0, 0, 0, 0]),
+    ("clone", [0x11, 0, 0, 0, 0, 0], [0x11 | 0x4000_0000, 0, 0, 0, 0, 0]),
+    ("socket", [1, 1, 0, 0, 0, 0], [40, 1, 0, 0, 0, 0]),
+    ("socket", [2, 1, 6, 0, 0, 0], [2, 1, 262, 0, 0, 0]),
+    ("socket", [10, 2, 17, 0, 0, 0], [10, 5, 132, 0, 0, 0]),
+    ("socket", [16, 3, 0, 0, 0, 0], [16, 3, 6, 0, 0, 0]),
+    ("socket", [16, 3, 0, 0, 0, 0], [16, 3, 12, 0, 0, 0]),
+    ("socket", [GARBAGE | 2, 1, GARBAGE, 0, 0, 0], [GARBAGE | 38, 5, 0, 0, 0, 0]),
+    ("socket", [1, 1, 0, 0, 0, 0], [17, 3, 0, 0, 0, 0]),
+    ("socket", [1, 1, 0, 0, 0, 0], [33, 2, 0, 0, 0, 0]),
+    ("socket", [1, 1, 0, 0, 0, 0], [44, 3, 0, 0, 0, 0]),
+    ("socketpair", [1, 1, 0, 0, 0, 0], [2, 1, 0, 0, 0, 0]),
+    ("setsockopt", [3, 6, 1, 0, 0, 0], [3, 6, 31, 0, 0, 0]),
+    ("setsockopt", [3, 1, 31, 0, 0, 0], [3, GARBAGE | 6, GARBAGE | 31, 0, 0, 0]),
+    ("personality", [0xffff_ffff, 0, 0, 0, 0, 0], [0x0004_0000, 0, 0, 0, 0, 0]),
+    ("personality", [0, 0, 0, 0, 0, 0], [8, 0, 0, 0, 0, 0]),
+    ("prlimit64", [0, 7, 0, 0, 0, 0], [1, 7, 0, 0, 0, 0]),
+    ("prctl", [15, 0, 0, 0, 0, 0], [22, 2, 0, 0, 0, 0]),
+    ("prctl", [38, 1, 0, 0, 0, 0], [47, 2, 0, 0, 0, 0]),
+];
+
+#[test]
+fn each_rule_refuses_what_it_is_for_and_lets_its_neighbour_pass() {
+    for (name, filter) in filters().into_iter().filter(|(name, _)| *name != "init") {
+        for (call, good, bad) in TWINS {
+            if (name, call) == ("strict", "socket") {
+                continue;
+            }
+            assert_eq!(
+                answer(&filter, number(call), good),
+                Verdict::Allow.action(),
+                "{name} {call} {good:x?}"
+            );
+            assert_eq!(answer(&filter, number(call), bad), REFUSED.action(), "{name} {call} {bad:x?}");
+        }
+    }
+}
+
+#[test]
+fn strict_allows_no_more_than_standard_and_init_no_more_than_its_list() {
+    let filters = filters();
+    for row in TABLE {
+        for arguments in [[0; 6], [1; 6], [2; 6], [u64::MAX; 6]] {
+            let strict = answer(&filters["strict"], row.number, arguments);
+            let standard = answer(&filters["standard"], row.number, arguments);
+            assert!(strict != Verdict::Allow.action() || standard == strict, "{}", row.name);
+        }
+    }
+    let allowed =
+        TABLE.iter().filter(|row| answer(&filters["init"], row.number, [0; 6]) == Verdict::Allow.action());
+    assert_eq!(allowed.count(), 36);
+}
+
+#[test]
+fn filters_are_short_and_every_number_is_answered_in_few_steps() {
+    for (name, filter) in filters() {
+        let length = filter.instructions.len();
+        assert!(length <= 330, "{name}: {length} instructions");
+        let most = (0..=520).map(|number| run_on(&filter, &data(number, X86_64, [0; 6])).1).max().unwrap();
+        assert!(most <= 32, "{name}: {most} steps");
+    }
+}
+
+/// Every jump stays inside the program and the last instruction returns: what the kernel's verifier asks
+/// (`bpf_check_classic`, net/core/filter.c).
+fn is_well_formed(filter: &Filter) -> bool {
+    let length = filter.instructions.len();
+    let inside = filter.instructions.iter().enumerate().all(|(at, i)| match i.code {
+        0x05 => at + 1 + (i.k as usize) < length,
+        0x15 | 0x35 => at + 1 + usize::from(i.jt.max(i.jf)) < length,
+        _ => true,
+    });
+    inside && length <= FILTER_MAX && filter.instructions.last().is_some_and(|last| last.code == 0x06)
+}
+
+#[test]
+fn filters_are_well_formed() {
+    assert!(filters().values().all(is_well_formed));
+}
+
+#[test]
+fn a_filter_longer_than_the_kernel_takes_is_an_error() {
+    let answers: Vec<_> = (0..3000)
+        .map(|number| (number, Answer::Fixed(if number % 2 == 0 { Verdict::Allow } else { REFUSED })))
+        .collect();
+    assert!(program(&answers, ABSENT).is_err());
+    assert!(program(&answers[..1000], ABSENT).is_ok_and(|filter| is_well_formed(&filter)));
+}
+
+/// Rules that allow some calls, as both compilers understand them.
+type Rules = BTreeMap<u32, Vec<Vec<Condition>>>;
+
+fn condition() -> impl Strategy<Value = Condition> {
+    (0..6_u8, prop_oneof![Just(u32::MAX), any::<u32>()], 0..4_u32)
+        .prop_map(|(argument, mask, value)| Condition { argument, mask, value: value & mask })
+}
+
+fn rules() -> impl Strategy<Value = Rules> {
+    let cases = proptest::collection::vec(proptest::collection::vec(condition(), 1..4), 0..4);
+    proptest::collection::btree_map(0..600_u32, cases, 0..120)
+}
+
+fn ours(rules: &Rules) -> Filter {
+    let cases: Vec<(u32, Vec<Case<'_>>)> = rules
+        .iter()
+        .map(|(number, cases)| {
+            (*number, cases.iter().map(|when| Case { when, then: Verdict::Allow }).collect::<Vec<_>>())
+        })
+        .collect();
+    let answers: Vec<(u32, Answer<'_>)> = cases
+        .iter()
+        .map(|(number, cases)| match cases.is_empty() {
+            true => (*number, Answer::Fixed(Verdict::Allow)),
+            false => (*number, Answer::Ruled(Rule { cases, otherwise: REFUSED })),
+        })
+        .collect();
+    program(&answers, REFUSED).unwrap()
+}
+
+fn theirs(rules: &Rules) -> Vec<(u16, u8, u8, u32)> {
+    use seccompiler::{
+        SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    };
+    let condition = |c: &Condition| {
+        let operator = SeccompCmpOp::MaskedEq(u64::from(c.mask));
+        SeccompCondition::new(c.argument, SeccompCmpArgLen::Dword, operator, u64::from(c.value)).unwrap()
+    };
+    let rule = |when: &Vec<Condition>| SeccompRule::new(when.iter().map(condition).collect()).unwrap();
+    let rules =
+        rules.iter().map(|(number, cases)| (i64::from(*number), cases.iter().map(rule).collect())).collect();
+    let filter = SeccompFilter::new(
+        rules,
+        SeccompAction::Errno(1),
+        SeccompAction::Allow,
+        seccompiler::TargetArch::x86_64,
+    );
+    let program: seccompiler::BpfProgram = filter.unwrap().try_into().unwrap();
+    program.iter().map(|i| (i.code, i.jt, i.jf, i.k)).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn seccompiler_compiles_the_same_rules_to_the_same_answers(
+        rules in rules(),
+        arguments in proptest::collection::vec(prop_oneof![0..4_u64, (0..4_u64).prop_map(|n| n | GARBAGE), any::<u64>()], 6),
+    ) {
+        let (ours, theirs) = (ours(&rules), theirs(&rules));
+        prop_assert!(is_well_formed(&ours));
+        let arguments: [u64; 6] = arguments.try_into().unwrap();
+        for number in 0..610 {
+            let data = data(number, X86_64, arguments);
+            prop_assert_eq!(run_on(&ours, &data).0, interpret(&theirs, &data).0, "{}", number);
+        }
+        let foreign = data(0, I386, arguments);
+        prop_assert_eq!(run_on(&ours, &foreign).0, interpret(&theirs, &foreign).0);
+    }
+}

@@ -1,0 +1,78 @@
+//! What a filter answers to a system call.
+
+/// `SECCOMP_RET_KILL_PROCESS`, linux/seccomp.h.
+const RET_KILL_PROCESS: u32 = 0x8000_0000;
+/// `SECCOMP_RET_ERRNO`, linux/seccomp.h.
+const RET_ERRNO: u32 = 0x0005_0000;
+/// `SECCOMP_RET_ALLOW`, linux/seccomp.h.
+const RET_ALLOW: u32 = 0x7fff_0000;
+
+/// An answer that needs no further look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Verdict {
+    /// The call goes ahead.
+    Allow,
+    /// It fails with this error number.
+    Errno(u16),
+    /// The process dies.
+    Kill,
+}
+
+impl Verdict {
+    /// The value a filter program returns.
+    pub(crate) const fn action(self) -> u32 {
+        match self {
+            Self::Allow => RET_ALLOW,
+            Self::Errno(errno) => RET_ERRNO | errno as u32,
+            Self::Kill => RET_KILL_PROCESS,
+        }
+    }
+}
+
+/// Refused: somebody who means it should hear so.
+pub(crate) const REFUSED: Verdict = Verdict::Errno(1);
+/// Not there: libraries probe for it and have another way.
+pub(crate) const ABSENT: Verdict = Verdict::Errno(38);
+
+/// A look at one argument: the lower half of it, under a mask, has this value. The kernel's own parameters are
+/// 32 bits wide wherever a rule of ours looks, so garbage in the upper half changes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Condition {
+    pub(crate) argument: u8,
+    pub(crate) mask: u32,
+    pub(crate) value: u32,
+}
+
+/// One way to an answer: all conditions hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Case<'a> {
+    pub(crate) when: &'a [Condition],
+    pub(crate) then: Verdict,
+}
+
+/// An answer that depends on arguments: the first case that holds decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Rule<'a> {
+    pub(crate) cases: &'a [Case<'a>],
+    pub(crate) otherwise: Verdict,
+}
+
+/// The answer to one system call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Answer<'a> {
+    Fixed(Verdict),
+    Ruled(Rule<'a>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn actions_and_error_numbers_are_the_kernels() {
+        assert_eq!(Verdict::Allow.action(), libc::SECCOMP_RET_ALLOW);
+        assert_eq!(Verdict::Kill.action(), libc::SECCOMP_RET_KILL_PROCESS);
+        assert_eq!(REFUSED.action(), libc::SECCOMP_RET_ERRNO | libc::EPERM.cast_unsigned());
+        assert_eq!(ABSENT.action(), libc::SECCOMP_RET_ERRNO | libc::ENOSYS.cast_unsigned());
+    }
+}

@@ -1,0 +1,240 @@
+//! Text to tree, refusing every feature of YAML that lets a text mean something else than it seems to.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, StrInput};
+
+use super::source::{At, Source, Span, count};
+use super::tree::{Key, Node, Scalar, Value, shorten};
+use crate::diagnostic::Diagnostic;
+
+/// How deep lists and maps may nest.
+const DEPTH_MAX: usize = 32;
+/// How many values a file may have.
+const NODES_MAX: usize = 50_000;
+
+/// The one document of `source`, as far as it could be read, and what is wrong with it.
+pub(crate) fn load(source: &Arc<Source>) -> (Option<Node>, Vec<Diagnostic>) {
+    if let Some(found) = bad_character(source) {
+        return (None, vec![found]);
+    }
+    let mut loader = Loader { source, open: Vec::new(), root: None, nodes: 0, found: Vec::new() };
+    let mut parser = Parser::new_from_str(&source.text);
+    while let Some(next) = parser.next_event() {
+        let step = match next {
+            Ok((event, span)) => loader.take(event, Span::from(span)),
+            Err(error) => {
+                Err(loader.at(Span::from_marker(error.marker())).error("yaml-syntax", plain(error.info())))
+            }
+        };
+        if let Err(last) = step {
+            loader.found.push(last);
+            break;
+        }
+    }
+    loader.finish()
+}
+
+/// The parser's own words, made one line in our style.
+fn plain(info: &str) -> String {
+    format!("this is not YAML: {}", shorten(info))
+}
+
+/// Characters that a reader does not see or that change the order in which a line is shown (UAX #9).
+fn bad_character(source: &Arc<Source>) -> Option<Diagnostic> {
+    let mut line = 1;
+    let mut column = 1;
+    let mut chars = source.text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let crlf = c == '\r' && chars.peek() == Some(&'\n');
+        if let Some(what) = name_bad(c).filter(|_| !crlf) {
+            let at = At { source: Arc::clone(source), span: Span::point(line, column) };
+            let help = (c == '\t').then(|| "indent with spaces".to_owned());
+            return Some(at.error("bad-character", format!("{what} is not allowed")).maybe_help(help));
+        }
+        (line, column) = if c == '\n' { (line + 1, 1) } else { (line, column + 1) };
+    }
+    None
+}
+
+fn name_bad(c: char) -> Option<String> {
+    match c {
+        '\n' => None,
+        '\t' => Some("a tab".to_owned()),
+        '\0' => Some("a NUL".to_owned()),
+        '\u{feff}' => Some("a byte order mark".to_owned()),
+        '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' => {
+            Some(format!("the invisible character U+{:04X}", u32::from(c)))
+        }
+        c if c.is_control() => Some(format!("the control character U+{:04X}", u32::from(c))),
+        _ => None,
+    }
+}
+
+impl Span {
+    fn from_marker(marker: &Marker) -> Self {
+        Self::point(count(marker.line()), count(marker.col()) + 1)
+    }
+}
+
+impl From<saphyr_parser::Span> for Span {
+    fn from(span: saphyr_parser::Span) -> Self {
+        Self {
+            line: count(span.start.line()),
+            column: count(span.start.col()) + 1,
+            end_line: count(span.end.line()),
+            end_column: count(span.end.col()) + 1,
+        }
+    }
+}
+
+/// A list or map that has begun and not ended.
+struct Open {
+    value: Value,
+    span: Span,
+    /// A map's key that waits for its value.
+    key: Option<Key>,
+    seen: HashSet<String>,
+}
+
+struct Loader<'a> {
+    source: &'a Arc<Source>,
+    open: Vec<Open>,
+    root: Option<Node>,
+    nodes: usize,
+    /// What does not stop the loading: duplicates, tags, anchors.
+    found: Vec<Diagnostic>,
+}
+
+impl Loader<'_> {
+    fn at(&self, span: Span) -> At {
+        At { source: Arc::clone(self.source), span }
+    }
+
+    /// Takes one event; an error ends the loading.
+    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Diagnostic> {
+        match event {
+            Event::DocumentStart(_) if self.root.is_some() => {
+                Err(self.at(span).error("yaml-feature", "a second document; a file holds one"))
+            }
+            Event::Nothing
+            | Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentStart(_)
+            | Event::DocumentEnd => Ok(()),
+            Event::Alias(_) => {
+                Err(self.at(span).error("yaml-feature", "an alias; write the value out where it is used"))
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                self.refuse_properties(anchor, tag.is_some(), span);
+                let plain = style == ScalarStyle::Plain;
+                self.scalar(Scalar { text: text.into_owned(), plain }, span)
+            }
+            Event::SequenceStart(anchor, tag) => {
+                self.refuse_properties(anchor, tag.is_some(), span);
+                self.begin(Value::List(Vec::new()), span)
+            }
+            Event::MappingStart(anchor, tag) => {
+                self.refuse_properties(anchor, tag.is_some(), span);
+                self.begin(Value::Map(Vec::new()), span)
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.end(span),
+        }
+    }
+
+    fn refuse_properties(&mut self, anchor: usize, tagged: bool, span: Span) {
+        if anchor != 0 {
+            self.found
+                .push(self.at(span).error("yaml-feature", "an anchor; write the value out where it is used"));
+        }
+        if tagged {
+            self.found.push(
+                self.at(span).error("yaml-feature", "a tag; types are decided by the key, not by the value"),
+            );
+        }
+    }
+
+    fn counted(&mut self, span: Span) -> Result<(), Diagnostic> {
+        self.nodes += 1;
+        if self.nodes > NODES_MAX {
+            return Err(self
+                .at(span)
+                .error("too-large", format!("more than {NODES_MAX} values in one file")));
+        }
+        Ok(())
+    }
+
+    fn scalar(&mut self, scalar: Scalar, span: Span) -> Result<(), Diagnostic> {
+        self.counted(span)?;
+        if scalar.text.contains('\0') {
+            return Err(self.at(span).error("bad-character", "a NUL is not allowed"));
+        }
+        if self.wants_key() {
+            self.key(scalar, span)
+        } else {
+            self.place(Node { value: Value::Scalar(scalar), span })
+        }
+    }
+
+    fn wants_key(&self) -> bool {
+        self.open.last().is_some_and(|open| matches!(open.value, Value::Map(_)) && open.key.is_none())
+    }
+
+    fn key(&mut self, scalar: Scalar, span: Span) -> Result<(), Diagnostic> {
+        let at = self.at(span);
+        if scalar.plain && scalar.text == "<<" {
+            return Err(at.error("yaml-feature", "a merge key; write the keys out"));
+        }
+        if scalar.plain && scalar.text.is_empty() {
+            return Err(at.error("yaml-feature", "an entry without a key"));
+        }
+        let Some(open) = self.open.last_mut() else { return Ok(()) };
+        if !open.seen.insert(scalar.text.clone()) {
+            let message = format!("`{}` is given twice", shorten(&scalar.text));
+            self.found.push(at.error("duplicate-key", message).help("keep one of the two"));
+        }
+        open.key = Some(Key { text: scalar.text, span });
+        Ok(())
+    }
+
+    fn begin(&mut self, value: Value, span: Span) -> Result<(), Diagnostic> {
+        self.counted(span)?;
+        if self.wants_key() {
+            return Err(self.at(span).error("yaml-feature", "a list or map as a key; keys are texts"));
+        }
+        if self.open.len() >= DEPTH_MAX {
+            return Err(self
+                .at(span)
+                .error("too-deep", format!("lists and maps nest more than {DEPTH_MAX} deep")));
+        }
+        self.open.push(Open { value, span, key: None, seen: HashSet::new() });
+        Ok(())
+    }
+
+    fn end(&mut self, span: Span) -> Result<(), Diagnostic> {
+        let Some(open) = self.open.pop() else { return Ok(()) };
+        let span = Span { end_line: span.end_line, end_column: span.end_column, ..open.span };
+        self.place(Node { value: open.value, span })
+    }
+
+    fn place(&mut self, node: Node) -> Result<(), Diagnostic> {
+        let Some(open) = self.open.last_mut() else {
+            self.root = Some(node);
+            return Ok(());
+        };
+        match (&mut open.value, open.key.take()) {
+            (Value::List(items), _) => items.push(node),
+            (Value::Map(entries), Some(key)) => entries.push((key, node)),
+            (Value::Map(_) | Value::Scalar(_), _) => {}
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> (Option<Node>, Vec<Diagnostic>) {
+        if self.root.is_none() && self.found.is_empty() {
+            self.found.push(Diagnostic::about_file("empty-file", &self.source.name, "the file says nothing"));
+        }
+        (self.root, self.found)
+    }
+}

@@ -1,0 +1,13 @@
+//! A strict reading of YAML: text to a tree whose values know their place, and a decoder that reports
+//! everything wrong with a file at once.
+
+mod fields;
+mod load;
+mod reader;
+mod source;
+mod tree;
+
+pub(crate) use fields::Fields;
+pub(crate) use reader::{Reader, Spanned, one_of, parse, show_thousandths};
+pub(crate) use source::{At, Source, Span, Trust};
+pub(crate) use tree::{Key, Kind, Node, Scalar, Value, shorten};
