@@ -1,7 +1,7 @@
 //! Waiting for the job, ending what it left running, and telling what became of it.
 
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
 use nix::errno::Errno;
@@ -33,7 +33,7 @@ impl Started {
     ) -> Result<Self, SetupError> {
         let status = init.ends.status.try_clone().during("dup", "status").map_err(|f| f.at(Stage::Exec))?;
         // The job's streams must close when the job's last process has gone, so init lets go of them.
-        sys::close_all_but(&kept(&status, &prepared))
+        sys::close_all_but(&kept(init, &status, &prepared))
             .during("close_range", "the job's streams")
             .map_err(|fault: Fault| fault.at(Stage::Exec))?;
         let io_before = prepared.io.as_ref().and_then(Io::read);
@@ -41,9 +41,11 @@ impl Started {
     }
 }
 
-fn kept(status: &OwnedFd, prepared: &Prepared) -> Vec<i32> {
-    use std::os::fd::AsRawFd;
-    let mut keep = vec![0, 1, 2, status.as_raw_fd(), prepared.work_dir.as_raw_fd()];
+/// What init needs to the end: the lock on the host ids among it, which must hold while a process with one of
+/// them lives, even when the launcher does not.
+fn kept(init: &Init<'_>, status: &OwnedFd, prepared: &Prepared) -> Vec<i32> {
+    let lock = init.launcher.ids.lock().as_raw_fd();
+    let mut keep = vec![0, 1, 2, lock, status.as_raw_fd(), prepared.work_dir.as_raw_fd()];
     keep.extend(prepared.io.iter().map(AsRawFd::as_raw_fd));
     keep.sort_unstable();
     keep
