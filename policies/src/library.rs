@@ -8,7 +8,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::effective::{EffectivePolicy, Layer, Rights};
 use crate::environment::Environment;
 use crate::policy::{Policy, PolicyName};
-use crate::yaml::{Source, Spanned, Trust};
+use crate::yaml::{Source, Spanned};
 
 /// The policies shipped with Stockade: file name and text.
 const SHIPPED: [(&str, &str); 4] = [
@@ -52,27 +52,38 @@ impl Library {
     /// Everything wrong with the file.
     pub fn with_file(&self, path: &Path) -> Result<(Self, PolicyName), Diagnostics> {
         let (library, names) = self.clone().with_files(&[path.to_owned()])?;
-        match names.into_iter().next() {
-            Some(name) => Ok((library, name)),
-            None => Err(Diagnostics::default()),
-        }
+        let name = names.into_iter().next();
+        Diagnostics::default().unless_errors(name).map(|(name, _)| (library, name))
     }
 
     fn with_files(self, paths: &[PathBuf]) -> Result<(Self, Vec<PolicyName>), Diagnostics> {
-        let (sources, unread) = read_all(paths, Trust::Required);
-        let before = self.policies.clone();
-        match self.with_sources(sources) {
-            Ok(library) if unread.is_empty() => {
-                let added = library.names().filter(|name| !before.contains_key(*name)).cloned().collect();
-                Ok((library, added))
+        let mut sources = Vec::new();
+        let mut found = Vec::new();
+        for path in paths {
+            match Source::read_trusted(path) {
+                Ok(source) => sources.push(source),
+                Err(error) => found.push(error),
             }
-            Ok(_) => Err(unread.into_iter().collect()),
-            Err(found) => Err(found.into_iter().chain(unread).collect()),
         }
+        let files: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
+        let (library, errors) = self.with_right_sources(sources);
+        found.extend(errors);
+        let found: Diagnostics = found.into_iter().collect();
+        let (library, _) = found.unless_errors(Some(library))?;
+        let from = |policy: &&Arc<Policy>| files.contains(&policy.name.at.source.name);
+        let names = library.policies.values().filter(from).map(|policy| policy.name.value.clone()).collect();
+        Ok((library, names))
     }
 
-    /// These policies and those of `sources`.
-    pub(crate) fn with_sources(mut self, sources: Vec<Arc<Source>>) -> Result<Self, Diagnostics> {
+    /// These policies and those of `sources`, if nothing is wrong with any.
+    fn with_sources(self, sources: Vec<Arc<Source>>) -> Result<Self, Diagnostics> {
+        let (library, found) = self.with_right_sources(sources);
+        let found: Diagnostics = found.into_iter().collect();
+        found.unless_errors(Some(library)).map(|(library, _)| library)
+    }
+
+    /// These policies and those of `sources` that are right, and what is wrong with the others.
+    pub(crate) fn with_right_sources(mut self, sources: Vec<Arc<Source>>) -> (Self, Vec<Diagnostic>) {
         let mut found = Vec::new();
         let mut added = Vec::new();
         for source in sources {
@@ -95,13 +106,15 @@ impl Library {
                 Err(errors) => found.extend(errors),
             }
         }
-        let found: Diagnostics = found.into_iter().collect();
-        found.unless_errors(Some(self)).map(|(library, _)| library)
+        (self, found)
     }
 
+    /// Takes a policy in. The same file again is the same policy; another one of its name is refused.
     fn add(&mut self, policy: Policy) -> Result<PolicyName, Diagnostic> {
         let name = policy.name.value.clone();
-        if let Some(first) = self.policies.get(&name) {
+        if let Some(first) = self.policies.get(&name)
+            && first.sha256 != policy.sha256
+        {
             let place = &first.name.at.source.name;
             return Err(policy
                 .name
@@ -119,9 +132,8 @@ impl Library {
         let mut found = Vec::new();
         for policy in self.chain(name)? {
             let layer = Layer::Policy(policy.name.value.clone());
-            let wider = rights.tighten(&policy.clauses, &layer);
-            // What an outer policy asks too much is reported where that policy is resolved.
-            found = wider;
+            // What an outer policy asks too much is reported when that one is resolved.
+            found = rights.tighten(&policy.clauses, &layer);
         }
         if found.is_empty() { Ok(rights) } else { Err(found) }
     }
@@ -248,19 +260,6 @@ pub(crate) fn yaml_files(directory: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
     }
     paths.sort();
     Ok(paths)
-}
-
-/// The texts of `paths`, and what could not be read.
-pub(crate) fn read_all(paths: &[PathBuf], trust: Trust) -> (Vec<Arc<Source>>, Vec<Diagnostic>) {
-    let mut sources = Vec::new();
-    let mut unread = Vec::new();
-    for path in paths {
-        match Source::read(path, trust) {
-            Ok(source) => sources.push(source),
-            Err(error) => unread.push(error),
-        }
-    }
-    (sources, unread)
 }
 
 #[cfg(test)]

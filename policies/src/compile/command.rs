@@ -18,10 +18,28 @@ const COMMAND_MAX: usize = 96 * 1024;
 const ENVIRONMENT: [(&str, &str); 4] =
     [("HOME", "/job"), ("LANG", "C.UTF-8"), ("PATH", "/usr/local/bin:/usr/bin:/bin"), ("TMPDIR", "/tmp")];
 
-pub(crate) fn command(policy: &EffectivePolicy, job: &JobSpec, host: &Host) -> Result<Command, CompileError> {
-    let program = allowed(policy, job, host)?;
+/// A policy's commands as this host has them, or why it has not.
+pub(crate) struct Programs<'p>(Vec<(&'p AbsPath, Result<Arc<Program>, HostError>)>);
+
+impl<'p> Programs<'p> {
+    pub(crate) fn of(policy: &'p EffectivePolicy, host: &Host) -> Self {
+        Self(policy.commands().map(|name| (name, host.program(name))).collect())
+    }
+
+    /// Those that the host has.
+    pub(crate) fn present(&self) -> impl Iterator<Item = &Program> {
+        self.0.iter().filter_map(|(_, found)| found.as_deref().ok())
+    }
+}
+
+pub(crate) fn command(
+    policy: &EffectivePolicy,
+    job: &JobSpec,
+    programs: &Programs<'_>,
+) -> Result<Command, CompileError> {
+    let program = allowed(policy, job, programs)?;
     let environment = environment(policy, job)?;
-    let (executable, arguments) = executed(&program, &job.arguments)?;
+    let (executable, arguments) = executed(program, &job.arguments)?;
     let sizes = [
         arguments.iter().map(|argument| argument.as_str().len() + 1).sum::<usize>(),
         environment.iter().map(|v| v.name.as_str().len() + v.value.as_str().len() + 2).sum(),
@@ -39,21 +57,24 @@ pub(crate) fn command(policy: &EffectivePolicy, job: &JobSpec, host: &Host) -> R
 
 /// The command of the policy that the job's first argument names: by the policy's own path, by that path with its
 /// directory resolved, or by the file itself.
-fn allowed(policy: &EffectivePolicy, job: &JobSpec, host: &Host) -> Result<Arc<Program>, CompileError> {
+fn allowed<'p>(
+    policy: &EffectivePolicy,
+    job: &JobSpec,
+    programs: &'p Programs<'_>,
+) -> Result<&'p Program, CompileError> {
     let asked = job.arguments.first().ok_or(CompileError::NoCommand)?.as_str();
-    let mut unusable = None;
-    for name in policy.commands() {
-        match host.program(name) {
-            Ok(program) if [&program.name, &program.location, &program.file].iter().any(|p| p.as_str() == asked) => {
-                return Ok(program);
-            }
-            Err(error) if name.as_str() == asked => unusable = Some((name.clone(), error)),
-            Ok(_) | Err(_) => {}
-        }
+    let is_asked = |program: &&Program| {
+        [&program.name, &program.location, &program.file].into_iter().any(|path| path.as_str() == asked)
+    };
+    if let Some(program) = programs.present().find(is_asked) {
+        return Ok(program);
     }
-    Err(match unusable {
-        Some((command, error)) => CompileError::CommandUnusable { command, error },
-        None => not_allowed(policy, asked),
+    let named = programs.0.iter().find(|(name, _)| name.as_str() == asked);
+    Err(match named {
+        Some((name, Err(error))) => {
+            CompileError::CommandUnusable { command: AbsPath::clone(name), error: error.clone() }
+        }
+        _ => not_allowed(policy, asked),
     })
 }
 
@@ -73,7 +94,7 @@ fn not_allowed(policy: &EffectivePolicy, asked: &str) -> CompileError {
 fn executed(program: &Program, arguments: &[Arg]) -> Result<(AbsPath, Vec<Arg>), CompileError> {
     let Some(script) = &program.script else { return Ok((program.file.clone(), arguments.to_vec())) };
     let own = [script.interpreter.as_str()].into_iter().chain(script.argument.as_deref()).chain([program.name.as_str()]);
-    let own = own.map(|text| argument(text)).collect::<Result<Vec<_>, _>>()?;
+    let own = own.map(argument).collect::<Result<Vec<_>, _>>()?;
     Ok((script.file.clone(), own.into_iter().chain(arguments.iter().skip(1).cloned()).collect()))
 }
 
@@ -97,12 +118,4 @@ fn environment(policy: &EffectivePolicy, job: &JobSpec) -> Result<Vec<EnvVar>, C
         variables.insert(setting.name.clone(), setting.value.clone());
     }
     Ok(variables.into_iter().map(|(name, value)| EnvVar { name, value }).collect())
-}
-
-/// The commands of a policy that this host cannot run, and why.
-pub(crate) fn unusable<'p>(
-    policy: &'p EffectivePolicy,
-    host: &'p Host,
-) -> impl Iterator<Item = (&'p AbsPath, HostError)> {
-    policy.commands().filter_map(|name| host.program(name).err().map(|error| (name, error)))
 }

@@ -9,7 +9,6 @@ mod view;
 
 use stockade_plan::{CPU_PERIOD_US, Hostname, Limits, Output, PLAN_VERSION, Plan, Rlimits, encode};
 
-pub(crate) use command::unusable;
 pub use error::CompileError;
 pub use job::JobSpec;
 
@@ -17,6 +16,7 @@ use crate::effective::{EffectivePolicy, members};
 use crate::host::Host;
 use crate::policy::{OutputName, ResourceLimits};
 use crate::seccomp::{init_filter, job_filter};
+use command::Programs;
 use job::bounded;
 use view::Sight;
 
@@ -35,8 +35,9 @@ const PENDING_SIGNALS: u64 = 1024;
 /// [`CompileError`]; nothing is left out or weakened to make a plan.
 pub fn compile(policy: &EffectivePolicy, job: &JobSpec, host: &Host, landlock_abi: u8) -> Result<Plan, CompileError> {
     enforceable(policy, landlock_abi)?;
-    let command = command::command(policy, job, host)?;
-    let sight = Sight::of(policy, host)?;
+    let programs = Programs::of(policy, host);
+    let command = command::command(policy, job, &programs)?;
+    let sight = Sight::of(policy, &programs, host)?;
     let resources = policy.limits();
     let limits = limits(&resources);
     let plan = Plan {

@@ -2,10 +2,10 @@
 //! together: nothing is granted that is not shown.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use stockade_plan::{AbsPath, Access, Device, Entry, Landlock, LandlockRule, List, View};
 
+use super::command::Programs;
 use super::error::CompileError;
 use super::job::bounded;
 use crate::effective::{EffectivePolicy, Origin, members};
@@ -43,7 +43,7 @@ pub(crate) struct Sight {
 
 impl Sight {
     /// Everything the policy lets a job see on this host. Commands that the host lacks are left out.
-    pub(crate) fn of(policy: &EffectivePolicy, host: &Host) -> Result<Self, CompileError> {
+    pub(crate) fn of(policy: &EffectivePolicy, programs: &Programs<'_>, host: &Host) -> Result<Self, CompileError> {
         let mut sight = Self::default();
         for path in MERGED {
             if let Ok(resolved) = host.resolve(&path_of(path)?) {
@@ -53,11 +53,10 @@ impl Sight {
         for (read, origin) in members(&policy.rights().read) {
             sight.read(read, origin, host)?;
         }
-        let programs: Vec<Arc<Program>> = policy.commands().filter_map(|name| host.program(name).ok()).collect();
-        for program in &programs {
+        for program in programs.present() {
             sight.program(program);
         }
-        if programs.iter().any(|program| program.needs_cache) {
+        if programs.present().any(|program| program.needs_cache) {
             sight.show(path_of(LOADER_CACHE)?, false, Access::Read);
         }
         sight.own(policy)?;

@@ -27,7 +27,7 @@ pub struct Diagnostic {
     /// A stable name of this kind of finding, for machines.
     pub code: &'static str,
     /// The file, as the user named it.
-    pub file: String,
+    pub file: Box<str>,
     /// Its line, from 1; 0 where the finding is about the file as a whole.
     pub line: u32,
     /// The column of its first character, from 1, in characters.
@@ -40,7 +40,7 @@ pub struct Diagnostic {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
     /// The line itself, control characters replaced.
-    pub text: String,
+    pub text: Box<str>,
 }
 
 impl Diagnostic {
@@ -49,13 +49,13 @@ impl Diagnostic {
         Self {
             severity: Severity::Error,
             code,
-            file: file.to_owned(),
+            file: file.into(),
             line: 0,
             column: 0,
             end_column: 0,
             message: message.into(),
             help: None,
-            text: String::new(),
+            text: Box::default(),
         }
     }
 

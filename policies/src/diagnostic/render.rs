@@ -40,7 +40,7 @@ fn window(found: &Diagnostic) -> (String, usize, usize) {
     let end = index(found.end_column).max(start + 1);
     let length = found.text.chars().count();
     if length <= WIDTH_MAX {
-        return (found.text.clone(), start, end - start);
+        return (found.text.to_string(), start, end - start);
     }
     let skip = start.saturating_sub(BEFORE);
     let shown: String = found.text.chars().skip(skip).take(WIDTH_MAX).collect();
@@ -62,13 +62,13 @@ mod tests {
         Diagnostic {
             severity: Severity::Error,
             code: "unknown-key",
-            file: "a.yaml".to_owned(),
+            file: "a.yaml".into(),
             line: 12,
             column,
             end_column,
             message: "`colour` is not a key here".to_owned(),
             help: Some("did you mean `color`?".to_owned()),
-            text: text.to_owned(),
+            text: text.into(),
         }
     }
 

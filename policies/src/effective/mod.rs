@@ -157,10 +157,10 @@ impl EffectivePolicy {
             false => read.path.to_string(),
         });
         lines.set("filesystem.write", members(&rights.write), AbsPath::to_string);
-        for decided in &rights.network {
+        if let Some(decided) = &rights.network {
             lines.push("network.mode", decided.value.name(), &decided.origin);
         }
-        for decided in &rights.syscalls {
+        if let Some(decided) = &rights.syscalls {
             lines.push("syscalls.profile", decided.value.name(), &decided.origin);
         }
         lines.set("outputs", members(&rights.outputs), |name| name.show().to_owned());

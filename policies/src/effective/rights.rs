@@ -105,10 +105,6 @@ impl Rights {
         ResourceLimits::from_values(|key| self.limit(key))
     }
 
-    pub(crate) fn network_mode(&self) -> NetworkMode {
-        self.network.as_ref().map_or(NetworkMode::None, |decided| decided.value)
-    }
-
     pub(crate) fn syscall_profile(&self) -> SyscallProfile {
         self.syscalls.as_ref().map_or(SyscallProfile::Strict, |decided| decided.value)
     }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use stockade_plan::{AbsPath, NameError};
 
-pub(crate) use program::{Program, Script};
+pub(crate) use program::Program;
 pub(crate) use walk::{Link, Resolved};
 
 use program::Stamp;
@@ -78,7 +78,14 @@ impl HostError {
 /// This host. Commands are looked up once and kept until one of their files changes.
 #[derive(Debug, Default)]
 pub struct Host {
-    programs: Mutex<BTreeMap<AbsPath, (Arc<Program>, Vec<Stamp>)>>,
+    programs: Mutex<BTreeMap<AbsPath, Known>>,
+}
+
+/// A command, and what its files were like when it was looked up.
+#[derive(Debug)]
+struct Known {
+    program: Arc<Program>,
+    stamps: Vec<Stamp>,
 }
 
 impl Host {
@@ -96,14 +103,14 @@ impl Host {
         let files = program.executed.iter().chain(&program.libraries).chain([name]);
         let stamps = files.map(Stamp::of).collect();
         let mut programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
-        programs.insert(name.clone(), (Arc::clone(&program), stamps));
+        programs.insert(name.clone(), Known { program: Arc::clone(&program), stamps });
         Ok(program)
     }
 
     fn known(&self, name: &AbsPath) -> Option<Arc<Program>> {
         let programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
-        let (program, stamps) = programs.get(name)?;
-        stamps.iter().all(Stamp::holds).then(|| Arc::clone(program))
+        let known = programs.get(name)?;
+        known.stamps.iter().all(Stamp::holds).then(|| Arc::clone(&known.program))
     }
 
     /// Where a path that jobs may read leads.

@@ -11,6 +11,7 @@ use super::verdict::{ABSENT, Answer, REFUSED, Verdict};
 /// One system call.
 pub(crate) struct Row {
     pub(crate) number: u32,
+    #[cfg(test)]
     pub(crate) name: &'static str,
     pub(crate) standard: Answer<'static>,
     pub(crate) strict: Answer<'static>,
@@ -60,6 +61,7 @@ macro_rules! table {
     ($($number:literal $name:ident $standard:tt $strict:tt $init:tt;)*) => {
         pub(crate) const TABLE: &[Row] = &[$(Row {
             number: $number,
+            #[cfg(test)]
             name: stringify!($name),
             standard: answer!($standard),
             strict: answer!($strict),

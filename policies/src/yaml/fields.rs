@@ -24,10 +24,6 @@ impl<'a> Fields<'a> {
         self.reader
     }
 
-    pub(crate) fn node(&self) -> &'a Node {
-        self.node
-    }
-
     fn find(&self, key: &str) -> Option<(Span, &'a Node)> {
         match &self.node.value {
             Value::Map(entries) => {

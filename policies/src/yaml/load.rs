@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use saphyr_parser::{Event, Marker, Parser, ScalarStyle, StrInput};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 
 use super::source::{At, Source, Span, count};
 use super::tree::{Key, Node, Scalar, Value, shorten};

@@ -8,6 +8,7 @@ mod source;
 mod tree;
 
 pub(crate) use fields::Fields;
+pub(crate) use load::load;
 pub(crate) use reader::{Reader, Spanned, one_of, parse, show_thousandths};
-pub(crate) use source::{At, Source, Span, Trust};
-pub(crate) use tree::{Key, Kind, Node, Scalar, Value, shorten};
+pub(crate) use source::{At, Source, Span};
+pub(crate) use tree::{Key, Kind, Node, Value, shorten};

@@ -20,45 +20,36 @@ pub(crate) struct Source {
     pub(crate) text: String,
 }
 
-/// What a file must be, beyond regular and small.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Trust {
-    /// It decides what jobs may do: nobody but its owner may write it.
-    Required,
-    /// It is only looked at.
-    NotYet,
-}
-
 impl Source {
     pub(crate) fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
         Arc::new(Self { name: name.into(), text: text.into() })
     }
 
-    /// Reads a file that may be refused before a byte of it is parsed.
-    pub(crate) fn read(path: &Path, trust: Trust) -> Result<Arc<Self>, Diagnostic> {
+    /// Reads a file that decides what jobs may do: nobody but its owner may write it.
+    pub(crate) fn read_trusted(path: &Path) -> Result<Arc<Self>, Diagnostic> {
+        match Self::read(path)? {
+            (_, Some(writable)) => Err(writable),
+            (source, None) => Ok(source),
+        }
+    }
+
+    /// Reads a file, with a finding if others can write it. What is no small regular file in UTF-8 is refused
+    /// before a byte of it is parsed.
+    pub(crate) fn read(path: &Path) -> Result<(Arc<Self>, Option<Diagnostic>), Diagnostic> {
         let name = path.display().to_string();
-        let refuse = |code, message: String| Diagnostic::about_file(code, &name, message);
-        let file = open(path).map_err(|error| refuse("unreadable-file", why_unopened(&name, &error)))?;
-        let metadata = file
-            .metadata()
-            .map_err(|error| refuse("unreadable-file", format!("cannot stat `{name}`: {error}")))?;
+        let refuse = |message: String| Diagnostic::about_file("unreadable-file", &name, message);
+        let file = open(path).map_err(|error| refuse(why_unopened(&name, &error)))?;
+        let metadata = file.metadata().map_err(|error| refuse(format!("cannot stat `{name}`: {error}")))?;
         if !metadata.is_file() {
-            return Err(refuse("unreadable-file", format!("`{name}` is not a regular file")));
+            return Err(refuse(format!("`{name}` is not a regular file")));
         }
-        if trust == Trust::Required && metadata.mode() & 0o022 != 0 {
-            let mode = metadata.mode() & 0o7777;
-            return Err(refuse(
-                "writable-by-others",
-                format!("`{name}` can be written by others (mode {mode:04o})"),
-            )
-            .help(format!("it decides what jobs may do; run `chmod go-w {name}`")));
-        }
-        let bytes = read_bounded(file)
-            .map_err(|error| refuse("unreadable-file", format!("cannot read `{name}`: {error}")))?;
+        let bytes = read_bounded(file).map_err(|error| refuse(format!("cannot read `{name}`: {error}")))?;
         if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > FILE_MAX {
-            return Err(refuse("too-large", format!("`{name}` is larger than {FILE_MAX} bytes")));
+            let message = format!("`{name}` is larger than {FILE_MAX} bytes");
+            return Err(Diagnostic::about_file("too-large", &name, message));
         }
-        Ok(Self::new(name.clone(), decode(&name, bytes)?))
+        let source = Self::new(name.clone(), decode(&name, bytes)?);
+        Ok((source, writable_by_others(&name, metadata.mode())))
     }
 
     pub(crate) fn digest(&self) -> Digest {
@@ -80,6 +71,14 @@ fn open(path: &Path) -> std::io::Result<File> {
         .read(true)
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC)
         .open(path)
+}
+
+fn writable_by_others(name: &str, mode: u32) -> Option<Diagnostic> {
+    (mode & 0o022 != 0).then(|| {
+        let message = format!("`{name}` can be written by others (mode {:04o})", mode & 0o7777);
+        let help = format!("it decides what jobs may do; run `chmod go-w {name}`");
+        Diagnostic::about_file("writable-by-others", name, message).help(help)
+    })
 }
 
 fn why_unopened(name: &str, error: &std::io::Error) -> String {
@@ -147,13 +146,13 @@ impl At {
         Diagnostic {
             severity: Severity::Error,
             code,
-            file: self.source.name.clone(),
+            file: self.source.name.as_str().into(),
             line: self.span.line,
             column: self.span.column,
             end_column: end_column.clamp(self.span.column + 1, end_of_line.max(self.span.column + 1)),
             message: message.into(),
             help: None,
-            text,
+            text: text.into(),
         }
     }
 }

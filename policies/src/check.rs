@@ -1,0 +1,142 @@
+//! Checking files before anybody relies on them: no root, no database.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::effective::{EffectivePolicy, members};
+use crate::environment::Environment;
+use crate::host::{Host, HostError};
+use crate::library::{Library, yaml_files};
+use crate::policy::{Policy, PolicyName};
+use crate::registry::{Capabilities, Registry};
+use crate::yaml::{Source, Value, load};
+
+/// What a file turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FileKind {
+    /// It has a `policy` key.
+    Policy,
+    /// It has a `services` key.
+    Registry,
+}
+
+/// One file that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckedFile {
+    /// As the user named it, or beneath the directory that the user named.
+    pub path: String,
+    /// What it is.
+    pub kind: FileKind,
+}
+
+/// What was looked at and what was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckReport {
+    /// Every file that could be read.
+    pub files: Vec<CheckedFile>,
+    /// Errors and warnings of all of them.
+    pub diagnostics: Diagnostics,
+}
+
+/// What files are checked against.
+#[derive(Debug, Clone, Copy)]
+pub struct Checks<'a> {
+    /// Policies that they may name.
+    pub library: &'a Library,
+    /// Whose ceiling applies.
+    pub environment: Environment,
+    /// Runners that services may ask for.
+    pub capabilities: &'a Capabilities,
+    /// A host to look for commands and paths on: what is absent there is a warning.
+    pub host: Option<&'a Host>,
+}
+
+/// Checks policy files and registries; of a directory, every `*.yaml` and `*.yml` in it. Policies among them can
+/// extend one another, and registries among them can use them.
+pub fn check(paths: &[PathBuf], checks: &Checks<'_>) -> CheckReport {
+    let mut found = Vec::new();
+    let (mut files, mut policies, mut registries) = (Vec::new(), Vec::new(), Vec::new());
+    for path in paths.iter().flat_map(|path| files_of(path, &mut found)).collect::<Vec<_>>() {
+        match Source::read(&path) {
+            Ok((source, writable)) => {
+                found.extend(writable.map(Diagnostic::warning));
+                let kind = kind_of(&source);
+                files.push(CheckedFile { path: source.name.clone(), kind });
+                match kind {
+                    FileKind::Policy => policies.push(source),
+                    FileKind::Registry => registries.push(source),
+                }
+            }
+            Err(error) => found.push(error),
+        }
+    }
+    let library = check_policies(policies, checks, &mut found);
+    for source in registries {
+        match Registry::from_source(&source, &library, checks.environment, checks.capabilities) {
+            Ok(registry) => found.extend(registry.warnings().iter().cloned()),
+            Err(errors) => found.extend(errors),
+        }
+    }
+    CheckReport { files, diagnostics: found.into_iter().collect() }
+}
+
+fn files_of(path: &Path, found: &mut Vec<Diagnostic>) -> Vec<PathBuf> {
+    let directory = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
+    if !directory {
+        return vec![path.to_owned()];
+    }
+    yaml_files(path).unwrap_or_else(|error| {
+        found.push(error);
+        Vec::new()
+    })
+}
+
+/// A file without a `services` key is taken for a policy, whose parser then says what is missing.
+fn kind_of(source: &Arc<Source>) -> FileKind {
+    match load(source).0.map(|root| root.value) {
+        Some(Value::Map(entries)) if entries.iter().any(|(key, _)| key.text == "services") => FileKind::Registry,
+        _ => FileKind::Policy,
+    }
+}
+
+/// The library with the policies that are right, so that registries can be checked against them.
+fn check_policies(sources: Vec<Arc<Source>>, checks: &Checks<'_>, found: &mut Vec<Diagnostic>) -> Library {
+    let names: Vec<PolicyName> =
+        sources.iter().filter_map(|source| Policy::parse(source).ok()).map(|(policy, _)| policy.name.value).collect();
+    let (library, errors) = checks.library.clone().with_right_sources(sources);
+    found.extend(errors);
+    for name in names {
+        if let Ok(policy) = library.effective(name.as_str(), checks.environment) {
+            found.extend(unenforceable(&policy));
+            found.extend(checks.host.into_iter().flat_map(|host| absent(&policy, host)));
+        }
+    }
+    library
+}
+
+fn unenforceable(policy: &EffectivePolicy) -> Vec<Diagnostic> {
+    let warn = |(clause, missing, origin): (String, &'static str, crate::effective::Origin)| {
+        let at = origin.at?;
+        let message = format!("`{clause}` cannot be enforced by this version: no job will run under this policy");
+        Some(at.error("not-enforceable", message).help(missing).warning())
+    };
+    policy.unenforceable().into_iter().filter_map(warn).collect()
+}
+
+/// Commands and paths that this host does not have.
+fn absent(policy: &EffectivePolicy, host: &Host) -> Vec<Diagnostic> {
+    let commands = members(&policy.rights().commands).filter_map(|(name, origin)| {
+        let error = host.program(name).err()?;
+        Some((origin.at.as_ref()?, "absent-command", error, "a job that asks for this command is refused here"))
+    });
+    let paths = members(&policy.rights().read).filter(|(read, _)| !read.optional).filter_map(|(read, origin)| {
+        let error = host.resolve(&read.path).err().filter(|error| matches!(error, HostError::Missing { .. }))?;
+        let help = "no job runs under this policy here; write `{path: …, optional: true}` if jobs can do without it";
+        Some((origin.at.as_ref()?, "absent-path", error, help))
+    });
+    commands.chain(paths).map(|(at, code, error, help)| at.error(code, error.to_string()).help(help).warning()).collect()
+}

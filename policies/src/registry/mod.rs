@@ -1,0 +1,268 @@
+//! The service registry: what jobs can call, and under which policy.
+
+mod capabilities;
+mod input;
+mod proposal;
+mod schema;
+mod service;
+mod settings;
+mod shell;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use stockade_plan::Digest;
+
+pub use capabilities::{Capabilities, ExecutionType, ExecutionTypeError};
+pub use input::{InputError, InputErrors};
+pub use proposal::JobProposal;
+pub use settings::{DockerSettings, HttpSettings, ServerlessSettings};
+pub use shell::{Prepared, Refusal, ShellAction};
+
+use crate::compile::compile;
+use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
+use crate::environment::Environment;
+use crate::host::Host;
+use crate::library::Library;
+use crate::yaml::{At, Source, parse, shorten};
+use schema::Schema;
+use service::{Context, services};
+
+/// All services, from one file.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    services: BTreeMap<String, Service>,
+    sha256: Digest,
+    warnings: Diagnostics,
+}
+
+/// One service.
+#[derive(Debug, Clone)]
+pub struct Service {
+    name: String,
+    kind: Option<String>,
+    category: Option<String>,
+    execution_type: ExecutionType,
+    operations: BTreeMap<String, Operation>,
+    at: At,
+}
+
+/// One action of a service.
+#[derive(Debug, Clone)]
+pub struct Operation {
+    service: String,
+    name: String,
+    execution_type: ExecutionType,
+    timeout: Option<u64>,
+    max_attempts: u32,
+    input_schema: Schema,
+    output_schema: Schema,
+    runner: Runner,
+    at: At,
+}
+
+/// What an operation's runner needs to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Runner {
+    /// A command in a sandbox.
+    Shell(Box<ShellAction>),
+    /// An HTTP call.
+    Http(HttpSettings),
+    /// A container.
+    Docker(DockerSettings),
+    /// A cloud function.
+    Serverless(ServerlessSettings),
+    /// A runner that reads its settings itself.
+    Other,
+}
+
+/// Nothing in the registry has that name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no {what} `{name}`{hint}")]
+pub struct Unknown {
+    what: &'static str,
+    name: String,
+    hint: String,
+}
+
+impl Unknown {
+    fn new<'a>(what: &'static str, name: &str, known: impl Iterator<Item = &'a String>) -> Self {
+        let near = did_you_mean(name, known.map(String::as_str));
+        let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        Self { what, name: shorten(name), hint }
+    }
+}
+
+impl Registry {
+    /// Reads the registry at `path`.
+    ///
+    /// # Errors
+    /// Everything wrong with it; also if it is a symbolic link or can be written by others.
+    pub fn load(
+        path: &Path,
+        library: &Library,
+        environment: Environment,
+        capabilities: &Capabilities,
+    ) -> Result<Self, Diagnostics> {
+        let source = Source::read_trusted(path)?;
+        Self::from_source(&source, library, environment, capabilities)
+    }
+
+    /// The registry of `text`; `name` stands for its file in messages.
+    ///
+    /// # Errors
+    /// Everything wrong with it.
+    pub fn parse(
+        name: &str,
+        text: &str,
+        library: &Library,
+        environment: Environment,
+        capabilities: &Capabilities,
+    ) -> Result<Self, Diagnostics> {
+        Self::from_source(&Source::new(name, text), library, environment, capabilities)
+    }
+
+    pub(crate) fn from_source(
+        source: &Arc<Source>,
+        library: &Library,
+        environment: Environment,
+        capabilities: &Capabilities,
+    ) -> Result<Self, Diagnostics> {
+        let context = Context { library, environment, capabilities };
+        let (services, warnings) = parse(source, |reader, root| services(reader, root, &context))?;
+        Ok(Self { services, sha256: source.digest(), warnings })
+    }
+
+    /// Compiles every shell operation once, so that what this host lacks shows when services load and not at the
+    /// first job.
+    ///
+    /// # Errors
+    /// Every operation that this host cannot run, at its place in the file.
+    pub fn check_on(&self, host: &Host, landlock_abi: u8) -> Result<(), Diagnostics> {
+        let operations = self.services().flat_map(Service::operations);
+        let found: Diagnostics =
+            operations.filter_map(|operation| operation.check_on(host, landlock_abi)).collect();
+        if found.is_empty() { Ok(()) } else { Err(found) }
+    }
+
+    /// The digest of the file.
+    pub fn sha256(&self) -> Digest {
+        self.sha256
+    }
+
+    /// What somebody should look at though the registry is in force.
+    pub fn warnings(&self) -> &Diagnostics {
+        &self.warnings
+    }
+
+    /// Every service, by name.
+    pub fn services(&self) -> impl Iterator<Item = &Service> {
+        self.services.values()
+    }
+
+    /// One operation.
+    ///
+    /// # Errors
+    /// [`Unknown`] says which of the two names nothing has.
+    pub fn operation(&self, service: &str, operation: &str) -> Result<&Operation, Unknown> {
+        let found = self.services.get(service).ok_or_else(|| Unknown::new("service", service, self.services.keys()))?;
+        found.operations.get(operation).ok_or_else(|| Unknown::new("operation", operation, found.operations.keys()))
+    }
+}
+
+impl Service {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its `type`: a word of its owners, without meaning here.
+    pub fn kind(&self) -> Option<&str> {
+        self.kind.as_deref()
+    }
+
+    /// Its `category`: a word of its owners, without meaning here.
+    pub fn category(&self) -> Option<&str> {
+        self.category.as_deref()
+    }
+
+    /// Which runner carries it out.
+    pub fn execution_type(&self) -> &ExecutionType {
+        &self.execution_type
+    }
+
+    /// Every operation, by name.
+    pub fn operations(&self) -> impl Iterator<Item = &Operation> {
+        self.operations.values()
+    }
+}
+
+impl Operation {
+    /// The service it belongs to.
+    pub fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Which runner carries it out.
+    pub fn execution_type(&self) -> &ExecutionType {
+        &self.execution_type
+    }
+
+    /// How long an attempt may take, if it says so.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout.map(Duration::from_secs)
+    }
+
+    /// How often it is tried, the first time included.
+    pub fn max_attempts(&self) -> u32 {
+        self.max_attempts
+    }
+
+    /// What its runner needs to know.
+    pub fn runner(&self) -> &Runner {
+        &self.runner
+    }
+
+    /// What it runs in a sandbox, if that is what it does.
+    pub fn shell(&self) -> Option<&ShellAction> {
+        match &self.runner {
+            Runner::Shell(action) => Some(action),
+            _ => None,
+        }
+    }
+
+    /// Whether `input` is what the operation takes.
+    ///
+    /// # Errors
+    /// Every field that is not.
+    pub fn check_input(&self, input: &Value) -> Result<(), InputErrors> {
+        input::check(&self.input_schema, input)
+    }
+
+    /// Whether `output` is what the operation promises.
+    ///
+    /// # Errors
+    /// Every field that is not.
+    pub fn check_output(&self, output: &Value) -> Result<(), InputErrors> {
+        input::check(&self.output_schema, output)
+    }
+
+    fn check_on(&self, host: &Host, landlock_abi: u8) -> Option<Diagnostic> {
+        let action = self.shell()?;
+        let plan = action.probe().and_then(|job| compile(&action.policy, &job, host, landlock_abi));
+        let error = plan.err()?;
+        let message = format!("operation `{}.{}` cannot run on this host: {error}", self.service, self.name);
+        Some(self.at.error("not-on-this-host", message))
+    }
+}

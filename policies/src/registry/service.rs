@@ -1,0 +1,304 @@
+//! Tree to services and operations.
+
+use std::collections::BTreeMap;
+
+use super::capabilities::{Capabilities, ExecutionType};
+use super::schema::Schema;
+use super::settings::{DockerSettings, HttpSettings, ServerlessSettings, seconds};
+use super::shell::{self, ShellAction};
+use super::{Operation, Runner, Service};
+use crate::effective::{EffectivePolicy, Layer};
+use crate::environment::Environment;
+use crate::library::Library;
+use crate::policy::{Clauses, Stated, clauses, commands, policy_name};
+use crate::yaml::{At, Fields, Node, Reader, Spanned, Value, shorten};
+
+/// The policy of a shell service that names none.
+const DEFAULT_POLICY: &str = "script-standard";
+/// Tries of an operation that says nothing, as SpecQL has it.
+const DEFAULT_ATTEMPTS: u32 = 3;
+const ATTEMPTS_MAX: u64 = 100;
+
+/// What services are read against.
+pub(crate) struct Context<'a> {
+    pub(crate) library: &'a Library,
+    pub(crate) environment: Environment,
+    pub(crate) capabilities: &'a Capabilities,
+}
+
+/// The services of a registry, in either shape.
+pub(crate) fn services(reader: &Reader, root: &Node, context: &Context<'_>) -> Option<BTreeMap<String, Service>> {
+    let mut fields = Fields::of(reader, root, "a service registry")?;
+    let node = fields.required("services");
+    fields.finish();
+    let mut services = BTreeMap::new();
+    for (name, node) in named(reader, node?, "a list or map of services") {
+        let service = name.and_then(|name| service(reader, node, name, context));
+        if let Some(service) = service {
+            add(reader, &mut services, service, |service| (&service.name, &service.at));
+        }
+    }
+    Some(services)
+}
+
+/// The elements of a list with their `name`s, or the entries of a map with their keys.
+fn named<'n>(reader: &Reader, node: &'n Node, expected: &str) -> Vec<(Option<Spanned<String>>, &'n Node)> {
+    match &node.value {
+        Value::List(items) => items.iter().map(|item| (listed_name(reader, item), item)).collect(),
+        Value::Map(entries) => entries
+            .iter()
+            .map(|(key, node)| (name(reader, &key.text, reader.at(key.span)), node))
+            .collect(),
+        Value::Scalar(_) => {
+            reader.report(reader.wrong(node, expected));
+            Vec::new()
+        }
+    }
+}
+
+fn listed_name(reader: &Reader, item: &Node) -> Option<Spanned<String>> {
+    let mut fields = Fields::of(reader, item, "a map with a `name`")?;
+    let node = fields.required("name")?;
+    name(reader, reader.text(node, NAME)?, reader.at(node.span))
+}
+
+const NAME: &str = "a name: letters, digits, `_`, `-` and `.`, at most 128";
+
+fn name(reader: &Reader, text: &str, at: At) -> Option<Spanned<String>> {
+    let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    if !text.is_empty() && text.len() <= 128 && text.bytes().all(good) {
+        return Some(Spanned { value: text.to_owned(), at });
+    }
+    let message = format!("`{}` is not a name", shorten(text));
+    reader.report(at.error("bad-value", message).help(format!("expected {NAME}")));
+    None
+}
+
+fn add<T>(reader: &Reader, map: &mut BTreeMap<String, T>, item: T, key: impl Fn(&T) -> (&String, &At)) {
+    let (name, at) = key(&item);
+    if let Some(first) = map.get(name) {
+        let line = key(first).1.span.line;
+        let message = format!("`{name}` is defined twice, first in line {line}");
+        reader.report(at.error("duplicate-name", message).help("give one of the two another name"));
+        return;
+    }
+    let name = name.clone();
+    map.insert(name, item);
+}
+
+/// What a service says for all of its operations.
+struct Shared<'a> {
+    name: &'a str,
+    execution_type: ExecutionType,
+    http: HttpSettings,
+    config: Option<&'a Node>,
+    mounts: Option<&'a Node>,
+    policy: Option<EffectivePolicy>,
+    timeout: Option<Spanned<u64>>,
+    attempts: Option<u32>,
+}
+
+fn service(reader: &Reader, node: &Node, name: Spanned<String>, context: &Context<'_>) -> Option<Service> {
+    let mut fields = Fields::of(reader, node, "a service")?;
+    fields.optional("name");
+    let kind = fields.optional("type").and_then(|node| reader.text(node, "a type")).map(str::to_owned);
+    let category = fields.optional("category").and_then(|node| reader.text(node, "a category")).map(str::to_owned);
+    let execution_type = execution_type(reader, fields.optional("execution_type"), &name, context)?;
+    let http = HttpSettings::of_service(&mut fields);
+    let timeout = timeout(reader, fields.optional("timeout"));
+    let attempts = fields.optional("retry_policy").and_then(|node| retry_policy(reader, node));
+    let config = fields.optional("runner_config");
+    let security = security_policy(reader, fields.optional("security_policy"), execution_type.as_str());
+    let operations = fields.required("operations");
+    fields.finish();
+    let policy = match execution_type.as_str() {
+        ExecutionType::SHELL => policy(reader, &name, config, &security, context),
+        _ => None,
+    };
+    let mounts = security.mounts;
+    let shared = Shared { name: &name.value, execution_type, http, config, mounts, policy, timeout, attempts };
+    let operations = operations.map(|node| all_operations(reader, node, &shared)).unwrap_or_default();
+    let execution_type = shared.execution_type;
+    Some(Service { name: name.value, kind, category, execution_type, operations, at: name.at })
+}
+
+fn all_operations(reader: &Reader, node: &Node, shared: &Shared<'_>) -> BTreeMap<String, Operation> {
+    let mut operations = BTreeMap::new();
+    for (name, node) in named(reader, node, "a list or map of operations") {
+        if let Some(operation) = name.and_then(|name| operation(reader, node, name, shared)) {
+            add(reader, &mut operations, operation, |operation| (&operation.name, &operation.at));
+        }
+    }
+    operations
+}
+
+fn execution_type(reader: &Reader, node: Option<&Node>, service: &Spanned<String>, context: &Context<'_>) -> Option<ExecutionType> {
+    let (kind, at) = match node {
+        Some(node) => {
+            let expected = "an execution type such as `http`, `shell`, `docker` or `serverless`";
+            (reader.parsed(node, expected, ExecutionType::new)?, reader.at(node.span))
+        }
+        None => (ExecutionType::new(ExecutionType::HTTP).ok()?, service.at.clone()),
+    };
+    if !context.capabilities.has(&kind) {
+        let message = format!("service `{}` needs a runner for execution type `{kind}`, which this worker does not have", service.value);
+        let runners: Vec<&str> = context.capabilities.names().collect();
+        let help = match runners.is_empty() {
+            true => "it has no runner at all".to_owned(),
+            false => format!("it has runners for {}", crate::yaml::one_of(&runners)),
+        };
+        reader.report(at.error("no-runner", message).help(help));
+    }
+    Some(kind)
+}
+
+fn timeout(reader: &Reader, node: Option<&Node>) -> Option<Spanned<u64>> {
+    let value = seconds(reader, node)?;
+    node.map(|node| reader.spanned(node, value))
+}
+
+fn retry_policy(reader: &Reader, node: &Node) -> Option<u32> {
+    let mut fields = Fields::of(reader, node, "`retry_policy`")?;
+    let attempts = fields.optional("max_attempts").and_then(|node| reader.integer(node, 1..=ATTEMPTS_MAX));
+    if let Some(node) = fields.optional("backoff") {
+        reader.word(node, "a backoff", &[("exponential", ()), ("linear", ()), ("fixed", ())]);
+    }
+    fields.finish();
+    attempts.and_then(|attempts| u32::try_from(attempts).ok())
+}
+
+/// What a `security_policy` says.
+#[derive(Default)]
+struct Security<'a> {
+    named: Option<Spanned<crate::policy::PolicyName>>,
+    clauses: Clauses,
+    mounts: Option<&'a Node>,
+}
+
+fn security_policy<'n>(reader: &Reader, node: Option<&'n Node>, execution_type: &str) -> Security<'n> {
+    let Some(node) = node else { return Security::default() };
+    // The fields borrow the reader for as long as the node, which is not asked for here.
+    let mounts = match &node.value {
+        Value::Map(entries) => entries.iter().find(|(key, _)| key.text == "allowed_mounts").map(|(_, node)| node),
+        Value::Scalar(_) | Value::List(_) => None,
+    };
+    let Some(mut fields) = Fields::of(reader, node, "a service's `security_policy`") else { return Security::default() };
+    let named = fields.optional("use").and_then(|node| policy_name(reader, node));
+    let clauses = clauses(&mut fields);
+    if execution_type == ExecutionType::DOCKER {
+        fields.optional("allowed_mounts");
+    }
+    fields.finish();
+    Security { named, clauses, mounts }
+}
+
+/// The policy of a shell service: the one it names, tightened by its allowed commands and its other clauses.
+fn policy(
+    reader: &Reader,
+    service: &Spanned<String>,
+    config: Option<&Node>,
+    security: &Security<'_>,
+    context: &Context<'_>,
+) -> Option<EffectivePolicy> {
+    let name = security.named.as_ref().map_or(DEFAULT_POLICY, |named| named.value.as_str());
+    let policy = match (context.library.effective(name, context.environment), &security.named) {
+        (Ok(policy), _) => policy,
+        (Err(_), Some(named)) => {
+            reader.report(context.library.unknown(named));
+            return None;
+        }
+        (Err(found), None) => {
+            found.into_iter().for_each(|found| reader.report(found));
+            return None;
+        }
+    };
+    let layer = Layer::Service(service.value.clone());
+    let allowed = Clauses { commands: allowed_commands(reader, config), ..Clauses::default() };
+    let policy = tighten(reader, policy, &allowed, &layer);
+    let policy = tighten(reader, policy, &security.clauses, &layer);
+    for (clause, missing, origin) in policy.unenforceable() {
+        let at = origin.at.as_ref().unwrap_or(&service.at);
+        let message = format!("service `{}` cannot be enforced here: `{clause}`", service.value);
+        reader.report(at.error("not-enforceable", message).help(missing));
+    }
+    Some(policy)
+}
+
+/// Reports what is wider and goes on with what is not, so that later errors show too.
+fn tighten(reader: &Reader, policy: EffectivePolicy, clauses: &Clauses, layer: &Layer) -> EffectivePolicy {
+    match policy.clone().tightened(clauses, layer) {
+        Ok(policy) => policy,
+        Err(found) => {
+            found.into_iter().for_each(|found| reader.report(found));
+            policy
+        }
+    }
+}
+
+fn allowed_commands(reader: &Reader, config: Option<&Node>) -> Stated<stockade_plan::AbsPath> {
+    let mut fields = Fields::of(reader, config?, "the `runner_config` of a shell service")?;
+    let allowed = fields.optional("allowed_commands").and_then(|node| commands(reader, node));
+    fields.finish();
+    allowed
+}
+
+fn operation(reader: &Reader, node: &Node, name: Spanned<String>, shared: &Shared<'_>) -> Option<Operation> {
+    let mut fields = Fields::of(reader, node, "an operation")?;
+    fields.optional("name");
+    let input_schema = Schema::decode(reader, fields.optional("input_schema"));
+    let output_schema = Schema::decode(reader, fields.optional("output_schema"));
+    let timeout = timeout(reader, fields.optional("timeout")).or_else(|| shared.timeout.clone());
+    let retries = fields.optional("max_retries").and_then(|node| reader.integer(node, 0..=ATTEMPTS_MAX - 1));
+    let retries = retries.and_then(|retries| u32::try_from(retries).ok());
+    let http = (shared.execution_type.as_str() == ExecutionType::HTTP).then(|| shared.http.of_operation(&mut fields));
+    let config = fields.optional("runner_config");
+    let security = fields.optional("security_policy");
+    fields.finish();
+    let runner = match (shared.execution_type.as_str(), http) {
+        (ExecutionType::SHELL, _) => {
+            let layer = Layer::Operation(format!("{}.{}", shared.name, name.value));
+            let timeout = shell::timeout(timeout.clone(), &layer);
+            Runner::Shell(Box::new(shell(reader, node, &ShellParts { config, security, layer, timeout, schema: &input_schema }, shared)?))
+        }
+        (_, Some(http)) => Runner::Http(http),
+        (ExecutionType::DOCKER, _) => Runner::Docker(DockerSettings::decode(reader, shared.config, shared.mounts)),
+        (ExecutionType::SERVERLESS, _) => Runner::Serverless(ServerlessSettings::decode(reader, shared.config)),
+        _ => Runner::Other,
+    };
+    Some(Operation {
+        service: shared.name.to_owned(),
+        name: name.value,
+        execution_type: shared.execution_type.clone(),
+        timeout: timeout.map(|timeout| timeout.value),
+        max_attempts: retries.map(|retries| retries + 1).or(shared.attempts).unwrap_or(DEFAULT_ATTEMPTS),
+        input_schema,
+        output_schema,
+        runner,
+        at: name.at,
+    })
+}
+
+/// What a shell operation says.
+struct ShellParts<'a> {
+    config: Option<&'a Node>,
+    security: Option<&'a Node>,
+    layer: Layer,
+    timeout: Option<(u64, crate::effective::Origin)>,
+    schema: &'a Schema,
+}
+
+fn shell(reader: &Reader, node: &Node, parts: &ShellParts<'_>, shared: &Shared<'_>) -> Option<ShellAction> {
+    let run = shell::decode_run(reader, node, parts.config, parts.schema);
+    let tightening = parts.security.and_then(|node| operation_clauses(reader, node)).unwrap_or_default();
+    let policy = tighten(reader, shared.policy.clone()?, &tightening, &parts.layer);
+    let run = run?;
+    shell::check_program(reader, parts.config.unwrap_or(node), &run, &policy);
+    Some(ShellAction { policy, run, schema: parts.schema.clone(), timeout: parts.timeout.clone() })
+}
+
+fn operation_clauses(reader: &Reader, node: &Node) -> Option<Clauses> {
+    let mut fields = Fields::of(reader, node, "an operation's `security_policy`")?;
+    let clauses = clauses(&mut fields);
+    fields.finish();
+    Some(clauses)
+}
