@@ -144,14 +144,13 @@ BEGIN
         outcome := 'detached';
     END IF;
     INSERT INTO audit.tb_event (kind, worker_id, job_id, attempt, tenant_id, body)
-    SELECT 'attempt.ended', worker, job, number, r.tenant_id, json_build_object(
+    VALUES ('attempt.ended', worker, job, number, (SELECT r.tenant_id FROM jobs.tb_job_run r WHERE r.id = job), json_build_object(
         'status', status, 'job', outcome, 'retry_at', due, 'error', error, 'exit_code', exit_code, 'signal', signal,
         'stdout_sha256', encode(sha256(stdout), 'hex'), 'stderr_sha256', encode(sha256(stderr), 'hex'),
         'outputs', (SELECT json_agg(json_build_object('path', encode(o.path, 'escape'), 'state', o.state,
                                         'size', o.size, 'sha256', encode(sha256(o.bytes), 'hex')))
                       FROM jobs.tb_job_output o WHERE o.job_id = job AND o.attempt = number),
-        'resource_usage', $9, 'detail', detail)
-      FROM jobs.tb_job_run r WHERE r.id = job;
+        'resource_usage', $9, 'detail', detail));
 END $$;
 
 -- Jobs whose worker is gone. A lease that ran out while the server itself was away says nothing about the worker, so
