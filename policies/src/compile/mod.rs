@@ -33,7 +33,12 @@ const PENDING_SIGNALS: u64 = 1024;
 ///
 /// # Errors
 /// [`CompileError`]; nothing is left out or weakened to make a plan.
-pub fn compile(policy: &EffectivePolicy, job: &JobSpec, host: &Host, landlock_abi: u8) -> Result<Plan, CompileError> {
+pub fn compile(
+    policy: &EffectivePolicy,
+    job: &JobSpec,
+    host: &Host,
+    landlock_abi: u8,
+) -> Result<Plan, CompileError> {
     enforceable(policy, landlock_abi)?;
     let programs = Programs::of(policy, host);
     let command = command::command(policy, job, &programs)?;
@@ -61,13 +66,18 @@ pub fn compile(policy: &EffectivePolicy, job: &JobSpec, host: &Host, landlock_ab
 /// Fails closed: a clause without a mechanism behind it stops the job.
 fn enforceable(policy: &EffectivePolicy, landlock_abi: u8) -> Result<(), CompileError> {
     if let Some((clause, missing, origin)) = policy.unenforceable().into_iter().next() {
-        return Err(CompileError::Enforcement { clause, origin: origin.to_string(), missing: missing.to_owned() });
+        return Err(CompileError::Enforcement {
+            clause,
+            origin: origin.to_string(),
+            missing: missing.to_owned(),
+        });
     }
     if landlock_abi == 0 {
         return Err(CompileError::Enforcement {
             clause: "commands, filesystem".to_owned(),
             origin: policy.name().to_string(),
-            missing: "the kernel has no Landlock; boot one that has, with `landlock` in its `lsm=` list".to_owned(),
+            missing: "the kernel has no Landlock; boot one that has, with `landlock` in its `lsm=` list"
+                .to_owned(),
         });
     }
     Ok(())
@@ -86,13 +96,13 @@ fn limits(resources: &ResourceLimits) -> Limits {
     }
 }
 
-/// `RLIMIT_CPU` counts one process and stands behind the control group's count of all: a second more, so that
-/// the count comes first and says why the job ended.
+/// `RLIMIT_CPU` and `RLIMIT_NPROC` stand behind the control group's counts of the whole job: a little looser, so
+/// that the group's come first and say why.
 fn rlimits(resources: &ResourceLimits) -> Rlimits {
     Rlimits {
         open_files: resources.open_files,
         file_bytes: resources.disk_mb * MIB,
-        processes: resources.pids,
+        processes: resources.pids + 16,
         cpu_seconds: resources.cpu_seconds + 1,
         stack_bytes: STACK_BYTES,
         pending_signals: PENDING_SIGNALS,

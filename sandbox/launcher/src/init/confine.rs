@@ -1,7 +1,7 @@
 //! Init gives up its own privileges before the job's first instruction.
 
 use std::fs::File;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr,
@@ -27,11 +27,20 @@ pub(crate) struct Prepared {
     pub(crate) io: Option<File>,
 }
 
-/// Takes the job's own host id, empties every capability set, and confines itself with Landlock and seccomp.
-pub(super) fn confine(plan: &Plan, host_id: HostId, lifeline: BorrowedFd<'_>) -> Result<Prepared, Fault> {
+/// Closes what it needs no more, takes the job's own host id, empties every capability set, and confines itself with Landlock and seccomp.
+pub(super) fn confine(
+    plan: &Plan,
+    host_id: HostId,
+    lifeline: BorrowedFd<'_>,
+    mut keep: Vec<RawFd>,
+) -> Result<Prepared, Fault> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let work_dir = open(WORK_DIR, flags, Mode::empty()).during("open", WORK_DIR)?;
     let io = File::open("/proc/self/io").ok();
+    keep.push(work_dir.as_raw_fd());
+    keep.extend(io.iter().map(AsRawFd::as_raw_fd));
+    keep.sort_unstable();
+    sys::close_all_but(&keep).during("close_range", "all but init's own")?;
     take_ids(host_id.raw(), host_id.raw())?;
     give_up_capabilities()?;
     // The job has the same host id: without this it could read init's memory through /proc; proc(5).

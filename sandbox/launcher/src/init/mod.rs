@@ -42,7 +42,7 @@ pub(crate) struct Init<'l> {
 /// Init's whole life. Never returns into the launcher's loop.
 pub(crate) fn main(mut init: Init<'_>) -> ! {
     let status = match init.start() {
-        Ok(started) => reap::supervise(started, &init.launch.plan),
+        Ok(started) => reap::supervise(started, &init.launch.plan, init.ends.status.as_fd()),
         Err(error) => report::send(init.ends.status.as_fd(), &Report::SetupFailed(error)),
     };
     // With the supervisor gone there is nobody left to tell.

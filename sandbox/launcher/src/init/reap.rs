@@ -1,60 +1,36 @@
 //! Waiting for the job, ending what it left running, and telling what became of it.
 
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
-use stockade_plan::{Ended, Evidence, Plan, Report, SetupError, Stage};
+use stockade_plan::{Ended, Evidence, Plan, Report};
 
 use super::confine::Prepared;
-use super::{Init, collect, report};
-use crate::steps::{During, Fault};
-use crate::sys;
+use super::{collect, report};
 
 /// A job that runs.
 pub(super) struct Started {
     pid: Pid,
-    status: OwnedFd,
     prepared: Prepared,
     evidence: Evidence,
     io_before: Option<Io>,
 }
 
 impl Started {
-    pub(super) fn new(
-        init: &Init<'_>,
-        pid: Pid,
-        prepared: Prepared,
-        evidence: Evidence,
-    ) -> Result<Self, SetupError> {
-        let status = init.ends.status.try_clone().during("dup", "status").map_err(|f| f.at(Stage::Exec))?;
-        // The job's streams must close when the job's last process has gone, so init lets go of them.
-        sys::close_all_but(&kept(init, &status, &prepared))
-            .during("close_range", "the job's streams")
-            .map_err(|fault: Fault| fault.at(Stage::Exec))?;
+    pub(super) fn new(pid: Pid, prepared: Prepared, evidence: Evidence) -> Self {
         let io_before = prepared.io.as_ref().and_then(Io::read);
-        Ok(Self { pid, status, prepared, evidence, io_before })
+        Self { pid, prepared, evidence, io_before }
     }
 }
 
-/// What init needs to the end: the lock on the host ids among it, which must hold while a process with one of
-/// them lives, even when the launcher does not.
-fn kept(init: &Init<'_>, status: &OwnedFd, prepared: &Prepared) -> Vec<i32> {
-    let lock = init.launcher.ids.lock().as_raw_fd();
-    let mut keep = vec![0, 1, 2, lock, status.as_raw_fd(), prepared.work_dir.as_raw_fd()];
-    keep.extend(prepared.io.iter().map(AsRawFd::as_raw_fd));
-    keep.sort_unstable();
-    keep
-}
-
 /// Reports that the job runs, waits for its end, ends the rest, collects the outputs.
-pub(super) fn supervise(started: Started, plan: &Plan) -> nix::Result<()> {
-    let Started { pid, status, prepared, evidence, io_before } = started;
-    let status = status.as_fd();
+pub(super) fn supervise(started: Started, plan: &Plan, status: BorrowedFd<'_>) -> nix::Result<()> {
+    let Started { pid, prepared, evidence, io_before } = started;
     report::send(status, &Report::Ready(Box::new(evidence)))?;
     let ended = wait_for(pid)?;
     end_all()?;

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -39,12 +39,21 @@ pub(super) fn start_job(init: &mut Init<'_>) -> Result<Started, SetupError> {
     let host_id = init.host_id.raw();
     init.steps.run(Stage::UserNamespace, || map_ids(pid, host_id))?;
     open_gate(&gate)?;
+    let keep = kept_to_the_end(init, &gate, &evidence);
     let prepared = init.steps.run(Stage::InitConfine, || {
-        confine::confine(&init.launch.plan, init.host_id, init.launcher.lifeline.as_fd())
+        confine::confine(&init.launch.plan, init.host_id, init.launcher.lifeline.as_fd(), keep)
     })?;
     open_gate(&gate)?;
     let evidence = read_evidence(evidence)?;
-    Started::new(init, pid, prepared, evidence)
+    Ok(Started::new(pid, prepared, evidence))
+}
+
+/// What init needs to the end. The job's streams are not among it: they must close when its last process has
+/// gone. The lock on the host ids is: it must hold while a process with one of them lives, launcher or not.
+fn kept_to_the_end(init: &Init<'_>, gate: &OwnedFd, evidence: &OwnedFd) -> Vec<RawFd> {
+    let launcher = init.launcher;
+    let own = [launcher.lifeline.as_raw_fd(), launcher.ids.lock().as_raw_fd(), init.ends.status.as_raw_fd()];
+    [0, 1, 2, gate.as_raw_fd(), evidence.as_raw_fd()].into_iter().chain(own).collect()
 }
 
 /// Maps the one id; user_namespaces(7).

@@ -1,0 +1,73 @@
+//! What a sandbox could leave behind on the host, counted.
+
+use std::path::{Path, PathBuf};
+
+/// Host ids of jobs; see the launcher's `uids.rs`.
+const JOB_IDS: std::ops::Range<u32> = 0x7000_0000..0x7FFF_FFFF;
+
+/// Counts that must be the same before and after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leftovers {
+    processes: Vec<String>,
+    groups: Vec<PathBuf>,
+    mounts: usize,
+}
+
+impl Leftovers {
+    /// Looks now.
+    pub fn now() -> Self {
+        Self { processes: job_processes(), groups: groups(), mounts: mounts() }
+    }
+
+    /// Processes under a job's id, wherever they come from.
+    pub fn processes(&self) -> &[String] {
+        &self.processes
+    }
+
+    /// Waits up to two seconds until nothing is left but what was there `before`.
+    pub fn assert_none_since(before: &Self) {
+        for _ in 0..200 {
+            if Self::now() == *before {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        assert_eq!(Self::now(), *before, "something is left");
+    }
+}
+
+fn job_processes() -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Ok(status) = std::fs::read_to_string(entry.path().join("status")) else { continue };
+        let uid = status
+            .lines()
+            .find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next()?.parse::<u32>().ok());
+        if uid.is_some_and(|uid| JOB_IDS.contains(&uid)) {
+            found.push(status.lines().next().unwrap_or_default().to_owned());
+        }
+    }
+    found
+}
+
+/// Every job's group under any worker's, in every hierarchy.
+fn groups() -> Vec<PathBuf> {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    let points =
+        mounts.lines().filter(|line| line.contains(" cgroup")).filter_map(|line| line.split(' ').nth(1));
+    let mut found: Vec<PathBuf> = points
+        .flat_map(|point| subdirectories(&Path::new(point).join("stockade")))
+        .flat_map(|worker| subdirectories(&worker))
+        .collect();
+    found.sort();
+    found
+}
+
+fn subdirectories(path: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(path) else { return Vec::new() };
+    entries.flatten().map(|entry| entry.path()).filter(|path| std::fs::read_dir(path).is_ok()).collect()
+}
+
+fn mounts() -> usize {
+    std::fs::read_to_string("/proc/self/mountinfo").unwrap().lines().count()
+}

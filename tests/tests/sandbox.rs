@@ -1,0 +1,85 @@
+//! Sandboxes as the supervisor runs them, on this kernel. Needs root.
+//!
+//! Every group of tests runs in a process of its own, because root is given up once per process.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, prints its results, and starts the programs it tests"
+)]
+
+#[path = "sandbox/attacks.rs"]
+mod attacks;
+#[path = "sandbox/confinement.rs"]
+mod confinement;
+#[path = "sandbox/crash.rs"]
+mod crash;
+#[path = "sandbox/failures.rs"]
+mod failures;
+#[path = "sandbox/launcher_input.rs"]
+mod launcher_input;
+#[path = "sandbox/limits.rs"]
+mod limits;
+#[path = "sandbox/outputs.rs"]
+mod outputs;
+#[path = "sandbox/separation.rs"]
+mod separation;
+
+use std::process::{Command, ExitCode};
+
+use stockade_plan::Stage;
+use stockade_tests::{Leftovers, Suite};
+
+/// Each group with what it runs.
+const GROUPS: [(&str, fn(&mut Suite)); 7] = [
+    ("attacks", attacks::run),
+    ("confinement", confinement::run),
+    ("limits", limits::run),
+    ("outputs", outputs::run),
+    ("separation", separation::run),
+    ("launcher-input", launcher_input::run),
+    ("crash", crash::run),
+];
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().collect();
+    match args.iter().position(|arg| arg == "--group").and_then(|at| args.get(at + 1)) {
+        Some(group) => run_group(group),
+        None => run_all(args.iter().skip(1).find(|arg| !arg.starts_with('-')).map(String::as_str)),
+    }
+}
+
+/// All groups, or those whose name contains `filter`.
+fn run_all(filter: Option<&str>) -> ExitCode {
+    assert!(rustix::process::geteuid().is_root(), "these tests need root: run `make test` as root");
+    let mut suite = Suite::default();
+    let stages = Stage::ALL.iter().map(|stage| format!("fail-at-{stage}"));
+    let groups = GROUPS.iter().map(|(name, _)| (*name).to_owned()).chain(stages);
+    for group in groups.filter(|group| filter.is_none_or(|filter| group.contains(filter))) {
+        let before = Leftovers::now();
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--group", &group])
+            .stderr(std::process::Stdio::inherit())
+            .output()
+            .unwrap();
+        let output = String::from_utf8_lossy(&output.stdout).into_owned();
+        print!("{}", output.replace("test ", &format!("test {group}::")));
+        suite.add(&output);
+        suite.test(&format!("{group}::nothing_is_left"), || Leftovers::assert_none_since(&before));
+    }
+    suite.finish()
+}
+
+fn run_group(group: &str) -> ExitCode {
+    let mut suite = Suite::default();
+    if let Some(stage) = group.strip_prefix("fail-at-") {
+        failures::run(&mut suite, Stage::from_name(stage).expect("a stage"));
+    } else {
+        let (_, run) = GROUPS.iter().find(|(name, _)| *name == group).expect("a group");
+        run(&mut suite);
+    }
+    suite.finish()
+}

@@ -1,0 +1,133 @@
+//! Garbage on the launcher's socket: a clear refusal, and the launcher serves on.
+
+use std::io::{IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::process::{Child, Command};
+
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+    SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+};
+use stockade_plan::{FRAME_MAX, Reply, Request, SetupError, Stage, decode, encode};
+use stockade_policies::{Host, Library};
+use stockade_tests::{Leftovers, Suite, binary, plan_for};
+
+/// A launcher spoken to directly.
+struct Raw {
+    socket: OwnedFd,
+    child: Child,
+}
+
+impl Raw {
+    fn start() -> Self {
+        let kind = SocketType::SEQPACKET;
+        let (socket, theirs) = socketpair(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None).unwrap();
+        rustix::io::fcntl_setfd(&theirs, rustix::io::FdFlags::empty()).unwrap();
+        let child = Command::new(binary("stockade-launcher"))
+            .args(["--socket", &theirs.as_raw_fd().to_string(), "--runtime-dir", "/run/stockade"])
+            .spawn()
+            .unwrap();
+        let raw = Self { socket, child };
+        drop(theirs);
+        assert!(matches!(raw.receive(), Some(Reply::Hello(_))));
+        raw
+    }
+
+    fn send(&self, frame: &[u8], fds: &[BorrowedFd<'_>]) {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(250))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        if !fds.is_empty() {
+            assert!(control.push(SendAncillaryMessage::ScmRights(fds)));
+        }
+        sendmsg(&self.socket, &[IoSlice::new(frame)], &mut control, SendFlags::NOSIGNAL).unwrap();
+    }
+
+    fn receive(&self) -> Option<Reply> {
+        let mut buffer = vec![0; FRAME_MAX];
+        let mut control = RecvAncillaryBuffer::default();
+        let received =
+            recvmsg(&self.socket, &mut [IoSliceMut::new(&mut buffer)], &mut control, RecvFlags::CMSG_CLOEXEC)
+                .unwrap();
+        (received.bytes > 0).then(|| decode(&buffer[..received.bytes]).unwrap())
+    }
+
+    fn refusal(&self) -> SetupError {
+        match self.receive() {
+            Some(Reply::Failed { error, .. }) => error,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn end(mut self) {
+        drop(self.socket);
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+fn good_request() -> Request {
+    let library = Library::shipped().unwrap();
+    let plan = plan_for(&library, &Host::new(), 1, "shell-utils", &["/bin/sh", "-c", "true"], &[]);
+    Request { id: 7, v1_groups: 0, plan }
+}
+
+pub(crate) fn run(suite: &mut Suite) {
+    let before = Leftovers::now();
+    let raw = Raw::start();
+    let null = std::fs::File::open("/dev/null").unwrap();
+    let good = encode(&good_request()).unwrap();
+    suite.test("garbage_is_refused_as_such", || {
+        for garbage in [&[0_u8][..], &[0xff; 64], &[0xff; FRAME_MAX], b"policy: x"] {
+            raw.send(garbage, &[]);
+            assert_eq!(raw.refusal().stage, Stage::Request);
+        }
+    });
+    suite.test("a_plan_cut_or_padded_anywhere_is_refused", || {
+        for len in (1..good.len()).step_by(good.len() / 200 + 1) {
+            raw.send(&good[..len], &[null.as_fd()]);
+            assert_eq!(raw.refusal().stage, Stage::Request, "cut to {len}");
+        }
+        let mut padded = good.clone();
+        padded.push(0);
+        raw.send(&padded, &[null.as_fd()]);
+        assert_eq!(raw.refusal().stage, Stage::Request);
+    });
+    suite.test("an_oversized_datagram_is_refused", || {
+        raw.send(&vec![0; FRAME_MAX + 1], &[]);
+        assert!(raw.refusal().target.contains("larger"));
+    });
+    suite.test("a_group_descriptor_that_is_no_control_group_is_refused", || {
+        raw.send(&good, &[null.as_fd()]);
+        assert!(raw.refusal().target.contains("control group"));
+        let directory = std::fs::File::open("/etc").unwrap();
+        raw.send(&good, &[directory.as_fd()]);
+        assert!(raw.refusal().target.contains("control group"));
+    });
+    suite.test("too_few_and_too_many_descriptors_are_refused_and_closed", || {
+        let open = || std::fs::read_dir(format!("/proc/{}/fd", raw.child.id())).unwrap().count();
+        let before = open();
+        raw.send(&good, &[]);
+        assert!(raw.refusal().target.contains("0 descriptors"));
+        raw.send(&good, &vec![null.as_fd(); 200]);
+        assert!(raw.refusal().target.contains("200 descriptors"));
+        assert_eq!(open(), before);
+    });
+    suite.test("another_plan_version_is_refused", || {
+        let mut request = good_request();
+        request.plan.version += 1;
+        raw.send(&encode(&request).unwrap(), &[null.as_fd()]);
+        assert!(raw.refusal().target.contains("plan version"));
+    });
+    suite.test("a_flood_of_garbage_is_answered_one_by_one", || {
+        for _ in 0..2000 {
+            raw.send(&[0xff; 512], &[]);
+            assert_eq!(raw.refusal().stage, Stage::Request);
+        }
+    });
+    suite.test("after_all_that_the_launcher_serves_on_and_ends_when_told", || {
+        raw.send(&good, &[null.as_fd()]);
+        assert!(raw.refusal().target.contains("control group"));
+        raw.end();
+        Leftovers::assert_none_since(&before);
+    });
+}

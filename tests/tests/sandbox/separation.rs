@@ -1,0 +1,79 @@
+//! Jobs beside each other and one after the other: none sees anything of another.
+
+use std::collections::BTreeSet;
+
+use stockade_sandbox::End;
+use stockade_tests::{Leftovers, Rig, Suite};
+use tokio_util::sync::CancellationToken;
+
+const POLICY: &str = "\
+policy: separate
+version: 1
+description: A shell and python.
+extends: script-standard
+commands: [/usr/bin/python3, /bin/sh]
+resource_limits: {memory_mb: 64, pids: 16, wall_seconds: 20}
+";
+
+pub(crate) fn run(suite: &mut Suite) {
+    let rig = Rig::start(None);
+    suite.test("concurrent_jobs_have_different_host_ids", || concurrent_ids(&rig));
+    suite.test("what_a_job_leaves_the_next_does_not_find", || nothing_persists(&rig));
+    suite.test("jobs_cannot_signal_or_see_each_other", || no_signals(&rig));
+    suite.test("two_hundred_jobs_leave_nothing_behind", || many_jobs(&rig));
+    rig.close();
+}
+
+fn concurrent_ids(rig: &Rig) {
+    let cancel = CancellationToken::new();
+    let jobs: Vec<_> =
+        (0..8).map(|_| rig.start_job(POLICY, &["/bin/sh", "-c", "kill -STOP $$"], &cancel)).collect();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    cancel.cancel();
+    let ids: BTreeSet<u32> =
+        jobs.into_iter().map(|job| rig.runtime.block_on(job).unwrap().unwrap().host_uid).collect();
+    assert_eq!(ids.len(), 8, "{ids:?}");
+}
+
+fn nothing_persists(rig: &Rig) {
+    let leave = "\
+import os
+for d in ('/job', '/tmp', '/dev/shm'): open(d + '/left', 'w').write('x')
+print(sorted(os.listdir('/job') + os.listdir('/tmp') + os.listdir('/dev/shm')))";
+    for _ in 0..2 {
+        let outcome = rig.run(POLICY, &["/usr/bin/python3", "-c", leave]);
+        assert_eq!(String::from_utf8_lossy(&outcome.stdout.bytes).trim(), "['left', 'left', 'left']");
+    }
+}
+
+fn no_signals(rig: &Rig) {
+    let cancel = CancellationToken::new();
+    let victim = rig.start_job(POLICY, &["/bin/sh", "-c", "kill -STOP $$"], &cancel);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    // Every pid of its namespace and far beyond: there is nobody but itself and its init.
+    let attack = "\
+import os, signal
+seen = []
+for pid in range(1, 40000):
+  if pid == os.getpid(): continue
+  try: os.kill(pid, 0); seen.append(pid)
+  except ProcessLookupError: pass
+  except PermissionError: seen.append(-pid)
+print(seen)";
+    let outcome = rig.run(POLICY, &["/usr/bin/python3", "-c", attack]);
+    let seen = String::from_utf8_lossy(&outcome.stdout.bytes).into_owned();
+    assert!(["[1]", "[-1]"].contains(&seen.trim()), "its own init alone: {seen}");
+    cancel.cancel();
+    assert_eq!(rig.runtime.block_on(victim).unwrap().unwrap().end, End::Cancelled);
+}
+
+fn many_jobs(rig: &Rig) {
+    let before = Leftovers::now();
+    let descriptors = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    let open = descriptors();
+    for _ in 0..200 {
+        assert_eq!(rig.run("shell-utils", &["/bin/sh", "-c", "exit 3"]).end, End::Exited(3));
+    }
+    Leftovers::assert_none_since(&before);
+    assert_eq!(descriptors(), open);
+}
