@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use stockade_plan::{FileName, Plan, Stage};
-use stockade_policies::{Environment, Host, JobSpec, Library, compile};
+use stockade_policies::{CompileError, Environment, Host, JobSpec, Library, compile};
 use stockade_sandbox::{
     CgroupConfig, CgroupParent, LauncherConfig, LauncherProcess, Outcome, RunError, Sandbox, SandboxJob,
     Sink, Stdin, User, drop_privileges,
@@ -44,6 +44,16 @@ impl Rig {
 
     /// A plan under a policy's text, compiled like any other.
     pub fn plan(&self, policy: &str, arguments: &[&str], inputs: &[(&str, &[u8])]) -> Plan {
+        self.try_plan(policy, arguments, inputs).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Like [`Rig::plan`] for a job that may be refused.
+    pub fn try_plan(
+        &self,
+        policy: &str,
+        arguments: &[&str],
+        inputs: &[(&str, &[u8])],
+    ) -> Result<Plan, CompileError> {
         plan_for(&self.library, &self.host, self.sandbox.facts().landlock_abi, policy, arguments, inputs)
     }
 
@@ -114,7 +124,7 @@ pub fn plan_for(
     for (name, bytes) in inputs {
         job = job.with_input(FileName::new(*name).expect("input name"), bytes.len() as u64);
     }
-    compile(&effective, &job, host, landlock_abi).unwrap_or_else(|error| panic!("{error}"))
+    compile(&effective, &job, host, landlock_abi)
 }
 
 /// A program of this build: beside the test's own, in the profile's directory.

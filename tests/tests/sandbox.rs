@@ -33,8 +33,10 @@ use std::process::{Command, ExitCode};
 use stockade_plan::Stage;
 use stockade_tests::{Leftovers, Suite};
 
+type Group = (&'static str, fn(&mut Suite));
+
 /// Each group with what it runs.
-const GROUPS: [(&str, fn(&mut Suite)); 7] = [
+const GROUPS: [Group; 7] = [
     ("attacks", attacks::run),
     ("confinement", confinement::run),
     ("limits", limits::run),

@@ -67,7 +67,7 @@ impl Raw {
 
 fn good_request() -> Request {
     let library = Library::shipped().unwrap();
-    let plan = plan_for(&library, &Host::new(), 1, "shell-utils", &["/bin/sh", "-c", "true"], &[]);
+    let plan = plan_for(&library, &Host::new(), 1, "shell-utils", &["/bin/sh", "-c", "true"], &[]).unwrap();
     Request { id: 7, v1_groups: 0, plan }
 }
 

@@ -67,8 +67,12 @@ fn map_ids(pid: Pid, host_id: u32) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Lets the job's process pass. If it has failed already it reads no more, and its report says why.
 fn open_gate(gate: &OwnedFd) -> Result<(), SetupError> {
-    write(gate.as_fd(), b"g").during("write", "gate").map(drop).map_err(|fault| fault.at(Stage::InitConfine))
+    match write(gate.as_fd(), b"g") {
+        Ok(_) | Err(Errno::EPIPE) => Ok(()),
+        Err(errno) => Err(Fault::new("write", "gate", errno).at(Stage::InitConfine)),
+    }
 }
 
 /// Reads until the job's process has executed its command (the pipe closes on execution) or has ended.
