@@ -109,7 +109,7 @@ pub fn plan_for(
     policy: &str,
     arguments: &[&str],
     inputs: &[(&str, &[u8])],
-) -> Plan {
+) -> Result<Plan, CompileError> {
     let directory = tempfile::tempdir().expect("directory");
     let path = directory.path().join("policy.yaml");
     let name = if policy.contains('\n') {
