@@ -98,15 +98,20 @@ fn files_of(path: &Path, found: &mut Vec<Diagnostic>) -> Vec<PathBuf> {
 /// A file without a `services` key is taken for a policy, whose parser then says what is missing.
 fn kind_of(source: &Arc<Source>) -> FileKind {
     match load(source).0.map(|root| root.value) {
-        Some(Value::Map(entries)) if entries.iter().any(|(key, _)| key.text == "services") => FileKind::Registry,
+        Some(Value::Map(entries)) if entries.iter().any(|(key, _)| key.text == "services") => {
+            FileKind::Registry
+        }
         _ => FileKind::Policy,
     }
 }
 
 /// The library with the policies that are right, so that registries can be checked against them.
 fn check_policies(sources: Vec<Arc<Source>>, checks: &Checks<'_>, found: &mut Vec<Diagnostic>) -> Library {
-    let names: Vec<PolicyName> =
-        sources.iter().filter_map(|source| Policy::parse(source).ok()).map(|(policy, _)| policy.name.value).collect();
+    let names: Vec<PolicyName> = sources
+        .iter()
+        .filter_map(|source| Policy::parse(source).ok())
+        .map(|(policy, _)| policy.name.value)
+        .collect();
     let (library, errors) = checks.library.clone().with_right_sources(sources);
     found.extend(errors);
     for name in names {
@@ -121,7 +126,8 @@ fn check_policies(sources: Vec<Arc<Source>>, checks: &Checks<'_>, found: &mut Ve
 fn unenforceable(policy: &EffectivePolicy) -> Vec<Diagnostic> {
     let warn = |(clause, missing, origin): (String, &'static str, crate::effective::Origin)| {
         let at = origin.at?;
-        let message = format!("`{clause}` cannot be enforced by this version: no job will run under this policy");
+        let message =
+            format!("`{clause}` cannot be enforced by this version: no job will run under this policy");
         Some(at.error("not-enforceable", message).help(missing).warning())
     };
     policy.unenforceable().into_iter().filter_map(warn).collect()
@@ -131,12 +137,20 @@ fn unenforceable(policy: &EffectivePolicy) -> Vec<Diagnostic> {
 fn absent(policy: &EffectivePolicy, host: &Host) -> Vec<Diagnostic> {
     let commands = members(&policy.rights().commands).filter_map(|(name, origin)| {
         let error = host.program(name).err()?;
-        Some((origin.at.as_ref()?, "absent-command", error, "a job that asks for this command is refused here"))
+        Some((
+            origin.at.as_ref()?,
+            "absent-command",
+            error,
+            "a job that asks for this command is refused here",
+        ))
     });
     let paths = members(&policy.rights().read).filter(|(read, _)| !read.optional).filter_map(|(read, origin)| {
         let error = host.resolve(&read.path).err().filter(|error| matches!(error, HostError::Missing { .. }))?;
         let help = "no job runs under this policy here; write `{path: …, optional: true}` if jobs can do without it";
         Some((origin.at.as_ref()?, "absent-path", error, help))
     });
-    commands.chain(paths).map(|(at, code, error, help)| at.error(code, error.to_string()).help(help).warning()).collect()
+    commands
+        .chain(paths)
+        .map(|(at, code, error, help)| at.error(code, error.to_string()).help(help).warning())
+        .collect()
 }

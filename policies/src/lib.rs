@@ -1,4 +1,30 @@
-//! Policies and service registries.
+//! From text that people write to a plan that the launcher enforces.
+//!
+//! # Terminology
+//!
+//! * A *policy* is a YAML file that says what jobs may do. The [`Library`] holds the shipped ones and a site's own.
+//! * A *clause* is one statement in it. The *layers* that state clauses are: a policy and those it extends, a
+//!   service, an operation, the job's own row, and the ceiling of the [`Environment`].
+//! * The [`EffectivePolicy`] is what all layers together leave: each can take rights away, none can add any.
+//! * The [`Registry`] says which services and operations exist, and what they run.
+//! * [`compile`] turns an effective policy and a [`JobSpec`] into a [`stockade_plan::Plan`] for this [`Host`].
+//! * What is wrong with a text comes as [`Diagnostics`]: all of it at once, each with its line and what to do.
+//!
+//! # Example
+//!
+//! ```
+//! use stockade_policies::{Environment, Host, JobSpec, Library, compile};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let policy = Library::shipped()?.effective("shell-utils", Environment::Production)?;
+//! let job = JobSpec::command(vec!["/bin/sh".into(), "-c".into(), "sort names | uniq -c".into()])?;
+//! let plan = compile(&policy, &job, &Host::new(), 6)?;
+//! assert_eq!(plan.limits.memory_bytes, 256 << 20);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Nothing here is unsafe, asynchronous or privileged, and nothing but files is read.
 #![forbid(unsafe_code)]
 
 mod check;
@@ -22,7 +48,7 @@ pub use host::{Host, HostError};
 pub use library::Library;
 pub use policy::{PolicyName, PolicyNameError, ResourceLimits, UnsafePath};
 pub use registry::{
-    Capabilities, DockerSettings, ExecutionType, ExecutionTypeError, HttpSettings, InputError, InputErrors, JobProposal,
-    Operation, Prepared, Refusal, Registry, Runner, ServerlessSettings, Service, ShellAction, Unknown,
+    Capabilities, DockerSettings, ExecutionType, ExecutionTypeError, HttpSettings, InputError, InputErrors,
+    JobProposal, Operation, Prepared, Refusal, Registry, Runner, ServerlessSettings, Service, ShellAction, Unknown,
 };
 pub use seccomp::FilterTooLong;

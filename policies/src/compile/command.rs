@@ -84,7 +84,10 @@ fn not_allowed(policy: &EffectivePolicy, asked: &str) -> CompileError {
     let help = match same_name.or_else(|| did_you_mean(asked, known.iter().copied())) {
         Some(near) => format!("did you mean `{near}`?"),
         None if known.is_empty() => "it allows no command at all".to_owned(),
-        None => format!("it allows {}", known.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ")),
+        None => format!(
+            "it allows {}",
+            known.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ")
+        ),
     };
     CompileError::CommandNotAllowed { policy: policy.name().to_string(), command: asked.to_owned(), help }
 }
@@ -93,7 +96,10 @@ fn not_allowed(policy: &EffectivePolicy, asked: &str) -> CompileError {
 /// if it has one, the script's path, then the job's arguments behind the first.
 fn executed(program: &Program, arguments: &[Arg]) -> Result<(AbsPath, Vec<Arg>), CompileError> {
     let Some(script) = &program.script else { return Ok((program.file.clone(), arguments.to_vec())) };
-    let own = [script.interpreter.as_str()].into_iter().chain(script.argument.as_deref()).chain([program.name.as_str()]);
+    let own = [script.interpreter.as_str()]
+        .into_iter()
+        .chain(script.argument.as_deref())
+        .chain([program.name.as_str()]);
     let own = own.map(argument).collect::<Result<Vec<_>, _>>()?;
     Ok((script.file.clone(), own.into_iter().chain(arguments.iter().skip(1).cloned()).collect()))
 }
@@ -106,7 +112,8 @@ fn argument(text: &str) -> Result<Arg, CompileError> {
 fn environment(policy: &EffectivePolicy, job: &JobSpec) -> Result<Vec<EnvVar>, CompileError> {
     let mut variables: BTreeMap<EnvName, Arg> = BTreeMap::new();
     for (name, value) in ENVIRONMENT {
-        let name = EnvName::new(name).map_err(|reason| CompileError::Name { text: name.to_owned(), reason })?;
+        let name =
+            EnvName::new(name).map_err(|reason| CompileError::Name { text: name.to_owned(), reason })?;
         variables.insert(name, argument(value)?);
     }
     for (name, _) in members(&policy.rights().pass) {

@@ -119,6 +119,9 @@ pub enum CompileError {
 impl CompileError {
     /// Whether the policy said no. Otherwise the job could not be set up.
     pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::CommandNotAllowed { .. } | Self::InputsTooLarge { .. } | Self::CommandTooLarge { .. })
+        matches!(
+            self,
+            Self::CommandNotAllowed { .. } | Self::InputsTooLarge { .. } | Self::CommandTooLarge { .. }
+        )
     }
 }

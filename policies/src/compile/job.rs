@@ -65,6 +65,9 @@ impl JobSpec {
 }
 
 /// A list of the plan, if it is no longer than it may be.
-pub(crate) fn bounded<T, const MAX: usize>(what: &'static str, items: Vec<T>) -> Result<List<T, MAX>, CompileError> {
+pub(crate) fn bounded<T, const MAX: usize>(
+    what: &'static str,
+    items: Vec<T>,
+) -> Result<List<T, MAX>, CompileError> {
     List::try_from(items).map_err(|error| CompileError::TooMany { what, count: error.len, max: error.max })
 }

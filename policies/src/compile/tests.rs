@@ -1,0 +1,332 @@
+//! Plans for this host's own programs.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::PathBuf;
+
+use stockade_plan::{AbsPath, Access, Device, Entry, FRAME_MAX, FileName, WORK_DIR};
+
+use super::*;
+use crate::environment::Environment;
+use crate::library::Library;
+use crate::policy::Policy;
+use crate::yaml::Source;
+
+/// The ABI of Linux 6.12 and later.
+const ABI: u8 = 6;
+
+fn policy(text: &str) -> EffectivePolicy {
+    let source = Source::new("test.yaml", format!("policy: test\n{text}"));
+    let name = Policy::parse(&source).unwrap_or_else(|found| panic!("{found}")).0.name.value;
+    let (library, found) = Library::default().with_right_sources(vec![source]);
+    assert!(found.is_empty(), "{found:?}");
+    library.effective(name.as_str(), Environment::Development).unwrap()
+}
+
+fn job(arguments: &[&str]) -> JobSpec {
+    JobSpec::command(arguments.iter().map(|argument| (*argument).to_owned()).collect()).unwrap()
+}
+
+fn plan_of(text: &str, arguments: &[&str]) -> Result<Plan, CompileError> {
+    compile(&policy(text), &job(arguments), &Host::new(), ABI)
+}
+
+fn plan(text: &str, arguments: &[&str]) -> Plan {
+    plan_of(text, arguments).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn bind<'p>(plan: &'p Plan, at: &str) -> Option<&'p Entry> {
+    plan.view.entries.iter().find(|entry| matches!(entry, Entry::Bind { path, .. } if path.as_str() == at))
+}
+
+fn access(plan: &Plan, at: &str) -> Option<Access> {
+    plan.landlock.rules.iter().find(|rule| rule.path.as_str() == at).map(|rule| rule.access)
+}
+
+fn real(path: &str) -> String {
+    fs::canonicalize(path).unwrap().to_str().unwrap().to_owned()
+}
+
+const SHELL: &str = "commands: [/bin/sh]\n";
+
+#[test]
+fn a_command_is_shown_with_its_loader_and_libraries_and_may_be_executed_with_them() {
+    let plan = plan(SHELL, &["/bin/sh", "-c", "true"]);
+    let shell = real("/bin/sh");
+    let loader = real("/lib64/ld-linux-x86-64.so.2");
+    assert_eq!(plan.command.executable.as_str(), shell);
+    assert!(matches!(bind(&plan, &shell), Some(Entry::Bind { executable: true, .. })));
+    assert!(matches!(bind(&plan, &loader), Some(Entry::Bind { executable: true, .. })));
+    assert_eq!(access(&plan, &shell), Some(Access::Execute));
+    assert_eq!(access(&plan, &loader), Some(Access::Execute));
+    let libc = plan.landlock.rules.iter().find(|rule| rule.path.as_str().ends_with("/libc.so.6")).unwrap();
+    assert_eq!(libc.access, Access::Read);
+}
+
+#[test]
+fn nothing_but_files_may_be_executed_and_the_root_is_never_granted() {
+    for name in ["script-standard", "script-strict", "shell-utils"] {
+        let policy = Library::shipped().unwrap().effective(name, Environment::Production).unwrap();
+        let program = policy.commands().next().unwrap().to_string();
+        let plan = compile(&policy, &job(&[&program]), &Host::new(), ABI).unwrap();
+        for rule in &plan.landlock.rules {
+            let file = |path: &AbsPath| fs::metadata(path.as_str()).is_ok_and(|metadata| metadata.is_file());
+            assert!(rule.access != Access::Execute || file(&rule.path), "{name}: {}", rule.path);
+            assert!(
+                !["/", "/usr", "/usr/bin", "/bin", "/etc"].contains(&rule.path.as_str()),
+                "{}",
+                rule.path
+            );
+        }
+    }
+}
+
+#[test]
+fn links_of_the_host_are_links_in_the_view_and_binds_have_none_on_their_way() {
+    let plan = plan(SHELL, &["/bin/sh"]);
+    let links: Vec<(&str, &str)> = plan
+        .view
+        .entries
+        .iter()
+        .filter_map(|entry| match entry {
+            Entry::Symlink { path, target } => Some((path.as_str(), target.as_str())),
+            _ => None,
+        })
+        .collect();
+    assert!(links.contains(&("/bin", "/usr/bin")), "{links:?}");
+    assert!(links.contains(&("/lib64", "/usr/lib64")), "{links:?}");
+    for entry in &plan.view.entries {
+        if let Entry::Bind { source, path, .. } = entry {
+            assert_eq!(source, path);
+            assert_eq!(real(source.as_str()), source.as_str());
+        }
+    }
+}
+
+#[test]
+fn the_view_holds_nothing_that_the_launcher_makes_itself() {
+    let plan = plan(SHELL, &["/bin/sh"]);
+    for entry in &plan.view.entries {
+        let path = match entry {
+            Entry::Directory { path }
+            | Entry::Symlink { path, .. }
+            | Entry::File { path, .. }
+            | Entry::Bind { path, .. } => path.as_str(),
+            Entry::Device(_) => continue,
+        };
+        assert!(!["/proc", WORK_DIR, "/tmp", "/dev"].iter().any(|own| path.starts_with(own)), "{path}");
+    }
+    let devices = plan.view.entries.iter().filter(|entry| matches!(entry, Entry::Device(_))).count();
+    assert_eq!(devices, Device::ALL.len());
+}
+
+#[test]
+fn libraries_that_are_read_may_be_mapped_and_data_may_not() {
+    let plan = plan(&format!("{SHELL}filesystem: {{read: [/usr/lib, /usr/share/zoneinfo]}}\n"), &["/bin/sh"]);
+    assert!(matches!(bind(&plan, "/usr/lib"), Some(Entry::Bind { executable: true, .. })));
+    assert!(matches!(bind(&plan, "/usr/share/zoneinfo"), Some(Entry::Bind { executable: false, .. })));
+    assert_eq!(access(&plan, "/usr/share/zoneinfo"), Some(Access::Read));
+}
+
+#[test]
+fn a_bind_beneath_another_is_left_out_unless_only_it_is_executable() {
+    let plan = plan(&format!("{SHELL}filesystem: {{read: [/usr/lib]}}\n"), &["/bin/sh"]);
+    let beneath: Vec<_> = plan
+        .view
+        .entries
+        .iter()
+        .filter(|entry| matches!(entry, Entry::Bind { path, .. } if path.as_str().starts_with("/usr/lib/")))
+        .collect();
+    assert!(beneath.is_empty(), "{beneath:?}");
+    assert_eq!(access(&plan, &real("/lib64/ld-linux-x86-64.so.2")), Some(Access::Execute));
+
+    let (directory, tool) = tool("#!/bin/sh\n");
+    let data = directory.path().canonicalize().unwrap().join("data");
+    let data = data.to_str().unwrap();
+    let nested = format!("commands: [{tool}]\nfilesystem: {{read: [{data}]}}\n");
+    let plan = self::plan(&nested, &[&tool]);
+    assert!(matches!(bind(&plan, data), Some(Entry::Bind { executable: false, .. })));
+    assert!(matches!(bind(&plan, &tool), Some(Entry::Bind { executable: true, .. })));
+}
+
+/// `DIR/data/tool`, executable; `DIR` is not in `/tmp`, which no job may read.
+fn tool(text: &str) -> (tempfile::TempDir, String) {
+    let directory = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+    let data = directory.path().canonicalize().unwrap().join("data");
+    fs::create_dir(&data).unwrap();
+    let tool: PathBuf = data.join("tool");
+    fs::write(&tool, text).unwrap();
+    fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
+    (directory, tool.to_str().unwrap().to_owned())
+}
+
+#[test]
+fn a_script_is_run_by_its_interpreter_as_the_kernel_would() {
+    let (_directory, tool) = tool("#!/bin/sh -e\n");
+    let plan = plan(&format!("commands: [{tool}]\n"), &[&tool, "one", "two"]);
+    assert_eq!(plan.command.executable.as_str(), real("/bin/sh"));
+    let arguments: Vec<&str> = plan.command.arguments.iter().map(stockade_plan::Arg::as_str).collect();
+    assert_eq!(arguments, ["/bin/sh", "-e", &tool, "one", "two"]);
+    assert_eq!(access(&plan, &tool), Some(Access::Execute));
+    assert_eq!(access(&plan, &real("/bin/sh")), Some(Access::Execute));
+}
+
+#[test]
+fn a_command_is_named_by_its_listed_path_its_location_or_its_file() {
+    for name in ["/bin/sh", "/usr/bin/sh", &real("/bin/sh")] {
+        let plan = plan(SHELL, &[name, "-c", "true"]);
+        assert_eq!(plan.command.arguments[0].as_str(), name);
+    }
+}
+
+#[test]
+fn a_command_that_is_not_listed_is_refused_with_a_suggestion() {
+    let error = plan_of(SHELL, &["/usr/bin/env"]).unwrap_err();
+    assert_eq!(error.to_string(), "policy `test` does not allow `/usr/bin/env`; it allows `/bin/sh`");
+    assert!(error.is_refusal());
+    let error = plan_of(SHELL, &["sh"]).unwrap_err();
+    assert_eq!(error.to_string(), "policy `test` does not allow `sh`; did you mean `/bin/sh`?");
+    assert!(plan_of(SHELL, &["/bin/sh"]).is_ok());
+}
+
+#[test]
+fn a_listed_command_that_the_host_lacks_is_missed_only_when_it_is_asked_for() {
+    let text = "commands: [/bin/sh, /usr/bin/no-such-program]\n";
+    assert!(plan_of(text, &["/bin/sh"]).is_ok());
+    let error = plan_of(text, &["/usr/bin/no-such-program"]).unwrap_err();
+    assert!(error.to_string().ends_with("`/usr/bin/no-such-program` does not exist on this host"), "{error}");
+    assert!(!error.is_refusal());
+}
+
+#[test]
+fn an_absent_path_stops_the_job_unless_it_is_optional() {
+    let text = |path: &str| format!("{SHELL}filesystem: {{read: [{path}]}}\n");
+    let error = plan_of(&text("/opt/no-such-directory"), &["/bin/sh"]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "cannot show `/opt/no-such-directory` (policy `test` (test.yaml:3:21)) to the job: \
+         `/opt/no-such-directory` does not exist on this host"
+    );
+    assert!(plan_of(&text("{path: /opt/no-such-directory, optional: true}"), &["/bin/sh"]).is_ok());
+}
+
+#[test]
+fn a_link_that_leads_to_what_no_job_may_read_is_refused() {
+    let (directory, _) = tool("");
+    let root = directory.path().canonicalize().unwrap();
+    symlink("/usr/bin", root.join("programs")).unwrap();
+    symlink("/etc", root.join("settings")).unwrap();
+    symlink(root.join("data"), root.join("fine")).unwrap();
+    let read = |name: &str| {
+        let text = format!("{SHELL}filesystem: {{read: [{}]}}\n", root.join(name).display());
+        plan_of(&text, &["/bin/sh"])
+    };
+    assert!(matches!(
+        read("programs"),
+        Err(CompileError::Unsafe { reason: crate::UnsafePath::Programs(_), .. })
+    ));
+    assert!(matches!(
+        read("settings"),
+        Err(CompileError::Unsafe { reason: crate::UnsafePath::Secrets(_), .. })
+    ));
+    assert!(read("fine").is_ok());
+}
+
+#[test]
+fn what_the_policy_writes_is_granted_and_the_work_directory_can_always_be_read() {
+    let both = plan(&format!("{SHELL}filesystem: {{write: [/job, /tmp]}}\n"), &["/bin/sh"]);
+    for path in ["/job", "/tmp", "/dev/shm"] {
+        assert_eq!(access(&both, path), Some(Access::Write), "{path}");
+    }
+    let none = plan(SHELL, &["/bin/sh"]);
+    assert_eq!(access(&none, "/job"), Some(Access::Read));
+    assert_eq!([access(&none, "/tmp"), access(&none, "/dev/shm")], [None, None]);
+}
+
+#[test]
+fn the_environment_is_the_policys_and_nothing_else() {
+    let text = format!("{SHELL}environment: {{pass: [TOKEN, ABSENT], set: {{LANG: C, MODE: \"a b\"}}}}\n");
+    let caller =
+        [("TOKEN", "t"), ("SECRET", "s"), ("PATH", "/evil")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+    let job = job(&["/bin/sh"]).with_caller_environment(caller);
+    let plan = compile(&policy(&text), &job, &Host::new(), ABI).unwrap();
+    let shown: Vec<String> = plan
+        .command
+        .environment
+        .iter()
+        .map(|variable| format!("{}={}", variable.name, variable.value))
+        .collect();
+    assert_eq!(
+        shown,
+        ["HOME=/job", "LANG=C", "MODE=a b", "PATH=/usr/local/bin:/usr/bin:/bin", "TMPDIR=/tmp", "TOKEN=t"]
+    );
+}
+
+#[test]
+fn limits_are_the_policys_in_the_kernels_units() {
+    let text = format!(
+        "{SHELL}resource_limits: {{memory_mb: 64, cpu_cores: 0.5, cpu_seconds: 3, wall_seconds: 7, pids: 9, disk_mb: 2, \
+         files: 100, open_files: 32, output_kb: 4}}\noutputs: [a/b.json, \"*\"]\n"
+    );
+    let plan = plan(&text, &["/bin/sh"]);
+    let limits = plan.limits;
+    assert_eq!((limits.memory_bytes, limits.cpu_quota_us, limits.cpu_time_ms), (64 << 20, 50_000, 3000));
+    assert_eq!((limits.wall_time_ms, limits.pids, limits.disk_bytes), (7000, 9, 2 << 20));
+    assert_eq!((limits.files, limits.output_bytes), (100, 4096));
+    assert_eq!((plan.rlimits.open_files, plan.rlimits.processes, plan.rlimits.cpu_seconds), (32, 25, 4));
+    assert_eq!(plan.outputs.len(), 1);
+    assert_eq!((plan.outputs[0].path.as_str(), plan.outputs[0].max_bytes), ("a/b.json", 4096));
+}
+
+#[test]
+fn inputs_must_fit_into_the_jobs_file_system() {
+    let text = format!("{SHELL}resource_limits: {{disk_mb: 1}}\n");
+    let with = |size| {
+        let job = job(&["/bin/sh"]).with_input(FileName::new("input.json").unwrap(), size);
+        compile(&policy(&text), &job, &Host::new(), ABI)
+    };
+    assert_eq!(with(1 << 20).unwrap().inputs.len(), 1);
+    assert_eq!(
+        with((1 << 20) + 1).unwrap_err().to_string(),
+        "inputs of 1048577 bytes do not fit into the 1048576 bytes of `resource_limits.disk_mb`"
+    );
+}
+
+#[test]
+fn the_largest_command_fits_a_frame_and_a_larger_one_is_refused() {
+    let policy = Library::shipped().unwrap().effective("shell-utils", Environment::Production).unwrap();
+    let with = |length: usize| {
+        let long = "a".repeat(length);
+        compile(&policy, &job(&["/bin/sh", "-c", &long]), &Host::new(), ABI)
+    };
+    let plan = with(95 * 1024).unwrap();
+    assert!(encode(&plan).unwrap().len() < FRAME_MAX);
+    let error = with(97 * 1024).unwrap_err();
+    assert!(error.to_string().contains("are more than 98304 bytes together"), "{error}");
+    assert!(error.is_refusal());
+    assert!(matches!(
+        JobSpec::command(vec!["a\0b".to_owned()]),
+        Err(CompileError::Argument { index: 0, .. })
+    ));
+    assert_eq!(JobSpec::command(Vec::new()), Err(CompileError::NoCommand));
+}
+
+#[test]
+fn a_clause_without_a_mechanism_stops_the_job() {
+    let error = plan_of(&format!("{SHELL}network: {{mode: allowlist}}\n"), &["/bin/sh"]).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("`network.mode: allowlist` (policy `test` (test.yaml:3:17)) cannot be enforced")
+    );
+    let error = compile(&policy(SHELL), &job(&["/bin/sh"]), &Host::new(), 0).unwrap_err();
+    assert!(error.to_string().contains("the kernel has no Landlock"), "{error}");
+    assert!(plan_of(&format!("{SHELL}network: {{mode: none}}\n"), &["/bin/sh"]).is_ok());
+}
+
+#[test]
+fn the_same_policy_and_job_give_the_same_plan() {
+    let digest = |arguments: &[&str]| plan(SHELL, arguments).digest().unwrap();
+    assert_eq!(digest(&["/bin/sh", "-c", "true"]), digest(&["/bin/sh", "-c", "true"]));
+    assert_ne!(digest(&["/bin/sh", "-c", "true"]), digest(&["/bin/sh", "-c", "false"]));
+}

@@ -43,7 +43,11 @@ pub(crate) struct Sight {
 
 impl Sight {
     /// Everything the policy lets a job see on this host. Commands that the host lacks are left out.
-    pub(crate) fn of(policy: &EffectivePolicy, programs: &Programs<'_>, host: &Host) -> Result<Self, CompileError> {
+    pub(crate) fn of(
+        policy: &EffectivePolicy,
+        programs: &Programs<'_>,
+        host: &Host,
+    ) -> Result<Self, CompileError> {
         let mut sight = Self::default();
         for path in MERGED {
             if let Ok(resolved) = host.resolve(&path_of(path)?) {
@@ -123,11 +127,15 @@ impl Sight {
     /// A bind that another one shows already is left out, unless it must be executable and the other is not.
     fn needed_binds(&self) -> BTreeMap<&AbsPath, bool> {
         let shown = |path: &AbsPath, code: bool| {
-            self.binds.iter().any(|(outer, outer_code)| {
-                outer != path && path.is_beneath(outer) && (*outer_code || !code)
-            })
+            self.binds
+                .iter()
+                .any(|(outer, outer_code)| outer != path && path.is_beneath(outer) && (*outer_code || !code))
         };
-        self.binds.iter().filter(|(path, code)| !shown(path, **code)).map(|(path, code)| (path, *code)).collect()
+        self.binds
+            .iter()
+            .filter(|(path, code)| !shown(path, **code))
+            .map(|(path, code)| (path, *code))
+            .collect()
     }
 
     pub(crate) fn view(&self) -> Result<View, CompileError> {
@@ -152,11 +160,15 @@ impl Sight {
     pub(crate) fn landlock(&self, abi: u8) -> Result<Landlock, CompileError> {
         let included = |path: &AbsPath, access: Access| {
             self.grants.iter().any(|(outer, outer_access)| {
-                outer != path && path.is_beneath(outer) && access == Access::Read && *outer_access == Access::Read
+                outer != path
+                    && path.is_beneath(outer)
+                    && access == Access::Read
+                    && *outer_access == Access::Read
             })
         };
         let rules = self.grants.iter().filter(|(path, access)| !included(path, **access));
-        let rules = rules.map(|(path, access)| LandlockRule { path: path.clone(), access: *access }).collect();
+        let rules =
+            rules.map(|(path, access)| LandlockRule { path: path.clone(), access: *access }).collect();
         Ok(Landlock { abi, rules: bounded("Landlock rules", rules)? })
     }
 }

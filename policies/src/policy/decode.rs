@@ -112,6 +112,7 @@ fn write_path(reader: &Reader, node: &Node) -> Option<AbsPath> {
 }
 
 fn network(reader: &Reader, node: &Node) -> Option<Spanned<NetworkMode>> {
+    reader.map(node, "a map such as `{mode: none}`")?;
     let mut fields = Fields::of(reader, node, "`network`")?;
     let mode = fields.required("mode");
     fields.finish();
@@ -121,6 +122,7 @@ fn network(reader: &Reader, node: &Node) -> Option<Spanned<NetworkMode>> {
 }
 
 pub(crate) fn syscalls(reader: &Reader, node: &Node) -> Option<Spanned<SyscallProfile>> {
+    reader.map(node, "a map such as `{profile: strict}`")?;
     let mut fields = Fields::of(reader, node, "`syscalls`")?;
     let profile = fields.required("profile");
     fields.finish();

@@ -59,7 +59,10 @@ impl std::error::Error for InputErrors {}
 pub(crate) fn check(schema: &Schema, input: &Value) -> Result<(), InputErrors> {
     let size = json_size(input);
     if size > INPUT_MAX {
-        return Err(InputErrors::one("", format!("is {size} bytes of JSON, at most {INPUT_MAX} are allowed")));
+        return Err(InputErrors::one(
+            "",
+            format!("is {size} bytes of JSON, at most {INPUT_MAX} are allowed"),
+        ));
     }
     let empty = Map::new();
     let object = match input {
@@ -147,7 +150,8 @@ fn matches(pattern: &str, text: &str) -> bool {
 fn is_uuid(text: &str) -> bool {
     let groups: Vec<&str> = text.split('-').collect();
     let lengths = groups.iter().map(|group| group.len());
-    lengths.eq([8, 4, 4, 4, 12]) && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    lengths.eq([8, 4, 4, 4, 12])
+        && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 fn number(text: &str, from: usize, to: usize) -> u32 {
@@ -155,7 +159,9 @@ fn number(text: &str, from: usize, to: usize) -> u32 {
 }
 
 fn is_date(text: &str) -> bool {
-    matches("0000-00-00", text) && (1..=12).contains(&number(text, 5, 7)) && (1..=31).contains(&number(text, 8, 10))
+    matches("0000-00-00", text)
+        && (1..=12).contains(&number(text, 5, 7))
+        && (1..=31).contains(&number(text, 8, 10))
 }
 
 /// RFC 3339, 5.6, as Postgres writes it: `T` or a blank, any fraction, an offset with or without minutes.
@@ -165,7 +171,8 @@ fn is_timestamp(text: &str) -> bool {
     let split = rest.find(['Z', 'z', '+', '-']).unwrap_or(rest.len());
     let (time, offset) = rest.split_at(split);
     let (clock, fraction) = time.split_once('.').unwrap_or((time, "0"));
-    let zone = matches!(offset, "Z" | "z") || ["+00:00", "-00:00", "+00", "-00"].iter().any(|form| matches(form, offset));
+    let zone = matches!(offset, "Z" | "z")
+        || ["+00:00", "-00:00", "+00", "-00"].iter().any(|form| matches(form, offset));
     is_date(date)
         && matches!(separator, Some("T" | "t" | " "))
         && matches("00:00:00", clock)
@@ -215,15 +222,20 @@ mod tests {
     use crate::yaml::{Source, parse};
 
     fn schema(text: &str) -> Schema {
-        parse(&Source::new("schema", text), |reader, node| Some(Schema::decode(reader, Some(node)))).unwrap().0
+        parse(&Source::new("schema", text), |reader, node| Some(Schema::decode(reader, Some(node))))
+            .unwrap()
+            .0
     }
 
     #[test]
     fn an_input_that_fits_passes_and_every_field_that_does_not_is_named() {
-        let schema = schema("{rows: integer, mode: \"enum(fast, slow)\", tags: list(text), note: text?, at: {day: date}}");
+        let schema = schema(
+            "{rows: integer, mode: \"enum(fast, slow)\", tags: list(text), note: text?, at: {day: date}}",
+        );
         let good = json!({"rows": 3, "mode": "fast", "tags": ["a"], "at": {"day": "2026-11-23"}});
         assert_eq!(check(&schema, &good), Ok(()));
-        let bad = json!({"rows": "3", "mode": "quick", "tags": ["a", 1], "at": {"day": "2026-13-01"}, "colour": 1});
+        let bad =
+            json!({"rows": "3", "mode": "quick", "tags": ["a", 1], "at": {"day": "2026-13-01"}, "colour": 1});
         let shown = check(&schema, &bad).unwrap_err().to_string();
         assert_eq!(
             shown,
@@ -248,7 +260,10 @@ mod tests {
         let none = Schema::default();
         assert_eq!(check(&none, &json!({"anything": [1, {}]})), Ok(()));
         assert_eq!(check(&none, &Value::Null), Ok(()));
-        assert_eq!(check(&none, &json!([1])).unwrap_err().to_string(), "the input is a list, expected an object");
+        assert_eq!(
+            check(&none, &json!([1])).unwrap_err().to_string(),
+            "the input is a list, expected an object"
+        );
     }
 
     #[test]
@@ -263,7 +278,13 @@ mod tests {
         for text in ["2026-11-23T08:37:00Z", "2026-11-23 08:37:00.123456+00", "2026-11-23T08:37:00-05:30"] {
             assert!(is_timestamp(text), "{text}");
         }
-        for text in ["2026-11-23", "2026-11-23T08:37:00", "2026-11-23T25:00:00Z", "2026-11-23T08:37:00.Z", "é026-11-23T0"] {
+        for text in [
+            "2026-11-23",
+            "2026-11-23T08:37:00",
+            "2026-11-23T25:00:00Z",
+            "2026-11-23T08:37:00.Z",
+            "é026-11-23T0",
+        ] {
             assert!(!is_timestamp(text), "{text}");
         }
         assert!(is_uuid("0b2f6a3e-52f6-4d9f-8f8e-0d5a1c9b7e11"));

@@ -171,8 +171,14 @@ impl Registry {
     /// # Errors
     /// [`Unknown`] says which of the two names nothing has.
     pub fn operation(&self, service: &str, operation: &str) -> Result<&Operation, Unknown> {
-        let found = self.services.get(service).ok_or_else(|| Unknown::new("service", service, self.services.keys()))?;
-        found.operations.get(operation).ok_or_else(|| Unknown::new("operation", operation, found.operations.keys()))
+        let found = self
+            .services
+            .get(service)
+            .ok_or_else(|| Unknown::new("service", service, self.services.keys()))?;
+        found
+            .operations
+            .get(operation)
+            .ok_or_else(|| Unknown::new("operation", operation, found.operations.keys()))
     }
 }
 

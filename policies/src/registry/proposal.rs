@@ -24,14 +24,18 @@ const RECORDED: [&str; 8] =
     ["policy", "plan_sha256", "enforcement", "denials", "tenant_id", "user", "limits", "host"];
 
 /// The policy of the action, less what the row gives up.
-pub(crate) fn apply(action: &ShellAction, proposal: &JobProposal<'_>) -> Result<EffectivePolicy, Diagnostics> {
+pub(crate) fn apply(
+    action: &ShellAction,
+    proposal: &JobProposal<'_>,
+) -> Result<EffectivePolicy, Diagnostics> {
     let mut policy = action.policy.clone();
     if let Some(object) = object("runner_config", proposal.runner_config)? {
         let clauses = decode("runner_config", object, |reader, root| runner_config(reader, root, action))?;
         policy = tightened(policy, &clauses)?;
     }
     if let Some(object) = object("security_context", proposal.security_context)? {
-        let clauses = decode("security_context", object, |reader, root| security_context(reader, root, action))?;
+        let clauses =
+            decode("security_context", object, |reader, root| security_context(reader, root, action))?;
         policy = tightened(policy, &clauses)?;
     }
     Ok(match proposal.timeout_seconds {
@@ -64,7 +68,8 @@ fn decode(
     object: &Map<String, Value>,
     read: impl FnOnce(&Reader, &Node) -> Option<Clauses>,
 ) -> Result<Clauses, Diagnostics> {
-    let object: Map<String, Value> = object.iter().map(|(key, value)| (key.clone(), unflattened(value))).collect();
+    let object: Map<String, Value> =
+        object.iter().map(|(key, value)| (key.clone(), unflattened(value))).collect();
     let text = serde_json::to_string_pretty(&Value::Object(object)).unwrap_or_default();
     parse(&Source::new(format!("the job's {column}"), text), read).map(|(clauses, _)| clauses)
 }
@@ -124,7 +129,8 @@ fn is_list_of(node: &Node, texts: &[String]) -> bool {
         Tree::Scalar(scalar) => Some(scalar.text.clone()),
         Tree::List(_) | Tree::Map(_) => None,
     };
-    items.len() == texts.len() && items.iter().zip(texts).all(|(node, text)| item(node).as_ref() == Some(text))
+    items.len() == texts.len()
+        && items.iter().zip(texts).all(|(node, text)| item(node).as_ref() == Some(text))
 }
 
 fn same(reader: &Reader, node: &Node, key: &str, is_same: bool) {
@@ -141,8 +147,13 @@ fn security_context(reader: &Reader, root: &Node, action: &ShellAction) -> Optio
         && let Some(asked) = policy_name(reader, node)
         && asked.value != *action.policy.name()
     {
-        let message = format!("the job asks for policy `{}`, the registry says `{}`", asked.value, action.policy.name());
-        reader.report(asked.at.error("wider", message).help("leave `use` out; the other clauses may tighten"));
+        let message = format!(
+            "the job asks for policy `{}`, the registry says `{}`",
+            asked.value,
+            action.policy.name()
+        );
+        reader
+            .report(asked.at.error("wider", message).help("leave `use` out; the other clauses may tighten"));
     }
     let clauses = clauses(&mut fields);
     for key in RECORDED {

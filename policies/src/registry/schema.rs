@@ -143,7 +143,8 @@ pub(crate) fn require_text_field(fields: &Fields<'_>, schema: &Schema, node: &No
         None => format!("`input_schema` has no field `{}`", shorten(name)),
     };
     let reader = fields.reader();
-    reader.report(reader.at(node.span).error("unknown-field", message).help(format!("declare `{name}: text`")));
+    reader
+        .report(reader.at(node.span).error("unknown-field", message).help(format!("declare `{name}: text`")));
 }
 
 #[cfg(test)]
@@ -152,10 +153,20 @@ mod tests {
 
     #[test]
     fn every_type_word_parses_and_others_do_not() {
-        for word in ["text", "string?", "list(list(uuid))", "enum(a, b)", "ref(Order)", "ref(crm.Order)?", "object", "list"] {
+        for word in [
+            "text",
+            "string?",
+            "list(list(uuid))",
+            "enum(a, b)",
+            "ref(Order)",
+            "ref(crm.Order)?",
+            "object",
+            "list",
+        ] {
             assert!(field_type(word).is_ok(), "{word}");
         }
-        for word in ["", "?", "int", "list(", "list()", "enum()", "enum(a,,b)", "ref()", "ref(a b)", "text??"] {
+        for word in ["", "?", "int", "list(", "list()", "enum()", "enum(a,,b)", "ref()", "ref(a b)", "text??"]
+        {
             assert!(field_type(word).is_err(), "{word}");
         }
         let deep = format!("{}text{}", "list(".repeat(9), ")".repeat(9));

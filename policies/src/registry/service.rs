@@ -27,7 +27,11 @@ pub(crate) struct Context<'a> {
 }
 
 /// The services of a registry, in either shape.
-pub(crate) fn services(reader: &Reader, root: &Node, context: &Context<'_>) -> Option<BTreeMap<String, Service>> {
+pub(crate) fn services(
+    reader: &Reader,
+    root: &Node,
+    context: &Context<'_>,
+) -> Option<BTreeMap<String, Service>> {
     let mut fields = Fields::of(reader, root, "a service registry")?;
     let node = fields.required("services");
     fields.finish();
@@ -45,10 +49,9 @@ pub(crate) fn services(reader: &Reader, root: &Node, context: &Context<'_>) -> O
 fn named<'n>(reader: &Reader, node: &'n Node, expected: &str) -> Vec<(Option<Spanned<String>>, &'n Node)> {
     match &node.value {
         Value::List(items) => items.iter().map(|item| (listed_name(reader, item), item)).collect(),
-        Value::Map(entries) => entries
-            .iter()
-            .map(|(key, node)| (name(reader, &key.text, reader.at(key.span)), node))
-            .collect(),
+        Value::Map(entries) => {
+            entries.iter().map(|(key, node)| (name(reader, &key.text, reader.at(key.span)), node)).collect()
+        }
         Value::Scalar(_) => {
             reader.report(reader.wrong(node, expected));
             Vec::new()
@@ -102,7 +105,8 @@ fn service(reader: &Reader, node: &Node, name: Spanned<String>, context: &Contex
     let mut fields = Fields::of(reader, node, "a service")?;
     fields.optional("name");
     let kind = fields.optional("type").and_then(|node| reader.text(node, "a type")).map(str::to_owned);
-    let category = fields.optional("category").and_then(|node| reader.text(node, "a category")).map(str::to_owned);
+    let category =
+        fields.optional("category").and_then(|node| reader.text(node, "a category")).map(str::to_owned);
     let execution_type = execution_type(reader, fields.optional("execution_type"), &name, context)?;
     let http = HttpSettings::of_service(&mut fields);
     let timeout = timeout(reader, fields.optional("timeout"));
@@ -116,7 +120,8 @@ fn service(reader: &Reader, node: &Node, name: Spanned<String>, context: &Contex
         _ => None,
     };
     let mounts = security.mounts;
-    let shared = Shared { name: &name.value, execution_type, http, config, mounts, policy, timeout, attempts };
+    let shared =
+        Shared { name: &name.value, execution_type, http, config, mounts, policy, timeout, attempts };
     let operations = operations.map(|node| all_operations(reader, node, &shared)).unwrap_or_default();
     let execution_type = shared.execution_type;
     Some(Service { name: name.value, kind, category, execution_type, operations, at: name.at })
@@ -132,7 +137,12 @@ fn all_operations(reader: &Reader, node: &Node, shared: &Shared<'_>) -> BTreeMap
     operations
 }
 
-fn execution_type(reader: &Reader, node: Option<&Node>, service: &Spanned<String>, context: &Context<'_>) -> Option<ExecutionType> {
+fn execution_type(
+    reader: &Reader,
+    node: Option<&Node>,
+    service: &Spanned<String>,
+    context: &Context<'_>,
+) -> Option<ExecutionType> {
     let (kind, at) = match node {
         Some(node) => {
             let expected = "an execution type such as `http`, `shell`, `docker` or `serverless`";
@@ -141,7 +151,10 @@ fn execution_type(reader: &Reader, node: Option<&Node>, service: &Spanned<String
         None => (ExecutionType::new(ExecutionType::HTTP).ok()?, service.at.clone()),
     };
     if !context.capabilities.has(&kind) {
-        let message = format!("service `{}` needs a runner for execution type `{kind}`, which this worker does not have", service.value);
+        let message = format!(
+            "service `{}` needs a runner for execution type `{kind}`, which this worker does not have",
+            service.value
+        );
         let runners: Vec<&str> = context.capabilities.names().collect();
         let help = match runners.is_empty() {
             true => "it has no runner at all".to_owned(),
@@ -179,10 +192,14 @@ fn security_policy<'n>(reader: &Reader, node: Option<&'n Node>, execution_type: 
     let Some(node) = node else { return Security::default() };
     // The fields borrow the reader for as long as the node, which is not asked for here.
     let mounts = match &node.value {
-        Value::Map(entries) => entries.iter().find(|(key, _)| key.text == "allowed_mounts").map(|(_, node)| node),
+        Value::Map(entries) => {
+            entries.iter().find(|(key, _)| key.text == "allowed_mounts").map(|(_, node)| node)
+        }
         Value::Scalar(_) | Value::List(_) => None,
     };
-    let Some(mut fields) = Fields::of(reader, node, "a service's `security_policy`") else { return Security::default() };
+    let Some(mut fields) = Fields::of(reader, node, "a service's `security_policy`") else {
+        return Security::default();
+    };
     let named = fields.optional("use").and_then(|node| policy_name(reader, node));
     let clauses = clauses(&mut fields);
     if execution_type == ExecutionType::DOCKER {
@@ -250,7 +267,8 @@ fn operation(reader: &Reader, node: &Node, name: Spanned<String>, shared: &Share
     let timeout = timeout(reader, fields.optional("timeout")).or_else(|| shared.timeout.clone());
     let retries = fields.optional("max_retries").and_then(|node| reader.integer(node, 0..=ATTEMPTS_MAX - 1));
     let retries = retries.and_then(|retries| u32::try_from(retries).ok());
-    let http = (shared.execution_type.as_str() == ExecutionType::HTTP).then(|| shared.http.of_operation(&mut fields));
+    let http = (shared.execution_type.as_str() == ExecutionType::HTTP)
+        .then(|| shared.http.of_operation(&mut fields));
     let config = fields.optional("runner_config");
     let security = fields.optional("security_policy");
     fields.finish();
@@ -258,11 +276,20 @@ fn operation(reader: &Reader, node: &Node, name: Spanned<String>, shared: &Share
         (ExecutionType::SHELL, _) => {
             let layer = Layer::Operation(format!("{}.{}", shared.name, name.value));
             let timeout = shell::timeout(timeout.clone(), &layer);
-            Runner::Shell(Box::new(shell(reader, node, &ShellParts { config, security, layer, timeout, schema: &input_schema }, shared)?))
+            Runner::Shell(Box::new(shell(
+                reader,
+                node,
+                &ShellParts { config, security, layer, timeout, schema: &input_schema },
+                shared,
+            )?))
         }
         (_, Some(http)) => Runner::Http(http),
-        (ExecutionType::DOCKER, _) => Runner::Docker(DockerSettings::decode(reader, shared.config, shared.mounts)),
-        (ExecutionType::SERVERLESS, _) => Runner::Serverless(ServerlessSettings::decode(reader, shared.config)),
+        (ExecutionType::DOCKER, _) => {
+            Runner::Docker(DockerSettings::decode(reader, shared.config, shared.mounts))
+        }
+        (ExecutionType::SERVERLESS, _) => {
+            Runner::Serverless(ServerlessSettings::decode(reader, shared.config))
+        }
         _ => Runner::Other,
     };
     Some(Operation {

@@ -71,7 +71,12 @@ fn texts(reader: &Reader, node: Option<&Node>, what: &str) -> Vec<String> {
     items.into_iter().map(|item| item.value).collect()
 }
 
-fn word(reader: &Reader, node: Option<&Node>, what: &str, words: &[(&'static str, &'static str)]) -> Option<String> {
+fn word(
+    reader: &Reader,
+    node: Option<&Node>,
+    what: &str,
+    words: &[(&'static str, &'static str)],
+) -> Option<String> {
     node.and_then(|node| reader.word(node, what, words)).map(str::to_owned)
 }
 
@@ -124,8 +129,10 @@ impl HttpSettings {
 
 impl DockerSettings {
     pub(crate) fn decode(reader: &Reader, config: Option<&Node>, allowed_mounts: Option<&Node>) -> Self {
-        let mut settings = Self { allowed_mounts: texts(reader, allowed_mounts, "a list of paths"), ..Self::default() };
-        let Some(mut fields) = config.and_then(|node| Fields::of(reader, node, "a Docker `runner_config`")) else {
+        let mut settings =
+            Self { allowed_mounts: texts(reader, allowed_mounts, "a list of paths"), ..Self::default() };
+        let Some(mut fields) = config.and_then(|node| Fields::of(reader, node, "a Docker `runner_config`"))
+        else {
             return settings;
         };
         settings.allowed_images = texts(reader, fields.optional("allowed_images"), "a list of images");
@@ -139,8 +146,11 @@ impl DockerSettings {
     }
 
     fn limits(&mut self, reader: &Reader, node: &Node) {
-        let Some(mut fields) = Fields::of(reader, node, "`resource_limits` of a Docker service") else { return };
-        self.cpu_millicores = fields.optional("cpu").and_then(|node| reader.thousandths(node, 10..=1_024_000));
+        let Some(mut fields) = Fields::of(reader, node, "`resource_limits` of a Docker service") else {
+            return;
+        };
+        self.cpu_millicores =
+            fields.optional("cpu").and_then(|node| reader.thousandths(node, 10..=1_024_000));
         self.memory_mb = fields.optional("memory_mb").and_then(|node| reader.integer(node, 4..=1024 * 1024));
         self.disk_mb = fields.optional("disk_mb").and_then(|node| reader.integer(node, 1..=1024 * 1024));
         fields.finish();
@@ -150,14 +160,17 @@ impl DockerSettings {
 impl ServerlessSettings {
     pub(crate) fn decode(reader: &Reader, config: Option<&Node>) -> Self {
         let mut settings = Self::default();
-        let Some(mut fields) = config.and_then(|node| Fields::of(reader, node, "a serverless `runner_config`")) else {
+        let Some(mut fields) =
+            config.and_then(|node| Fields::of(reader, node, "a serverless `runner_config`"))
+        else {
             return settings;
         };
         settings.provider = word(reader, fields.optional("provider"), "a provider", &PROVIDERS);
         settings.region = text(reader, fields.optional("region"), "a region");
         settings.project = text(reader, fields.optional("project"), "a project");
         settings.timeout = seconds(reader, fields.optional("timeout"));
-        settings.memory_size = fields.optional("memory_size").and_then(|node| reader.integer(node, 128..=32 * 1024));
+        settings.memory_size =
+            fields.optional("memory_size").and_then(|node| reader.integer(node, 128..=32 * 1024));
         if let Some(node) = fields.optional("auth") {
             settings.auth = sign_in(reader, node);
         }

@@ -77,7 +77,8 @@ impl ShellAction {
         input::check(&self.schema, input)?;
         let policy = proposal::apply(self, proposal)?;
         let policy = self.limited(policy);
-        let json = serde_json::to_vec(input).map_err(|error| InputErrors::one("", format!("cannot be written: {error}")))?;
+        let json = serde_json::to_vec(input)
+            .map_err(|error| InputErrors::one("", format!("cannot be written: {error}")))?;
         let mut files = vec![(INPUT_FILE, json)];
         let arguments = match &self.run {
             Run::Command(arguments) => arguments.clone(),
@@ -132,7 +133,12 @@ fn script(input: &Value, field: &str) -> Result<Vec<u8>, InputErrors> {
 }
 
 /// Decodes an operation's `runner_config`: `command`, or `interpreter` with `script_from_input`.
-pub(crate) fn decode_run(reader: &Reader, operation: &Node, config: Option<&Node>, schema: &Schema) -> Option<Run> {
+pub(crate) fn decode_run(
+    reader: &Reader,
+    operation: &Node,
+    config: Option<&Node>,
+    schema: &Schema,
+) -> Option<Run> {
     let needs = || {
         let message = "a shell operation needs `runner_config` with `command`, or with `interpreter` and `script_from_input`";
         reader.report(reader.at(operation.span).error("missing-key", message));

@@ -1,0 +1,289 @@
+//! Registries in both shapes, jobs made from them, and rows that ask for more.
+
+use serde_json::json;
+
+use super::*;
+use crate::compile::JobSpec;
+
+fn load(text: &str) -> Result<Registry, Diagnostics> {
+    let library = Library::shipped().unwrap();
+    let capabilities =
+        Capabilities::new().runner("shell").runner("http").runner("docker").runner("serverless");
+    Registry::parse("services.yaml", text, &library, Environment::Production, &capabilities)
+}
+
+/// The design's own example.
+const DATA_PROCESSOR: &str = r#"
+services:
+  - name: data_processor
+    type: script
+    execution_type: shell
+    runner_config:
+      allowed_commands: ["/usr/bin/python3", "/usr/bin/node"]
+    security_policy:
+      use: script-standard
+      resource_limits: {memory_mb: 512, cpu_cores: 1.0}
+    operations:
+      - name: transform
+        input_schema: {rows: integer, mode: string}
+        timeout: 60
+        max_retries: 4
+        runner_config: {command: ["/usr/bin/python3", "/srv/jobs/transform.py"]}
+      - name: run_script
+        runner_config: {interpreter: ["/usr/bin/python3"], script_from_input: script}
+"#;
+
+fn registry() -> Registry {
+    load(DATA_PROCESSOR).unwrap_or_else(|found| panic!("{found}"))
+}
+
+fn prepare(operation: &str, input: &Value, proposal: &JobProposal<'_>) -> Result<Prepared, Refusal> {
+    registry().operation("data_processor", operation).unwrap().shell().unwrap().prepare(input, proposal)
+}
+
+fn arguments(job: &JobSpec) -> Vec<&str> {
+    job.arguments().iter().map(stockade_plan::Arg::as_str).collect()
+}
+
+#[test]
+fn the_list_shape_is_read() {
+    let registry = registry();
+    let operation = registry.operation("data_processor", "transform").unwrap();
+    assert_eq!(operation.execution_type().as_str(), "shell");
+    assert_eq!(operation.timeout(), Some(Duration::from_secs(60)));
+    assert_eq!(operation.max_attempts(), 5);
+    assert_eq!(registry.operation("data_processor", "run_script").unwrap().max_attempts(), 3);
+    let service = registry.services().next().unwrap();
+    assert_eq!(
+        (service.name(), service.kind(), service.operations().count()),
+        ("data_processor", Some("script"), 2)
+    );
+    let commands: Vec<_> = operation.shell().unwrap().policy().commands().map(ToString::to_string).collect();
+    assert_eq!(commands, ["/usr/bin/node", "/usr/bin/python3"]);
+}
+
+#[test]
+fn the_map_shape_is_read_and_its_execution_type_defaults_to_http() {
+    let registry = load(
+        "services:\n  stripe:\n    base_url: https://api.example.org\n    auth_type: bearer_token\n    timeout: 30\n    \
+         retry_policy: {max_attempts: 5, backoff: exponential}\n    operations:\n      create_charge:\n        method: POST\n        \
+         path: /v1/charges\n        input_schema: {amount: integer}\n        output_schema: {charge_id: string}\n",
+    )
+    .unwrap_or_else(|found| panic!("{found}"));
+    let operation = registry.operation("stripe", "create_charge").unwrap();
+    assert_eq!((operation.execution_type().as_str(), operation.max_attempts()), ("http", 5));
+    assert_eq!(operation.timeout(), Some(Duration::from_secs(30)));
+    let Runner::Http(http) = operation.runner() else { panic!("{operation:?}") };
+    assert_eq!((http.method.as_deref(), http.path.as_deref()), (Some("POST"), Some("/v1/charges")));
+    assert!(operation.shell().is_none());
+    assert!(operation.check_output(&json!({"charge_id": "x"})).is_ok());
+    assert!(operation.check_output(&json!({})).is_err());
+}
+
+#[test]
+fn docker_and_serverless_settings_are_read() {
+    let registry = load(
+        "services:\n  - name: images\n    execution_type: docker\n    runner_config: {allowed_images: [a:1], default_timeout: 60, \
+         network_mode: none, resource_limits: {cpu: 0.5, memory_mb: 64, disk_mb: 10}}\n    security_policy: {allowed_mounts: [/srv/data]}\n    \
+         operations: [{name: run}]\n  - name: functions\n    execution_type: serverless\n    runner_config: {provider: aws, region: eu-west-1, \
+         auth: {type: iam_role}, timeout: 30, memory_size: 256}\n    operations: [{name: call}]\n",
+    )
+    .unwrap_or_else(|found| panic!("{found}"));
+    let Runner::Docker(docker) = registry.operation("images", "run").unwrap().runner() else { panic!() };
+    assert_eq!(
+        (docker.cpu_millicores, docker.allowed_mounts.as_slice()),
+        (Some(500), &["/srv/data".to_owned()][..])
+    );
+    let Runner::Serverless(function) = registry.operation("functions", "call").unwrap().runner() else {
+        panic!()
+    };
+    assert_eq!((function.provider.as_deref(), function.auth.as_deref()), (Some("aws"), Some("iam_role")));
+}
+
+#[test]
+fn an_unknown_service_or_operation_is_named_with_its_near_miss() {
+    let registry = registry();
+    let error = registry.operation("data_procesor", "transform").unwrap_err();
+    assert_eq!(error.to_string(), "there is no service `data_procesor`; did you mean `data_processor`?");
+    let error = registry.operation("data_processor", "delete").unwrap_err();
+    assert_eq!(error.to_string(), "there is no operation `delete`");
+}
+
+#[test]
+fn a_job_of_a_command_finds_its_input_beside_it() {
+    let input = json!({"rows": 3, "mode": "fast"});
+    let prepared = prepare("transform", &input, &JobProposal::default()).unwrap();
+    assert_eq!(arguments(&prepared.job), ["/usr/bin/python3", "/srv/jobs/transform.py"]);
+    let names: Vec<&str> = prepared.job.inputs().iter().map(|input| input.name.as_str()).collect();
+    assert_eq!(names, ["input.json"]);
+    assert_eq!(serde_json::from_slice::<Value>(&prepared.files[0]).unwrap(), input);
+    assert_eq!(prepared.policy.limits().wall_seconds, 60);
+}
+
+#[test]
+fn a_job_that_brings_its_script_gets_it_as_a_file() {
+    let input = json!({"script": "print('$(id)')\n"});
+    let prepared = prepare("run_script", &input, &JobProposal::default()).unwrap();
+    assert_eq!(arguments(&prepared.job), ["/usr/bin/python3", "/job/script"]);
+    assert_eq!(prepared.files[1], b"print('$(id)')\n");
+    assert_eq!(prepared.job.inputs()[1].size, 15);
+}
+
+#[test]
+fn an_input_that_lacks_a_field_is_refused_by_its_name() {
+    let refused = |operation: &str, input: Value| {
+        prepare(operation, &input, &JobProposal::default()).unwrap_err().to_string()
+    };
+    assert_eq!(refused("transform", json!({"rows": 3})), "input field `mode` is missing, expected text");
+    assert_eq!(
+        refused("run_script", json!({})),
+        "input field `script` is missing, expected the text of a script"
+    );
+    assert_eq!(
+        refused("run_script", json!({"script": 1})),
+        "input field `script` is not the text of a script"
+    );
+}
+
+#[test]
+fn a_script_of_ten_megabytes_is_refused_with_the_bound() {
+    let input = json!({"script": "#".repeat(10 * 1024 * 1024)});
+    let error = prepare("run_script", &input, &JobProposal::default()).unwrap_err().to_string();
+    assert_eq!(error, "input field `script` is 10485760 bytes, at most 1048576 are allowed");
+}
+
+fn proposed(runner_config: Value, security_context: Value) -> Result<Prepared, Refusal> {
+    let proposal = JobProposal {
+        runner_config: Some(&runner_config),
+        security_context: Some(&security_context),
+        timeout_seconds: Some(300),
+    };
+    prepare("transform", &json!({"rows": 3, "mode": "fast"}), &proposal)
+}
+
+#[test]
+fn a_row_may_tighten() {
+    let prepared = proposed(
+        json!({"allowed_commands": ["/usr/bin/python3"]}),
+        json!({"resource_limits": {"memory_mb": 64, "cpu_cores": 0.5}, "syscalls": {"profile": "strict"}}),
+    )
+    .unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(prepared.policy.limits().memory_mb, 64);
+    assert_eq!(prepared.policy.limits().wall_seconds, 60);
+    assert_eq!(prepared.policy.commands().count(), 1);
+}
+
+#[test]
+fn a_row_that_asks_for_more_is_refused_with_both_values() {
+    let more = |config: Value, context: Value| proposed(config, context).unwrap_err().to_string();
+    let memory = more(json!({}), json!({"resource_limits": {"memory_mb": 1024}}));
+    assert!(
+        memory.contains(
+            "the job asks for `resource_limits.memory_mb` 1024, more than the 512 of service `data_processor`"
+        ),
+        "{memory}"
+    );
+    assert!(memory.contains("--> the job's security_context:3:"), "{memory}");
+    for (config, context) in [
+        (json!({"allowed_commands": ["/bin/sh"]}), json!({})),
+        (json!({"command": ["/usr/bin/python3", "-c", "evil"]}), json!({})),
+        (json!({"interpreter": ["/usr/bin/python3"]}), json!({})),
+        (json!({"image": "evil:latest"}), json!({})),
+        (json!({}), json!({"use": "base"})),
+        (json!({}), json!({"network": {"mode": "allowlist"}})),
+        (json!({}), json!({"filesystem": {"read": ["/usr/share"]}})),
+        (json!({}), json!({"filesystem": {"read": ["/"]}})),
+        (json!({}), json!({"privileged": true})),
+        (json!([]), json!({})),
+        (json!({}), json!("all")),
+    ] {
+        let error = more(config.clone(), context.clone());
+        assert!(error.contains("error["), "{config} {context}: {error}");
+    }
+}
+
+#[test]
+fn a_row_as_generated_sql_writes_it_is_understood() {
+    let prepared = proposed(
+        json!({"allowed_commands": "['/usr/bin/python3', '/usr/bin/node']"}),
+        json!({"use": "script-standard", "resource_limits": "{'memory_mb': 512, 'cpu_cores': 1.0}"}),
+    );
+    assert_eq!(prepared.unwrap_or_else(|error| panic!("{error}")).policy.limits().memory_mb, 512);
+    assert!(proposed(json!({"allowed_commands": "['/bin/sh']"}), json!({})).is_err());
+    assert!(proposed(json!({"allowed_commands": "[&a /bin/sh, *a]"}), json!({})).is_err());
+}
+
+#[test]
+fn what_an_earlier_attempt_recorded_changes_nothing() {
+    let recorded =
+        json!({"policy": {"name": "script-standard"}, "enforcement": {"landlock": {}}, "denials": []});
+    let plain = proposed(json!({}), json!({})).unwrap();
+    assert_eq!(proposed(json!({}), recorded).unwrap().policy, plain.policy);
+}
+
+#[test]
+fn hostile_json_in_a_row_is_refused_and_never_understood_otherwise() {
+    for context in [
+        json!({"resource_limits": {"memory_mb": "64\u{0}"}}),
+        json!({"resource_limits": {"memory_mb": "64\n  pids: 9999"}}),
+        json!({"resource_limits\": {}, \"use": 1}),
+        json!({"use": "script-standard\u{202e}"}),
+        json!({"resource_limits": {"memory_mb": 1e308}}),
+        json!({"resource_limits": {"memory_mb": -1}}),
+    ] {
+        assert!(proposed(json!({}), context.clone()).is_err(), "{context}");
+    }
+    let mut deep = json!(1);
+    for _ in 0..100 {
+        deep = json!([deep]);
+    }
+    assert!(proposed(json!({}), json!({ "outputs": deep })).is_err());
+}
+
+#[test]
+fn a_service_that_names_no_policy_gets_the_standard_one() {
+    let text = "services:\n  - name: s\n    execution_type: shell\n    operations:\n      - {name: o, runner_config: {command: [/bin/sh]}}\n";
+    let registry = load(text).unwrap_or_else(|found| panic!("{found}"));
+    let policy = registry.operation("s", "o").unwrap().shell().unwrap().policy().clone();
+    assert_eq!(policy.name().as_str(), "script-standard");
+}
+
+#[test]
+fn what_this_host_cannot_run_shows_when_services_load() {
+    let text = |command: &str| {
+        format!(
+            "services:\n  - name: s\n    execution_type: shell\n    security_policy: {{use: shell-utils}}\n    operations:\n      - name: o\n        runner_config: {{command: [{command}]}}\n"
+        )
+    };
+    let check = |command: &str, abi| load(&text(command)).unwrap().check_on(&Host::new(), abi);
+    assert_eq!(check("/bin/sh", 6), Ok(()));
+    let shown = check("/bin/sh", 0).unwrap_err().to_string();
+    assert!(shown.contains("operation `s.o` cannot run on this host: `commands, filesystem`"), "{shown}");
+    assert!(shown.contains("services.yaml:6:15"), "{shown}");
+}
+
+#[test]
+fn a_registry_file_that_others_can_write_or_that_is_a_link_is_refused() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("services.yaml");
+    std::fs::write(&file, DATA_PROCESSOR).unwrap();
+    let set_mode = |mode| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+    let library = Library::shipped().unwrap();
+    let capabilities = Capabilities::new().runner("shell");
+    let load = |path: &Path| Registry::load(path, &library, Environment::Production, &capabilities);
+    set_mode(0o644);
+    assert_eq!(load(&file).unwrap().sha256(), Digest::of(DATA_PROCESSOR.as_bytes()));
+    for mode in [0o664, 0o646, 0o666] {
+        set_mode(mode);
+        assert!(load(&file).unwrap_err().to_string().contains("can be written by others"));
+    }
+    set_mode(0o644);
+    let link = directory.path().join("link.yaml");
+    symlink(&file, &link).unwrap();
+    assert!(load(&link).unwrap_err().to_string().contains("is a symbolic link"));
+    assert!(load(directory.path()).unwrap_err().to_string().contains("is not a regular file"));
+    assert!(load(&directory.path().join("none")).unwrap_err().to_string().contains("No such file"));
+    std::fs::write(&file, "#".repeat(2 * 1024 * 1024)).unwrap();
+    assert!(load(&file).unwrap_err().to_string().contains("is larger than 1048576 bytes"));
+}

@@ -16,7 +16,7 @@ pub(crate) struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// Of `node`, which is `what` ("a policy"); reports it if it is no map.
     pub(crate) fn of(reader: &'a Reader, node: &'a Node, what: &'static str) -> Option<Self> {
-        reader.map(node, what)?;
+        reader.map(node, &format!("{what} as a map"))?;
         Some(Self { reader, node, what, known: Vec::new() })
     }
 
@@ -43,7 +43,7 @@ impl<'a> Fields<'a> {
     pub(crate) fn required(&mut self, key: &'static str) -> Option<&'a Node> {
         let found = self.optional(key);
         if found.is_none() {
-            let message = format!("{} needs `{key}`", self.what);
+            let message = format!("{} needs the key `{key}`", self.what);
             self.reader.report(self.reader.at(self.start()).error("missing-key", message));
         }
         found

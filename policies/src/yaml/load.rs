@@ -6,7 +6,7 @@ use std::sync::Arc;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 
 use super::source::{At, Source, Span, count};
-use super::tree::{Key, Node, Scalar, Value, shorten};
+use super::tree::{Key, Node, Scalar, Value, is_invisible, shorten};
 use crate::diagnostic::Diagnostic;
 
 /// How deep lists and maps may nest.
@@ -41,7 +41,7 @@ fn plain(info: &str) -> String {
     format!("this is not YAML: {}", shorten(info))
 }
 
-/// Characters that a reader does not see or that change the order in which a line is shown (UAX #9).
+/// Characters that make a text read differently to a person and to a parser.
 fn bad_character(source: &Arc<Source>) -> Option<Diagnostic> {
     let mut line = 1;
     let mut column = 1;
@@ -64,9 +64,7 @@ fn name_bad(c: char) -> Option<String> {
         '\t' => Some("a tab".to_owned()),
         '\0' => Some("a NUL".to_owned()),
         '\u{feff}' => Some("a byte order mark".to_owned()),
-        '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' => {
-            Some(format!("the invisible character U+{:04X}", u32::from(c)))
-        }
+        c if is_invisible(c) => Some(format!("the invisible character U+{:04X}", u32::from(c))),
         c if c.is_control() => Some(format!("the control character U+{:04X}", u32::from(c))),
         _ => None,
     }

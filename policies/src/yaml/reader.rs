@@ -141,7 +141,7 @@ impl Reader {
         let expected = format!("a whole number from {} to {}", range.start(), range.end());
         let scalar = self.scalar(node, &expected)?;
         if scalar.kind() != Kind::Integer {
-            self.report(self.wrong(node, &expected));
+            self.report(self.wrong(node, &expected).maybe_help(digits(scalar)));
             return None;
         }
         let value = scalar.text.strip_prefix('+').unwrap_or(&scalar.text).parse().ok();
@@ -154,7 +154,7 @@ impl Reader {
         let expected = format!("a number from {start} to {end}, with at most three decimal places");
         let scalar = self.scalar(node, &expected)?;
         if !matches!(scalar.kind(), Kind::Integer | Kind::Decimal) {
-            self.report(self.wrong(node, &expected));
+            self.report(self.wrong(node, &expected).maybe_help(digits(scalar)));
             return None;
         }
         self.within(node, parse_thousandths(&scalar.text), &range, &expected)
@@ -206,6 +206,16 @@ impl Reader {
                 None
             }
         }
+    }
+}
+
+/// What to do about a number in another form.
+fn digits(scalar: &Scalar) -> Option<String> {
+    let unquoted = Scalar { text: scalar.text.clone(), plain: true }.kind();
+    match (scalar.kind(), unquoted) {
+        (Kind::OddNumber, _) => Some("write it out in decimal digits".to_owned()),
+        (Kind::Text, Kind::Integer | Kind::Decimal) => Some("leave the quotes out".to_owned()),
+        _ => None,
     }
 }
 

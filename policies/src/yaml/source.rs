@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use stockade_plan::Digest;
 
+use super::tree::visible;
 use crate::diagnostic::{Diagnostic, Severity};
 
 /// The largest file that is read, bytes.
@@ -60,7 +61,7 @@ impl Source {
     fn line(&self, number: u32) -> String {
         let skip = usize::try_from(number.saturating_sub(1)).unwrap_or(usize::MAX);
         let line = self.text.split('\n').nth(skip).unwrap_or("");
-        line.trim_end_matches('\r').chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+        line.trim_end_matches('\r').chars().map(visible).collect()
     }
 }
 

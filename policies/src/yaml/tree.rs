@@ -111,8 +111,18 @@ impl Value {
 
 /// A text short enough for a message, without what would move a cursor.
 pub(crate) fn shorten(text: &str) -> String {
-    let shown: String = text.chars().take(60).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let shown: String = text.chars().take(60).map(visible).collect();
     if text.chars().nth(60).is_some() { format!("{shown}…") } else { shown }
+}
+
+/// `c`, or a replacement for what a reader does not see or what moves a cursor.
+pub(crate) fn visible(c: char) -> char {
+    if c.is_control() || is_invisible(c) { '\u{fffd}' } else { c }
+}
+
+/// Byte order mark, zero-width characters, and those that change the order in which a line is shown (UAX #9).
+pub(crate) const fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{feff}' | '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}')
 }
 
 #[cfg(test)]

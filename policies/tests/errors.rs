@@ -1,0 +1,67 @@
+//! Every message beside the bad text that causes it: `errors/NAME.yaml` and `errors/NAME.stderr`.
+//!
+//! `BLESS=1` writes the messages anew; the difference is then what a reviewer reads.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::{Path, PathBuf};
+
+use stockade_policies::{Capabilities, Checks, Diagnostics, Environment, Library, check};
+
+fn inputs() -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> = std::fs::read_dir("tests/errors")
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .collect();
+    paths.sort();
+    paths
+}
+
+fn messages(path: &Path) -> String {
+    let library = Library::shipped().unwrap();
+    let capabilities = Capabilities::new().runner("shell");
+    let checks = Checks {
+        library: &library,
+        environment: Environment::Production,
+        capabilities: &capabilities,
+        host: None,
+    };
+    let report = check(&[path.to_owned()], &checks);
+    // How the working copy was checked out is not what is tested here.
+    let found: Diagnostics =
+        report.diagnostics.into_iter().filter(|d| d.code != "writable-by-others").collect();
+    format!("{found}\n")
+}
+
+#[test]
+fn every_bad_text_gets_exactly_the_messages_beside_it() {
+    let mut wrong = Vec::new();
+    for path in inputs() {
+        let beside = path.with_extension("stderr");
+        let actual = messages(&path);
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(&beside, &actual).unwrap();
+        }
+        if std::fs::read_to_string(&beside).unwrap_or_default() != actual {
+            wrong.push(format!("{}:\n{actual}", path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "run with BLESS=1 after review:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_bad_text_is_refused_or_at_least_warned_about() {
+    assert!(inputs().len() >= 40);
+    for path in inputs() {
+        assert_ne!(messages(&path), "\n", "{}", path.display());
+    }
+}
+
+#[test]
+fn every_expected_message_still_has_its_text() {
+    for entry in std::fs::read_dir("tests/errors").unwrap() {
+        let path = entry.unwrap().path();
+        assert!(path.with_extension("yaml").metadata().is_ok(), "{} is left over", path.display());
+    }
+}
