@@ -26,6 +26,13 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 
     SELECT EXISTS (SELECT FROM released)
 $$;
 
+-- Takes the queue rows of several jobs, for a transaction that begins or completes attempts at all of them.
+CREATE FUNCTION jobs.lock_queued(job_ids uuid[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM FROM jobs.tb_job_queue q WHERE q.job_id = ANY (job_ids) ORDER BY q.job_id FOR UPDATE;
+END $$;
+
 -- The number of the attempt, or NULL if the worker does not hold the job (any more): then it must not run.
 -- Repeated while the attempt runs, it answers the same number.
 CREATE FUNCTION jobs.begin_attempt(job uuid, worker uuid, policy_name text, policy_version text, policy_sha256 text,
@@ -193,6 +200,14 @@ BEGIN
      WHERE a.status = 'running'
        AND NOT EXISTS (SELECT FROM jobs.tb_job_queue q WHERE q.job_id = a.job_id AND q.attempt = a.attempt)
        AND NOT EXISTS (SELECT FROM jobs.tb_worker w WHERE w.id = a.worker_id AND w.stopped_at IS NULL);
+    -- Workers that have been silent for long: without this, names that never come back would count as alive for ever.
+    WITH silent AS (
+        UPDATE jobs.tb_worker w SET stopped_at = now()
+         WHERE w.stopped_at IS NULL AND greatest(w.last_seen_at, pg_postmaster_start_time()) + 3 * w.lease < now()
+        RETURNING w.id, w.last_seen_at
+    )
+    INSERT INTO audit.tb_event (kind, worker_id, body)
+    SELECT 'worker.lost', s.id, json_build_object('last_seen_at', s.last_seen_at) FROM silent s;
     INSERT INTO audit.tb_event (kind, worker_id, job_id, attempt, tenant_id, body)
     SELECT 'attempt.lost', l.worker, l.job, l.attempt, l.tenant, json_build_object('job', l.outcome)
       FROM jsonb_to_recordset(lost) AS l (worker uuid, job uuid, attempt integer, tenant uuid, outcome text);

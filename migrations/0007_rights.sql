@@ -17,6 +17,7 @@ GRANT EXECUTE ON FUNCTION audit.verify() TO stockade_auditor;
 GRANT EXECUTE ON FUNCTION
     jobs.claim(uuid, text[], integer),
     jobs.release(uuid, uuid),
+    jobs.lock_queued(uuid[]),
     jobs.begin_attempt(uuid, uuid, text, text, text, text, text, json),
     jobs.complete_attempt(uuid, integer, uuid, text, text, boolean, double precision, jsonb, jsonb, jsonb, integer,
         integer, bytea, boolean, bytea, boolean, bytea[], text[], bigint[], bytea[], json),

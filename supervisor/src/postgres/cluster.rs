@@ -21,6 +21,11 @@ const SOCKET_PATH_MAX: usize = 107;
 /// A log larger than this is put aside at the next start.
 const LOG_MAX: u64 = 8 << 20;
 
+/// Where the server of `state_dir` listens.
+pub(super) fn socket_directory(state_dir: &Path) -> PathBuf {
+    state_dir.join("postgres").join("socket")
+}
+
 /// A cluster that only we use.
 #[derive(Debug)]
 pub(super) struct Cluster {

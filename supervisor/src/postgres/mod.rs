@@ -11,7 +11,7 @@ mod keeper;
 mod leftover;
 mod program;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use error::PostgresError;
 
@@ -40,12 +40,7 @@ impl EmbeddedPostgres {
             return Err(PostgresError::Root);
         }
         let (keeper, socket) = Keeper::start(state_dir.to_owned()).await?;
-        let database = Database::Socket {
-            directory: socket,
-            user: cluster::SUPERUSER.to_owned(),
-            name: cluster::DATABASE.to_owned(),
-        };
-        Ok(Self { keeper, database })
+        Ok(Self { keeper, database: at(socket) })
     }
 
     /// Where to connect.
@@ -61,5 +56,18 @@ impl EmbeddedPostgres {
     /// Stops the server: open transactions are rolled back, everything committed stays. Returns when it is gone.
     pub async fn stop(mut self) {
         self.keeper.stop().await;
+    }
+}
+
+/// Where the server of `state_dir` listens, for who wants to connect to one that another process runs.
+pub fn database_of(state_dir: &Path) -> Database {
+    at(cluster::socket_directory(state_dir))
+}
+
+fn at(socket: PathBuf) -> Database {
+    Database::Socket {
+        directory: socket,
+        user: cluster::SUPERUSER.to_owned(),
+        name: cluster::DATABASE.to_owned(),
     }
 }

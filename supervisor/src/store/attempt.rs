@@ -4,13 +4,13 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
 use stockade_plan::Digest;
+use tokio::sync::oneshot;
 
 use super::{
-    AttemptId, Completion, JobId, Output, Retry, Store, StoreError, Stream, Verdict, WorkerId, storable,
+    AttemptId, Completion, JobId, Output, Retry, Store, StoreError, Stream, Verdict, WorkerId,
+    clerk::{CONFLICT_RETRIES, Entry, Reply},
+    storable,
 };
-
-/// How often a call is made again after it lost against another transaction.
-const CONFLICT_RETRIES: usize = 3;
 
 /// The policy an attempt runs under.
 #[derive(Debug, Clone)]
@@ -83,6 +83,12 @@ impl AttemptEnd {
             event: Value::Null,
         }
     }
+
+    /// Bytes of what it brings, JSON left out.
+    pub(super) fn size(&self) -> usize {
+        let outputs = self.outputs.iter().filter_map(|output| output.bytes.as_ref()).map(Vec::len);
+        self.stdout.bytes.len() + self.stderr.bytes.len() + outputs.sum::<usize>()
+    }
 }
 
 /// What came of wanting to begin.
@@ -106,15 +112,8 @@ impl Store {
         job: JobId,
         start: &AttemptStart,
     ) -> Result<Begun, StoreError> {
-        let mut left = CONFLICT_RETRIES;
-        loop {
-            let mut connection =
-                self.pool.acquire().await.map_err(StoreError::during("begin the attempt"))?;
-            match begin(&mut connection, worker, job, start).await {
-                Err(e) if e.is_conflict() && left > 0 => left -= 1,
-                begun => return begun,
-            }
-        }
+        let start = start.clone();
+        self.dictate(|reply| Entry::Begin { worker, job, start, reply }).await
     }
 
     /// Records the end of an attempt: attempt, outputs, job, queue and record in one transaction, or nothing of it.
@@ -123,15 +122,20 @@ impl Store {
     /// # Errors
     /// If it could not be recorded.
     pub async fn complete(&self, attempt: &AttemptId, end: &AttemptEnd) -> Result<Completion, StoreError> {
-        let mut left = CONFLICT_RETRIES;
-        loop {
-            let mut connection =
-                self.pool.acquire().await.map_err(StoreError::during("complete the attempt"))?;
-            match complete(&mut connection, attempt, end).await {
-                Err(e) if e.is_conflict() && left > 0 => left -= 1,
-                completed => return completed,
-            }
+        let (attempt, end) = (*attempt, end.clone());
+        self.dictate(|reply| Entry::Complete { attempt, end, reply }).await
+    }
+
+    /// Hands an entry to the clerk and waits until it is written down.
+    async fn dictate<T>(&self, entry: impl FnOnce(Reply<T>) -> Entry) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        // Either error means that the clerk is gone, with the runtime it ran on.
+        if self.clerk.send(entry(reply)).await.is_err() {
+            return Err(StoreError::during("write down the attempt")(sqlx::Error::WorkerCrashed));
         }
+        answer
+            .await
+            .unwrap_or_else(|_| Err(StoreError::during("write down the attempt")(sqlx::Error::WorkerCrashed)))
     }
 
     /// Records, in one transaction, an attempt at a claimed job that ends before anything has run: no such service,
@@ -140,6 +144,22 @@ impl Store {
     /// # Errors
     /// If it could not be recorded.
     pub async fn refuse(
+        &self,
+        worker: WorkerId,
+        job: JobId,
+        start: &AttemptStart,
+        end: &AttemptEnd,
+    ) -> Result<Completion, StoreError> {
+        let mut left = CONFLICT_RETRIES;
+        loop {
+            match self.refuse_once(worker, job, start, end).await {
+                Err(e) if e.is_conflict() && left > 0 => left -= 1,
+                refused => return refused,
+            }
+        }
+    }
+
+    async fn refuse_once(
         &self,
         worker: WorkerId,
         job: JobId,
@@ -157,7 +177,7 @@ impl Store {
     }
 }
 
-async fn begin(
+pub(super) async fn begin(
     connection: &mut PgConnection,
     worker: WorkerId,
     job: JobId,
@@ -180,7 +200,7 @@ async fn begin(
     Ok(number.map_or(Begun::Gone, |attempt| Begun::Started(AttemptId { job, attempt, worker })))
 }
 
-async fn complete(
+pub(super) async fn complete(
     connection: &mut PgConnection,
     attempt: &AttemptId,
     end: &AttemptEnd,

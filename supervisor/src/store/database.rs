@@ -7,9 +7,13 @@ use sqlx::{
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::StoreError;
+use super::{
+    StoreError,
+    clerk::{self, Entry},
+};
 
 /// The oldest PostgreSQL that will do: views with `security_invoker` came with it.
 const OLDEST_SERVER: i32 = 15;
@@ -91,6 +95,7 @@ pub struct Store {
     pub(super) pool: PgPool,
     pub(super) options: PgConnectOptions,
     pub(super) access: Access,
+    pub(super) clerk: mpsc::Sender<Entry>,
 }
 
 impl Store {
@@ -105,7 +110,7 @@ impl Store {
             .connect_with(options.clone())
             .await
             .map_err(StoreError::during("connect to the database"))?;
-        let store = Self { pool, options, access };
+        let store = Self { clerk: clerk::start(pool.clone()), pool, options, access };
         store.check_schema().await?;
         Ok(store)
     }

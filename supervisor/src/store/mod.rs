@@ -10,13 +10,16 @@
 //! be doubled is given an `identifier`, and the repeated call then fails with [`StoreError::is_duplicate`].
 
 mod attempt;
+mod clerk;
 mod control;
 mod database;
 mod error;
+mod history;
 mod id;
 mod job;
 mod record;
 mod storable;
+mod submit;
 mod verdict;
 mod wake;
 mod worker;
@@ -25,9 +28,11 @@ pub use attempt::{AttemptEnd, AttemptStart, Begun, PolicyRef};
 pub use control::Cancel;
 pub use database::{Access, Database, Store, migrate};
 pub use error::StoreError;
+pub use history::{Attempt, Output, Stream};
 pub use id::{AttemptId, JobId, WorkerId};
-pub use job::{Attempt, Job, JobFilter, JobStatus, NewJob, Output, Stream};
+pub use job::{Job, JobFilter, JobStatus};
 pub use record::{BrokenAt, Event};
+pub use submit::NewJob;
 pub use verdict::{After, Completion, Retry, Verdict};
 pub use wake::{Wake, Wakeups};
 pub use worker::{ClaimedJob, Heartbeat, Held, Lost, NewWorker};

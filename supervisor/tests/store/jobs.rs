@@ -108,7 +108,6 @@ async fn the_default_retry_waits_and_what_cannot_succeed_is_not_retried() {
     store.complete(&attempt, &failed("later")).await.unwrap();
     assert!(store.claim(me, None, 10).await.unwrap().is_empty(), "the pause is not over");
     let pause = "SELECT extract(epoch FROM run_at - now()) BETWEEN 0 AND 1.3 FROM jobs.tb_job_queue";
-    assert_eq!(db.text("SELECT 'x'").await, "x");
     assert!(sqlx::query_scalar::<_, bool>(pause).fetch_one(&db.sql).await.unwrap());
 
     let hopeless = AttemptEnd { retry: Retry::Never, ..failed("no such file") };
@@ -192,6 +191,36 @@ async fn beginning_and_completing_twice_is_the_same_as_once() {
     assert_eq!(store.complete(&attempt, &failed("late")).await.unwrap(), Completion::AlreadyDone);
     assert_eq!(db.number("SELECT count(*) FROM audit.tb_event").await, before);
     assert_eq!(store.job(attempt.job).await.unwrap().unwrap().status, JobStatus::Completed);
+}
+
+#[tokio::test]
+async fn many_attempts_at_once_are_all_written_down_and_one_bad_end_spoils_no_other() {
+    let db = TestDatabase::new().await;
+    let store = db.store(Access::Worker).await;
+    let me = worker(&store, "me").await;
+    for _ in 0..60 {
+        store.submit(&job()).await.unwrap();
+    }
+    let attempts = store.claim(me, None, 60).await.unwrap().into_iter().enumerate().map(|(n, job)| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let begun = store.begin(me, job.id, &AttemptStart::default()).await.unwrap();
+            let Begun::Started(attempt) = begun else { panic!("gone") };
+            let state = if n == 7 { "NOT A STATE" } else { "missing" };
+            let output = Output { path: b"x".to_vec(), state: state.into(), size: 0, bytes: None };
+            let large = Stream { bytes: vec![0; if n % 10 == 0 { 100_000 } else { 0 }], truncated: false };
+            let end =
+                AttemptEnd { outputs: vec![output], stdout: large, ..AttemptEnd::new(Verdict::Completed) };
+            let done = store.complete(&attempt, &end).await;
+            assert_eq!(done.is_ok(), n != 7, "{done:?}");
+        })
+    });
+    for attempt in attempts.collect::<Vec<_>>() {
+        attempt.await.unwrap();
+    }
+    assert_eq!(db.number("SELECT count(*) FROM jobs.tb_job_run WHERE status = 'completed'").await, 59);
+    assert_eq!(db.number("SELECT count(*) FROM audit.tb_event WHERE kind LIKE 'attempt.%'").await, 119);
+    assert_eq!(db.store(Access::Auditor).await.verify_chain().await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -121,6 +121,22 @@ async fn a_worker_that_signs_off_gives_back_what_it_has_not_begun() {
 }
 
 #[tokio::test]
+async fn a_worker_long_silent_is_declared_lost_and_may_come_back_under_its_name() {
+    let db = TestDatabase::new().await;
+    let store = db.store(Access::Worker).await;
+    let silent = worker_with_lease(&store, "silent", SHORT).await;
+    assert!(store.heartbeat(silent).await.unwrap().known);
+    while db.number("SELECT count(*) FROM jobs.tb_worker WHERE stopped_at IS NULL").await > 0 {
+        store.requeue_lost().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(!store.heartbeat(silent).await.unwrap().known);
+    assert_eq!(db.number("SELECT count(*) FROM audit.tb_event WHERE kind = 'worker.lost'").await, 1);
+    let back = worker(&store, "silent").await;
+    assert!(store.heartbeat(back).await.unwrap().known);
+}
+
+#[tokio::test]
 async fn nobody_completes_an_attempt_that_is_not_their_own() {
     let db = TestDatabase::new().await;
     let store = db.store(Access::Worker).await;

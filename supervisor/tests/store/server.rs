@@ -8,14 +8,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{data_of, job, program, scratch, superuser};
+use crate::support::{begun, data_of, job, program, scratch, superuser, worker_with_lease};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use stockade::{
     postgres::{EmbeddedPostgres, PostgresError},
-    store::{Access, Database, Store, StoreError, migrate},
+    store::{Access, After, AttemptEnd, Completion, Database, Store, StoreError, Verdict, migrate},
 };
 
 async fn start(state_dir: &Path) -> EmbeddedPostgres {
@@ -218,6 +218,77 @@ async fn a_database_that_was_not_migrated_is_refused_until_it_is() {
     assert!(matches!(error, StoreError::SchemaOutdated { found: 0, .. }), "{error}");
     assert!(error.to_string().contains("stockade migrate"), "{error}");
     store(&server).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_lease_that_ran_out_while_the_server_was_away_is_not_held_against_its_worker() {
+    let state = scratch();
+    let server = start(state.path()).await;
+    let before = store(&server).await;
+    let me = worker_with_lease(&before, "me", Duration::from_secs(2)).await;
+    let attempt = begun(&before, me, &job()).await;
+    before.close().await;
+    server.stop().await;
+    tokio::time::sleep(Duration::from_millis(2100)).await;
+
+    let server = start(state.path()).await;
+    let after = store(&server).await;
+    assert!(after.requeue_lost().await.unwrap().is_empty());
+    assert_eq!(after.heartbeat(me).await.unwrap().held.len(), 1);
+    let done = after.complete(&attempt, &AttemptEnd::new(Verdict::Completed)).await.unwrap();
+    assert_eq!(done, Completion::Recorded(After::Completed));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn entries_to_be_written_fail_soon_while_the_server_is_away() {
+    let state = scratch();
+    let server = start(state.path()).await;
+    let store = store(&server).await;
+    let me = worker_with_lease(&store, "me", Duration::from_secs(60)).await;
+    let attempt = begun(&store, me, &job()).await;
+    server.stop().await;
+    let began = Instant::now();
+    let writers = (0..20).map(|_| {
+        let store = store.clone();
+        tokio::spawn(async move { store.complete(&attempt, &AttemptEnd::new(Verdict::Completed)).await })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        let error = writer.await.unwrap().unwrap_err();
+        assert!(error.is_connection_lost(), "{error:?}");
+    }
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+
+    let server = start(state.path()).await;
+    until("the attempt is completed", async || {
+        store.complete(&attempt, &AttemptEnd::new(Verdict::Completed)).await.is_ok()
+    })
+    .await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_owner_that_may_not_make_roles_is_told_which_to_ask_for() {
+    let state = scratch();
+    let server = start(state.path()).await;
+    let mut sql = superuser(&server.database()).await.acquire().await.unwrap();
+    sqlx::raw_sql("CREATE ROLE plain; GRANT CREATE ON DATABASE postgres TO plain; SET ROLE plain")
+        .execute(&mut *sql)
+        .await
+        .unwrap();
+    let first = include_str!("../../../migrations/0001_job_run.sql");
+    let refused = sqlx::raw_sql(first).execute(&mut *sql).await.unwrap_err().to_string();
+    assert!(
+        refused.contains("role \"stockade_worker\" does not exist and \"plain\" may not create it"),
+        "{refused}"
+    );
+    sqlx::raw_sql("RESET ROLE; ALTER ROLE plain CREATEROLE; SET ROLE plain")
+        .execute(&mut *sql)
+        .await
+        .unwrap();
+    sqlx::raw_sql(first).execute(&mut *sql).await.unwrap();
+    drop(sql);
     server.stop().await;
 }
 
