@@ -1,5 +1,16 @@
 //! Stockade's supervisor: the unprivileged half, which speaks to the database and parses what people wrote.
 #![forbid(unsafe_code)]
 
+pub mod cli;
+pub mod exec_record;
+pub mod host;
+pub mod logging;
+pub mod output;
 pub mod postgres;
+pub mod report;
+pub mod runner;
+pub mod start;
 pub mod store;
+pub mod supervisor;
+pub mod text;
+pub mod worker;

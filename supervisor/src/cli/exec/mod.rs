@@ -1,0 +1,70 @@
+//! `stockade exec`
+
+mod code;
+mod files;
+mod job;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::options::{AccountOptions, MeansOptions, PolicyOptions};
+use super::{CliError, runtime};
+use crate::start;
+use files::{Inputs, OutputDirectory};
+
+/// Run one job, here and now, without a queue
+///
+/// What the job reads, prints and exits with is passed through, and what it may do is what the policy says. Its start is
+/// written to `exec-record.jsonl` in the state directory before it runs, its end after; if the start cannot be written,
+/// it does not run. Must be started as root, which is given up before anything else is done.
+///
+/// The command is the absolute path of a program that the policy lists, as the policy spells it. Input files lie in
+/// `/job`, where the job starts. What the job prints goes to a terminal unchanged: use `--json` if you would not let it.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes:
+  that of the job, or 128 and the number of the signal that ended it
+  124 it took too long               125 it could not be set up, and did not run
+  126 the policy refused it          137 it went over its memory
+  152 it used up its processor time  153 it printed more than it may
+
+Examples:
+  sudo stockade exec --policy script-standard -- /usr/bin/python3 -c 'print(6*7)'
+  sudo stockade exec --policy ./mine.yaml --input data.csv --output results --json -- /bin/sh -c 'wc -l < data.csv'")]
+pub(super) struct Exec {
+    /// Policy to run it under: the name of one, or the path of a file
+    #[arg(long, value_name = "NAME_OR_PATH")]
+    policy: String,
+    /// File to lay into `/job`, under its own name; may be given more than once
+    #[arg(long = "input", value_name = "FILE")]
+    inputs: Vec<PathBuf>,
+    /// Directory to put the outputs into that the policy declares; made if it is missing
+    #[arg(long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Print one object that says what became of it, instead of passing through what it prints
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    policies: PolicyOptions,
+    #[command(flatten)]
+    account: AccountOptions,
+    #[command(flatten)]
+    means: MeansOptions,
+    /// The program and its arguments
+    #[arg(value_name = "CMD", required = true, last = true)]
+    command: Vec<String>,
+}
+
+impl Exec {
+    pub(super) fn run(self) -> Result<ExitCode, CliError> {
+        // With the rights of whoever calls: it is his files that are named.
+        let inputs = Inputs::open(&self.inputs)?;
+        let output =
+            self.output.as_deref().map(|path| OutputDirectory::open(path, &self.account.user)).transpose()?;
+        let caller = job::caller();
+        let confinement = start::confined("exec", &self.account.account(), &self.means.means())?;
+        let inputs = inputs.read()?;
+        runtime::single(self.finish(confinement, inputs, output, caller))
+    }
+}

@@ -1,0 +1,125 @@
+//! `stockade jobs show`
+
+use std::process::ExitCode;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::{Common, list};
+use crate::cli::{CliError, exit};
+use crate::output;
+use crate::report;
+use crate::store::{Attempt, Job, JobId, Output, Store};
+
+/// Show a job: its row, its attempts, what it printed and left
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  stockade jobs show 0e8a3c52-7d5b-4a6e-9f0d-0c5b8a3e6f11 --json")]
+pub(super) struct Show {
+    /// The job's id
+    id: JobId,
+    #[command(flatten)]
+    common: Common,
+}
+
+impl Show {
+    pub(super) fn run(self) -> Result<ExitCode, CliError> {
+        let (id, as_json) = (self.id, self.common.json);
+        self.common.with_store(|store| async move {
+            let missing = || CliError::Other(format!("there is no job `{id}`, or it is another tenant's"));
+            let job = store.job(id).await?.ok_or_else(missing)?;
+            print(&store, &job, as_json).await
+        })?;
+        Ok(exit::check(true))
+    }
+}
+
+/// Prints a job with its attempts.
+pub(in crate::cli) async fn print(store: &Store, job: &Job, as_json: bool) -> Result<(), CliError> {
+    let attempts = store.attempts(job.id).await?;
+    let last = attempts.last().map_or(0, |attempt| attempt.attempt);
+    let outputs = store.outputs(job.id, last).await?;
+    match as_json {
+        true => output::json(&as_value(job, &attempts, &outputs)?)?,
+        false => print_text(job, &attempts, &outputs)?,
+    }
+    Ok(())
+}
+
+fn as_value(job: &Job, attempts: &[Attempt], outputs: &[Output]) -> Result<Value, CliError> {
+    let mut value = serde_json::to_value(job).map_err(std::io::Error::other)?;
+    if let Value::Object(members) = &mut value {
+        members.insert("attempt_list".to_owned(), attempts.iter().map(attempt_value).collect());
+        members.insert("outputs".to_owned(), outputs.iter().map(output_value).collect());
+    }
+    Ok(value)
+}
+
+fn attempt_value(attempt: &Attempt) -> Value {
+    let (policy_name, policy_version, policy_sha256) = &attempt.policy;
+    let mut value = json!({
+        "attempt": attempt.attempt, "worker_id": attempt.worker, "status": attempt.status,
+        "started_at": attempt.started_at, "ended_at": attempt.ended_at, "error": attempt.error,
+        "policy": {"name": policy_name, "version": policy_version, "sha256": policy_sha256},
+        "plan_sha256": attempt.plan_sha256, "registry_sha256": attempt.registry_sha256,
+        "resource_usage": attempt.resource_usage, "security_context": attempt.security_context,
+        "exit_code": attempt.exit_code, "signal": attempt.signal,
+        "truncated": attempt.stdout.truncated || attempt.stderr.truncated,
+    });
+    if let Value::Object(members) = &mut value {
+        report::insert_bytes(members, "stdout", &attempt.stdout.bytes);
+        report::insert_bytes(members, "stderr", &attempt.stderr.bytes);
+    }
+    value
+}
+
+fn output_value(output: &Output) -> Value {
+    json!({
+        "path": String::from_utf8_lossy(&output.path), "state": output.state, "size": output.size,
+        "base64": output.bytes.as_ref().map(|bytes| STANDARD.encode(bytes)),
+    })
+}
+
+fn print_text(job: &Job, attempts: &[Attempt], outputs: &[Output]) -> Result<(), CliError> {
+    output::line(&format!("job        {}", job.id))?;
+    output::line(&format!("identifier {}", job.identifier))?;
+    output::line(&format!("calls      {}.{}", job.service_name, job.operation))?;
+    output::line(&format!(
+        "status     {} ({} of {} attempts)",
+        list::status(job),
+        job.attempts,
+        job.max_attempts
+    ))?;
+    output::line(&format!("created    {}", job.created_at))?;
+    if let Some(error) = &job.error_message {
+        output::line(&format!("error      {error}"))?;
+    }
+    for attempt in attempts {
+        print_attempt(attempt)?;
+    }
+    for output in outputs {
+        let name = String::from_utf8_lossy(&output.path);
+        output::line(&format!("output     {name}: {}, {} bytes", output.state, output.size))?;
+    }
+    Ok(())
+}
+
+fn print_attempt(attempt: &Attempt) -> Result<(), CliError> {
+    let error = attempt.error.as_deref().map(|error| format!(": {error}")).unwrap_or_default();
+    output::line(&format!("attempt {}  {}{error}", attempt.attempt, attempt.status))?;
+    if let Some(usage) = &attempt.resource_usage {
+        output::line(&format!("  usage    {usage}"))?;
+    }
+    if let Some(denials) = attempt.security_context.as_ref().and_then(|context| context.get("denials")) {
+        output::line(&format!("  denials  {denials}"))?;
+    }
+    for (name, stream) in [("stdout", &attempt.stdout), ("stderr", &attempt.stderr)] {
+        for (index, line) in String::from_utf8_lossy(&stream.bytes).lines().enumerate() {
+            output::line(&format!("  {:8} {line}", if index == 0 { name } else { "" }))?;
+        }
+        if stream.truncated {
+            output::line("           … (there was more)")?;
+        }
+    }
+    Ok(())
+}

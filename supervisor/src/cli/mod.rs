@@ -1,0 +1,134 @@
+//! The command line: one file for each command.
+
+mod error;
+mod exec;
+mod exit;
+mod jobs;
+mod migrate;
+mod options;
+mod runtime;
+mod serve;
+mod submit;
+mod up;
+mod work;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::logging::{self, LogFormat, LogLevel};
+use crate::output;
+use error::CliError;
+
+/// Runs work that nobody has reason to trust: confines it, measures it, and keeps a record
+#[derive(Debug, Parser)]
+#[command(name = "stockade", version, propagate_version = true, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    log: LogOptions,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Log")]
+struct LogOptions {
+    /// How the log on standard error looks
+    #[arg(long = "log", value_name = "FORMAT", value_enum, default_value_t = LogFormat::Human, global = true,
+          env = "STOCKADE_LOG")]
+    format: LogFormat,
+    /// What is logged [default: info for `up` and `serve`, warn for the others]
+    #[arg(long = "log-level", value_name = "LEVEL", value_enum, global = true, env = "STOCKADE_LOG_LEVEL")]
+    level: Option<LogLevel>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Up(Box<up::Up>),
+    Serve(Box<serve::Serve>),
+    Exec(Box<exec::Exec>),
+    Submit(Box<submit::Submit>),
+    Jobs(jobs::Jobs),
+    Migrate(migrate::Migrate),
+}
+
+impl Command {
+    fn run(self) -> Result<ExitCode, CliError> {
+        match self {
+            Self::Up(command) => command.run(),
+            Self::Serve(command) => command.run(),
+            Self::Exec(command) => command.run(),
+            Self::Submit(command) => command.run(),
+            Self::Jobs(command) => command.run(),
+            Self::Migrate(command) => command.run(),
+        }
+    }
+
+    fn default_level(&self) -> LogLevel {
+        match self {
+            Self::Up(_) | Self::Serve(_) => LogLevel::Info,
+            _ => LogLevel::Warn,
+        }
+    }
+
+    /// What a failure of the command itself exits with.
+    fn failed(&self) -> u8 {
+        match self {
+            Self::Exec(_) => exit::NOT_SET_UP,
+            _ => exit::FAILED,
+        }
+    }
+}
+
+/// Runs the command that `arguments` spell and answers with what the process is to exit with.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => return not_understood(&error, &arguments),
+    };
+    logging::start(cli.log.format, cli.log.level.unwrap_or_else(|| cli.command.default_level()));
+    let failed = cli.command.failed();
+    cli.command.run().unwrap_or_else(|error| {
+        output::complain(&error.to_string());
+        ExitCode::from(failed)
+    })
+}
+
+/// Help and version are no errors. Others exit with 2, as is usual, but for `exec`: 2 may be its job's own.
+fn not_understood(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+    // Nobody is left to tell if printing fails.
+    let _ = error.print();
+    let is_exec = arguments.get(1).is_some_and(|command| command == "exec");
+    match error.exit_code() {
+        0 => ExitCode::from(exit::DONE),
+        _ if is_exec => ExitCode::from(exit::NOT_SET_UP),
+        code => ExitCode::from(u8::try_from(code).unwrap_or(exit::FAILED)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_that_does_something_has_an_example() {
+        let commands = Cli::command();
+        let leaves = commands.get_subcommands().flat_map(|command| match command.has_subcommands() {
+            true => command.get_subcommands().collect(),
+            false => vec![command],
+        });
+        for command in leaves.filter(|command| command.get_name() != "help") {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Example"), "`{}` has no example", command.get_name());
+        }
+    }
+}

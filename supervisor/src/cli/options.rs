@@ -1,0 +1,135 @@
+//! Options that several commands share.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, value_parser};
+use stockade_plan::Stage;
+use stockade_policies::Environment;
+
+use crate::postgres::database_of;
+use crate::start::{Account, Means};
+use crate::store::Database;
+
+/// Whose this process becomes, and where it keeps what it has.
+#[derive(Debug, Clone, Args)]
+pub(super) struct AccountOptions {
+    /// Directory for the embedded Postgres and the record of `exec`
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/stockade", env = "STOCKADE_STATE_DIR")]
+    pub(super) state_dir: PathBuf,
+    /// Unprivileged user to become when started as root
+    #[arg(long, value_name = "NAME", default_value = "stockade")]
+    pub(super) user: String,
+}
+
+impl AccountOptions {
+    pub(super) fn account(&self) -> Account {
+        Account { user: self.user.clone(), state_dir: self.state_dir.clone() }
+    }
+}
+
+/// What sandboxes are built with.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Sandbox")]
+pub(super) struct MeansOptions {
+    /// The launcher [default: `stockade-launcher` beside this program]
+    #[arg(long, value_name = "PATH")]
+    launcher: Option<PathBuf>,
+    /// Directory of root's own for the launcher's locks and mount points
+    #[arg(long, value_name = "DIR", default_value = "/run/stockade")]
+    runtime_dir: PathBuf,
+    /// Control group under which jobs get theirs [default: `/stockade`]
+    #[arg(long, value_name = "GROUP")]
+    cgroup_parent: Option<PathBuf>,
+    /// Make a stage of every set-up fail, to see that nothing runs then
+    #[arg(long, value_name = "STAGE", hide = true, value_parser = stage)]
+    fail_at: Option<Stage>,
+}
+
+impl MeansOptions {
+    pub(super) fn means(&self) -> Means {
+        Means {
+            launcher: self.launcher.clone(),
+            runtime_dir: self.runtime_dir.clone(),
+            cgroup_parent: self.cgroup_parent.clone(),
+            fail_at: self.fail_at,
+        }
+    }
+}
+
+fn stage(name: &str) -> Result<Stage, String> {
+    Stage::from_name(name).ok_or_else(|| {
+        let known: Vec<&str> = Stage::ALL.iter().map(|stage| stage.name()).collect();
+        format!("the stages are {}", known.join(", "))
+    })
+}
+
+/// What jobs may do.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Policies")]
+pub(super) struct PolicyOptions {
+    /// Directory with policies of your own, beside the shipped ones [default: `/etc/stockade/policies` if it exists]
+    #[arg(long, value_name = "DIR")]
+    policies: Option<PathBuf>,
+    /// `production` and `staging` run nothing that they cannot enforce; in `development` a layer that the host lacks
+    /// may be missing, and is shown as degraded
+    #[arg(long, value_name = "NAME", default_value = "production", env = "STOCKADE_ENVIRONMENT",
+          value_parser = value_parser!(Environment))]
+    pub(super) environment: Environment,
+}
+
+impl PolicyOptions {
+    pub(super) fn directory(&self) -> Option<PathBuf> {
+        let usual = Path::new("/etc/stockade/policies");
+        let there = || std::fs::symlink_metadata(usual).is_ok().then(|| usual.to_owned());
+        self.policies.clone().or_else(there)
+    }
+}
+
+/// Where the database is.
+#[derive(Debug, Clone, Args)]
+pub(super) struct DatabaseOptions {
+    /// Database to use [default: the embedded one of the state directory]
+    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+    pub(super) database_url: Option<String>,
+}
+
+impl DatabaseOptions {
+    /// The database that was named, or the one that `stockade up` runs in the state directory.
+    pub(super) fn database(&self, account: &AccountOptions) -> Database {
+        match &self.database_url {
+            Some(url) => Database::Url(url.clone()),
+            None => database_of(&account.state_dir),
+        }
+    }
+}
+
+/// How the worker works.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Worker")]
+pub(super) struct WorkerOptions {
+    /// Jobs that run at the same time [default: two for each core]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=1000))]
+    concurrency: Option<u16>,
+    /// Seconds without a sign of life after which another worker may take this one's jobs
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = value_parser!(u64).range(3..=3600))]
+    lease: u64,
+    /// Seconds that running jobs are given to finish when the worker is told to stop
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = value_parser!(u64).range(0..=3600))]
+    grace: u64,
+}
+
+impl WorkerOptions {
+    pub(super) fn concurrency(&self) -> usize {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        self.concurrency.map_or(2 * cores, usize::from)
+    }
+
+    pub(super) fn lease(&self) -> Duration {
+        Duration::from_secs(self.lease)
+    }
+
+    pub(super) fn grace(&self) -> Duration {
+        Duration::from_secs(self.grace)
+    }
+}

@@ -1,0 +1,116 @@
+//! `stockade submit`
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, value_parser};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::options::{AccountOptions, DatabaseOptions};
+use super::{CliError, exit, jobs, runtime};
+use crate::store::{Access, Job, JobStatus, NewJob, Store};
+use crate::{output, start};
+
+/// How long `--wait` waits in one go before it looks whether its own time is over.
+const PATIENCE: Duration = Duration::from_secs(3600);
+
+/// Hand in a job
+///
+/// The job proposes; the service registry on the worker's disk decides what it may do. With `--wait`, exits with 0 if
+/// the job is completed, 1 if it failed or was cancelled, 124 if it was not over in time.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  stockade submit data_processor run_script --input '{\"script\": \"print(6*7)\"}' --wait"
+)]
+pub(super) struct Submit {
+    /// Service to call
+    service: String,
+    /// Operation of the service
+    operation: String,
+    /// What the operation is given
+    #[arg(long, value_name = "JSON", default_value = "{}", value_parser = parsed)]
+    input: Value,
+    /// Execution type to put into the job's row; the registry decides how it is run
+    #[arg(long, value_name = "TYPE", default_value = "shell")]
+    execution_type: String,
+    /// Name that no other job may have: a repeated submission fails instead of running twice
+    #[arg(long, value_name = "TEXT")]
+    identifier: Option<String>,
+    /// Tenant whom the job belongs to
+    #[arg(long, value_name = "UUID")]
+    tenant: Option<Uuid>,
+    /// User who caused it
+    #[arg(long, value_name = "UUID")]
+    triggered_by: Option<Uuid>,
+    /// How often it is tried at most [default: 3]
+    #[arg(long, value_name = "N", value_parser = value_parser!(i32).range(1..=100))]
+    max_attempts: Option<i32>,
+    /// Seconds that an attempt may take, if that is less than the registry allows
+    #[arg(long, value_name = "SECONDS", value_parser = value_parser!(i32).range(1..))]
+    timeout: Option<i32>,
+    /// Wait until it is over, and show what became of it
+    #[arg(long)]
+    wait: bool,
+    /// Seconds to wait at most [default: as long as it takes]
+    #[arg(long, value_name = "SECONDS", requires = "wait")]
+    wait_seconds: Option<u64>,
+    #[command(flatten)]
+    database: DatabaseOptions,
+    #[command(flatten)]
+    account: AccountOptions,
+    /// Print the job as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn parsed(text: &str) -> Result<Value, String> {
+    serde_json::from_str(text).map_err(|error| format!("this is not JSON: {error}"))
+}
+
+impl Submit {
+    pub(super) fn run(self) -> Result<ExitCode, CliError> {
+        start::unprivileged(&self.account.user)?;
+        let database = self.database.database(&self.account);
+        runtime::single(async {
+            let access = Access::Submitter { tenant: self.tenant };
+            let store = Store::connect(&database, access, 1).await?;
+            let id = store.submit(&self.job()).await?;
+            if !self.wait {
+                match self.json {
+                    true => output::json(&json!({"id": id}))?,
+                    false => output::line(&id.to_string())?,
+                }
+                return Ok(exit::check(true));
+            }
+            let patience = self.wait_seconds.map_or(PATIENCE, Duration::from_secs);
+            let job = loop {
+                let job = store.wait(id, patience).await?;
+                if self.wait_seconds.is_some() || job.as_ref().is_none_or(Job::is_final) {
+                    break job;
+                }
+            };
+            let job = job.ok_or_else(|| CliError::Other(format!("job `{id}` is gone")))?;
+            jobs::show::print(&store, &job, self.json).await?;
+            Ok(code(&job))
+        })
+    }
+
+    fn job(&self) -> NewJob {
+        NewJob {
+            identifier: self.identifier.clone(),
+            tenant: self.tenant,
+            triggered_by: self.triggered_by,
+            max_attempts: self.max_attempts,
+            timeout_seconds: self.timeout,
+            ..NewJob::new(&self.service, &self.operation, &self.execution_type, self.input.clone())
+        }
+    }
+}
+
+fn code(job: &Job) -> ExitCode {
+    match job.status {
+        _ if !job.is_final() => ExitCode::from(exit::TIMED_OUT),
+        status => exit::check(status == JobStatus::Completed),
+    }
+}

@@ -1,0 +1,196 @@
+//! What is told of an attempt, in the words of `exec --json`: the same in the queue's row, in the record and on
+//! standard output.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use stockade_plan::Digest;
+use stockade_policies::{PolicyId, ResourceLimits};
+use uuid::Uuid;
+
+use crate::host::HostFacts;
+use crate::runner::{Finished, WorkFacts};
+use crate::store::{Output, Stream};
+
+/// The most of a stream that stands in `output_data`, bytes; all that was kept of it stands in the attempt's row.
+const SHOWN_MAX: usize = 64 * 1024;
+/// A result file that is larger is not parsed, bytes.
+const RESULT_MAX: usize = 1024 * 1024;
+/// The declared output that is surfaced as the job's result if it is JSON.
+const RESULT_NAME: &[u8] = b"result.json";
+
+/// Who caused an attempt, and what it ran on.
+#[derive(Debug, Clone)]
+pub struct Circumstances<'a> {
+    /// The tenant it belongs to.
+    pub tenant: Option<Uuid>,
+    /// Who asked for it: the row's `triggered_by`, or the user who called `exec`.
+    pub user: Option<String>,
+    /// The host.
+    pub host: &'a HostFacts,
+    /// The registry that let it run, if one did.
+    pub registry_sha256: Option<Digest>,
+}
+
+/// What was in force for an attempt: the `security_context` of its job.
+#[derive(Debug, Serialize)]
+struct SecurityContext<'a> {
+    policy: Option<&'a PolicyId>,
+    plan_sha256: Option<Digest>,
+    registry_sha256: Option<Digest>,
+    environment: Option<&'a str>,
+    enforcement: &'a Value,
+    denials: &'a Value,
+    tenant_id: Option<Uuid>,
+    user: Option<&'a str>,
+    limits: Option<&'a ResourceLimits>,
+    host: &'a HostFacts,
+    host_uid: Option<u32>,
+}
+
+/// The `security_context` of an attempt. `work` is what was known before it ran; `None` if it was refused before that
+/// much was known.
+pub fn security_context(work: Option<&WorkFacts>, finished: &Finished, around: &Circumstances<'_>) -> Value {
+    let context = SecurityContext {
+        policy: work.map(|work| &work.policy),
+        plan_sha256: work.and_then(|work| work.plan_sha256),
+        registry_sha256: around.registry_sha256,
+        environment: work.map(|work| work.environment.name()),
+        enforcement: &finished.enforcement,
+        denials: &finished.denials,
+        tenant_id: around.tenant,
+        user: around.user.as_deref(),
+        limits: work.map(|work| &work.limits),
+        host: around.host,
+        host_uid: finished.host_uid,
+    };
+    serde_json::to_value(context).unwrap_or(Value::Null)
+}
+
+/// The `output_data` of a job: `exit_code`, `stdout` and `stderr` as text (the beginning of each, with `…_truncated` if
+/// that is not all), `outputs` (name -> state and size; the bytes lie in `jobs.tb_job_output`), and `result` if the job
+/// left a `result.json` that is JSON.
+pub fn output_data(finished: &Finished) -> Value {
+    let mut data = Map::new();
+    data.insert("exit_code".to_owned(), json!(finished.exit_code));
+    insert_shown(&mut data, "stdout", &finished.stdout);
+    insert_shown(&mut data, "stderr", &finished.stderr);
+    let outputs = finished.outputs.iter().map(|output| {
+        let name = String::from_utf8_lossy(&output.path).into_owned();
+        (name, json!({"state": output.state, "size": output.size}))
+    });
+    data.insert("outputs".to_owned(), Value::Object(outputs.collect()));
+    if let Some(result) = result(&finished.outputs) {
+        data.insert("result".to_owned(), result);
+    }
+    Value::Object(data)
+}
+
+/// The result that a job left, if it is JSON.
+pub fn result(outputs: &[Output]) -> Option<Value> {
+    let output = outputs.iter().find(|output| output.path == RESULT_NAME)?;
+    let bytes = output.bytes.as_deref().filter(|bytes| bytes.len() <= RESULT_MAX)?;
+    serde_json::from_slice(bytes).ok()
+}
+
+/// The object that `exec --json` prints.
+pub fn exec_object(finished: &Finished, work: &WorkFacts, around: &Circumstances<'_>) -> Value {
+    let mut object = Map::new();
+    let mut insert = |key: &str, value: Value| object.insert(key.to_owned(), value);
+    insert("status", json!(finished.verdict));
+    insert("exit_code", json!(finished.exit_code));
+    insert("signal", json!(finished.signal));
+    insert("error", json!(finished.error));
+    insert("truncated", json!(finished.stdout.truncated || finished.stderr.truncated));
+    insert("outputs", finished.outputs.iter().map(output_with_content).collect());
+    insert("resource_usage", json!(finished.usage));
+    insert("security_context", security_context(Some(work), finished, around));
+    insert_bytes(&mut object, "stdout", &finished.stdout.bytes);
+    insert_bytes(&mut object, "stderr", &finished.stderr.bytes);
+    Value::Object(object)
+}
+
+fn output_with_content(output: &Output) -> Value {
+    let mut facts = output_facts(output);
+    if let (Value::Object(members), Some(bytes)) = (&mut facts, &output.bytes) {
+        insert_bytes(members, "content", bytes);
+    }
+    facts
+}
+
+/// What is said of an output wherever it is named.
+pub fn output_facts(output: &Output) -> Value {
+    let mut members = Map::new();
+    insert_bytes(&mut members, "path", &output.path);
+    members.insert("state".to_owned(), json!(output.state));
+    members.insert("size".to_owned(), json!(output.size));
+    members.insert("sha256".to_owned(), json!(output.bytes.as_deref().map(Digest::of)));
+    Value::Object(members)
+}
+
+fn insert_shown(data: &mut Map<String, Value>, name: &str, stream: &Stream) {
+    let shown = stream.bytes.get(..stream.bytes.len().min(SHOWN_MAX)).unwrap_or_default();
+    data.insert(name.to_owned(), Value::String(String::from_utf8_lossy(shown).into_owned()));
+    if stream.truncated || shown.len() < stream.bytes.len() {
+        data.insert(format!("{name}_truncated"), Value::Bool(true));
+    }
+}
+
+/// Puts bytes into an object: as text, and in base64 beside it (`name_base64`) where they are not UTF-8.
+pub fn insert_bytes(members: &mut Map<String, Value>, name: &str, bytes: &[u8]) {
+    if std::str::from_utf8(bytes).is_err() {
+        members.insert(format!("{name}_base64"), Value::String(STANDARD.encode(bytes)));
+    }
+    members.insert(name.to_owned(), Value::String(String::from_utf8_lossy(bytes).into_owned()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Verdict;
+
+    fn output(path: &str, bytes: Option<&[u8]>) -> Output {
+        let size = bytes.map_or(0, |bytes| i64::try_from(bytes.len()).unwrap());
+        let state = if bytes.is_some() { "file" } else { "missing" };
+        Output { path: path.into(), state: state.to_owned(), size, bytes: bytes.map(Into::into) }
+    }
+
+    #[test]
+    fn a_result_that_is_json_is_surfaced() {
+        let mut finished = Finished::new(Verdict::Completed);
+        finished.exit_code = Some(0);
+        finished.outputs = vec![output("result.json", Some(b"{\"rows\": 3}")), output("b", None)];
+        let data = output_data(&finished);
+        assert_eq!(data["result"], json!({"rows": 3}));
+        assert_eq!(data["outputs"]["result.json"], json!({"state": "file", "size": 11}));
+        assert_eq!(data["outputs"]["b"]["state"], "missing");
+    }
+
+    #[test]
+    fn a_result_that_is_not_json_is_only_kept() {
+        let mut finished = Finished::new(Verdict::Completed);
+        finished.outputs = vec![output("result.json", Some(b"{\"rows\": "))];
+        assert_eq!(output_data(&finished).get("result"), None);
+    }
+
+    #[test]
+    fn long_output_is_cut_and_says_so() {
+        let mut finished = Finished::new(Verdict::Completed);
+        finished.stdout = Stream { bytes: vec![b'x'; SHOWN_MAX + 1], truncated: false };
+        let data = output_data(&finished);
+        assert_eq!(data["stdout"].as_str().map(str::len), Some(SHOWN_MAX));
+        assert_eq!(data["stdout_truncated"], true);
+        assert_eq!(data.get("stderr_truncated"), None);
+    }
+
+    #[test]
+    fn bytes_that_are_not_text_stand_beside_it_in_base64() {
+        let mut members = Map::new();
+        insert_bytes(&mut members, "stdout", b"a\xff\0");
+        insert_bytes(&mut members, "stderr", b"plain\0");
+        assert_eq!(members["stdout"], "a\u{fffd}\0");
+        assert_eq!(members["stdout_base64"], "Yf8A");
+        assert_eq!(members["stderr"], "plain\0");
+        assert!(!members.contains_key("stderr_base64"));
+    }
+}

@@ -1,0 +1,59 @@
+//! What became of an attempt, whoever ran it.
+
+use serde_json::{Value, json};
+
+use crate::store::{Output, Retry, Stream, Verdict};
+
+/// What became of an attempt.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// In one word.
+    pub verdict: Verdict,
+    /// Why, if it did not complete.
+    pub error: Option<String>,
+    /// Whether another attempt makes sense.
+    pub retry: Retry,
+    /// Its exit code, if it exited.
+    pub exit_code: Option<i32>,
+    /// The signal that ended it, if one did.
+    pub signal: Option<i32>,
+    /// What was kept of its standard output.
+    pub stdout: Stream,
+    /// What was kept of its standard error.
+    pub stderr: Stream,
+    /// What it left.
+    pub outputs: Vec<Output>,
+    /// What it used, if it ran.
+    pub usage: Option<Value>,
+    /// What was in force: layer -> state and detail. Empty if it did not run.
+    pub enforcement: Value,
+    /// What was refused it: a list.
+    pub denials: Value,
+    /// The id it ran as on the host.
+    pub host_uid: Option<u32>,
+}
+
+impl Finished {
+    /// An attempt of which no more is known than how it ended.
+    pub fn new(verdict: Verdict) -> Self {
+        Self {
+            verdict,
+            error: None,
+            retry: Retry::Default,
+            exit_code: None,
+            signal: None,
+            stdout: Stream::default(),
+            stderr: Stream::default(),
+            outputs: Vec::new(),
+            usage: None,
+            enforcement: json!({}),
+            denials: json!([]),
+            host_uid: None,
+        }
+    }
+
+    /// An attempt that ended without having run, and why.
+    pub fn failed(verdict: Verdict, error: impl Into<String>) -> Self {
+        Self { error: Some(error.into()), ..Self::new(verdict) }
+    }
+}

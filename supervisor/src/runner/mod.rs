@@ -1,0 +1,115 @@
+//! Runners: code that carries out jobs, one for each execution type.
+//!
+//! A runner is asked in two steps. [`JobRunner::validate`] turns what a job asks for into [`Work`], or refuses: nothing
+//! has run by then, and what will run is known and can be put on record. [`Work::execute`] then runs it, once.
+
+mod finished;
+mod registry;
+mod running;
+pub mod shell;
+
+use std::fmt::Debug;
+use std::pin::Pin;
+
+use serde_json::Value;
+use stockade_plan::Digest;
+use stockade_policies::{Diagnostics, Environment, JobProposal, Operation, PolicyId, ResourceLimits};
+
+use crate::store::AttemptId;
+pub use finished::Finished;
+pub use registry::{RegistryError, RunnerRegistry};
+pub use running::Running;
+pub use shell::ShellRunner;
+
+/// A future in a box: runners are chosen at run time.
+pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What a job asks for. The registry's operation disposes; the rest proposes.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// The operation that it calls.
+    pub operation: &'a Operation,
+    /// What that is given.
+    pub input: &'a Value,
+    /// What the job's row wants to be tightened.
+    pub proposal: JobProposal<'a>,
+}
+
+/// What is known of work before it runs; for the record.
+#[derive(Debug, Clone)]
+pub struct WorkFacts {
+    /// The effective policy.
+    pub policy: PolicyId,
+    /// Where it was capped for.
+    pub environment: Environment,
+    /// The plan, if this runner compiles one.
+    pub plan_sha256: Option<Digest>,
+    /// How much it may use up.
+    pub limits: ResourceLimits,
+}
+
+/// A job was refused before anything ran. Another attempt would be refused too.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The registry, the input's schema or the policy says no.
+    #[error("{0}")]
+    Refused(String),
+    /// It is allowed and cannot be set up here.
+    #[error("{0}")]
+    CannotSetUp(String),
+}
+
+/// A runner cannot work on this host.
+#[derive(Debug, thiserror::Error)]
+pub enum RunnerError {
+    /// The policies it checks itself with do not hold.
+    #[error("{0}")]
+    Policies(#[from] Diagnostics),
+    /// A job could not be confined.
+    #[error(
+        "the `{runner}` runner cannot confine a job on this host: {reason}; `stockade doctor` says what is missing"
+    )]
+    Unfit {
+        /// Which runner.
+        runner: &'static str,
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// Carries out one execution type.
+pub trait JobRunner: Send + Sync + Debug {
+    /// The execution type: the word by which services choose this runner.
+    fn execution_type(&self) -> &'static str;
+
+    /// The layers of confinement that it puts in force, by the names they have in an attempt's `enforcement`.
+    fn enforces(&self) -> &'static [&'static str];
+
+    /// What `request` comes to under this runner.
+    ///
+    /// # Errors
+    /// [`Refusal`] if it may not run, or cannot be set up on this host.
+    fn validate(&self, request: &Request<'_>) -> Result<Box<dyn Work>, Refusal>;
+
+    /// Ends an attempt that this runner executes, and whatever it has started; [`Work::execute`] returns when that is
+    /// done. Reaches every attempt from the moment `execute` has been called; of any other nothing happens.
+    fn cancel(&self, attempt: &AttemptId);
+
+    /// Called once, before the first job: deals with what an earlier worker left behind, and proves that this runner
+    /// can confine a job here.
+    fn recover(&self) -> Boxed<'_, Result<(), RunnerError>>;
+}
+
+/// A job that a runner has agreed to run.
+pub trait Work: Send + Debug {
+    /// What is known of it.
+    fn facts(&self) -> &WorkFacts;
+
+    /// How much it may take of the host while it runs.
+    fn resource_requirements(&self) -> ResourceLimits {
+        self.facts().limits
+    }
+
+    /// Runs it as `attempt`. Must be called from within the runtime.
+    fn execute(self: Box<Self>, attempt: AttemptId) -> Boxed<'static, Finished>;
+}

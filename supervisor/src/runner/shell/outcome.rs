@@ -1,0 +1,176 @@
+//! From what the sandbox says of a job to what Stockade says of an attempt.
+
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+use stockade_plan::{Limits, NotCollected};
+use stockade_sandbox::{Captured, Collected, End, Limit, Outcome, OutputState, RunError};
+
+use crate::runner::Finished;
+use crate::store::{Output, Stream, Verdict};
+
+/// A job that ran.
+pub fn finished(outcome: Outcome, limits: &Limits) -> Finished {
+    let (verdict, error) = verdict(outcome.end, limits);
+    Finished {
+        error,
+        exit_code: match outcome.end {
+            End::Exited(code) => Some(code),
+            _ => None,
+        },
+        signal: match outcome.end {
+            End::Signaled(signal) => Some(signal),
+            _ => None,
+        },
+        stdout: stream(outcome.stdout),
+        stderr: stream(outcome.stderr),
+        outputs: outcome.outputs.into_iter().map(output).collect(),
+        usage: serde_json::to_value(&outcome.usage).ok(),
+        enforcement: serde_json::to_value(&outcome.enforcement).unwrap_or_else(|_| json!({})),
+        denials: serde_json::to_value(&outcome.denials).unwrap_or_else(|_| json!([])),
+        host_uid: Some(outcome.host_uid),
+        ..Finished::new(verdict)
+    }
+}
+
+/// A job that did not start, or whose end cannot be told.
+pub fn not_run(error: &RunError) -> Finished {
+    match error {
+        RunError::Cancelled => Finished::failed(Verdict::Cancelled, error.to_string()),
+        RunError::NoMemoryForSetup { .. } => Finished::failed(Verdict::OutOfMemory, error.to_string()),
+        _ => Finished::failed(Verdict::SetupFailed, error.to_string()),
+    }
+}
+
+fn verdict(end: End, limits: &Limits) -> (Verdict, Option<String>) {
+    match end {
+        End::Exited(0) => (Verdict::Completed, None),
+        End::Exited(code) => (Verdict::Failed, Some(format!("exited with code {code}"))),
+        End::Signaled(signal) => (Verdict::Failed, Some(format!("ended by {}", signal_name(signal)))),
+        End::TimedOut => {
+            (Verdict::TimedOut, Some(format!("ran longer than its {} s", thousandths(limits.wall_time_ms))))
+        }
+        End::OutOfMemory => {
+            (Verdict::OutOfMemory, Some(format!("went over its {} MiB of memory", limits.memory_bytes >> 20)))
+        }
+        End::LimitExceeded(limit) => (Verdict::LimitExceeded, Some(exceeded(limit, limits))),
+        End::Cancelled => (Verdict::Cancelled, Some("cancelled while it ran".to_owned())),
+    }
+}
+
+fn exceeded(limit: Limit, limits: &Limits) -> String {
+    match limit {
+        Limit::CpuTime => format!("used up its {} s of processor time", thousandths(limits.cpu_time_ms)),
+        Limit::Output => format!("printed more than its {} KiB", limits.output_bytes >> 10),
+    }
+}
+
+/// `2500` milliseconds as `2.5`.
+fn thousandths(milliseconds: u64) -> String {
+    let (whole, part) = (milliseconds / 1000, milliseconds % 1000);
+    if part == 0 { whole.to_string() } else { format!("{whole}.{part:03}").trim_end_matches('0').to_owned() }
+}
+
+fn signal_name(signal: i32) -> String {
+    Signal::try_from(signal).map_or_else(|_| format!("signal {signal}"), |name| name.as_str().to_owned())
+}
+
+fn stream(captured: Captured) -> Stream {
+    Stream { bytes: captured.bytes, truncated: captured.truncated }
+}
+
+fn output(collected: Collected) -> Output {
+    let path = collected.path.to_string().into_bytes();
+    match collected.state {
+        OutputState::File(bytes) => {
+            let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+            Output { path, state: "file".to_owned(), size, bytes: Some(bytes) }
+        }
+        OutputState::Not(reason) => {
+            let (state, size) = not_collected(reason);
+            Output { path, state: state.to_owned(), size, bytes: None }
+        }
+    }
+}
+
+fn not_collected(reason: NotCollected) -> (&'static str, i64) {
+    match reason {
+        NotCollected::Missing => ("missing", 0),
+        NotCollected::Symlink => ("symlink", 0),
+        NotCollected::Directory => ("directory", 0),
+        NotCollected::Fifo => ("fifo", 0),
+        NotCollected::Socket => ("socket", 0),
+        NotCollected::Device => ("device", 0),
+        NotCollected::HardLinked => ("hard_linked", 0),
+        NotCollected::TooLarge { size } => ("too_large", i64::try_from(size).unwrap_or(i64::MAX)),
+        NotCollected::Unreadable(_) => ("unreadable", 0),
+    }
+}
+
+/// The states of an enforcement that are not `enforced`, as `layer: state (detail)`.
+pub(super) fn weak_layers(enforcement: &Value) -> Vec<String> {
+    let layers = enforcement.as_object().into_iter().flatten();
+    layers
+        .filter(|(_, layer)| layer["state"] != "enforced")
+        .map(|(name, layer)| {
+            let text = |key: &str| layer[key].as_str().unwrap_or("unknown").to_owned();
+            format!("{name}: {} ({})", text("state"), text("detail"))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        memory_bytes: 128 << 20,
+        pids: 4,
+        cpu_quota_us: 100_000,
+        cpu_time_ms: 60_000,
+        wall_time_ms: 2_500,
+        disk_bytes: 1 << 20,
+        files: 16,
+        output_bytes: 1 << 20,
+    };
+
+    #[test]
+    fn each_end_has_one_verdict_and_says_which_limit() {
+        let said = |end| {
+            let (verdict, error) = verdict(end, &LIMITS);
+            (verdict.as_str(), error.unwrap_or_default())
+        };
+        let owned = |verdict, error: &str| (verdict, error.to_owned());
+        assert_eq!(said(End::Exited(0)), owned("completed", ""));
+        assert_eq!(said(End::Exited(137)), owned("failed", "exited with code 137"));
+        assert_eq!(said(End::Signaled(11)), owned("failed", "ended by SIGSEGV"));
+        assert_eq!(said(End::TimedOut), owned("timed_out", "ran longer than its 2.5 s"));
+        assert_eq!(said(End::OutOfMemory), owned("out_of_memory", "went over its 128 MiB of memory"));
+        assert_eq!(
+            said(End::LimitExceeded(Limit::CpuTime)),
+            owned("limit_exceeded", "used up its 60 s of processor time")
+        );
+        assert_eq!(
+            said(End::LimitExceeded(Limit::Output)),
+            owned("limit_exceeded", "printed more than its 1024 KiB")
+        );
+        assert_eq!(said(End::Cancelled), owned("cancelled", "cancelled while it ran"));
+    }
+
+    #[test]
+    fn what_is_not_a_regular_file_is_reported_as_what_it_is() {
+        let state = |reason| {
+            let path = stockade_plan::RelPath::new("result.json").unwrap();
+            output(Collected { path, state: OutputState::Not(reason) })
+        };
+        assert_eq!(state(NotCollected::Symlink).state, "symlink");
+        assert_eq!(state(NotCollected::TooLarge { size: 9 }).size, 9);
+        assert_eq!(state(NotCollected::Fifo).bytes, None);
+    }
+
+    #[test]
+    fn layers_that_do_not_hold_are_named() {
+        let enforcement = json!({"seccomp": {"state": "enforced", "detail": ""},
+                                 "landlock": {"state": "degraded", "detail": "ABI 4"}});
+        assert_eq!(weak_layers(&enforcement), ["landlock: degraded (ABI 4)"]);
+    }
+}

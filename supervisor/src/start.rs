@@ -1,0 +1,137 @@
+//! From root to nobody in particular: what has to be done while this process is root and has one thread.
+//!
+//! The order is what makes it safe, so it is written down once, in [`confined`]: the state directory is given to the
+//! supervisor's user, the launcher is started, the place for control groups is made and handed over, and root is given
+//! up for good. Only then may a thread be started, a socket opened, a file that people wrote be parsed.
+
+mod state_dir;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::geteuid;
+use stockade_plan::Stage;
+use stockade_sandbox::{
+    CgroupConfig, CgroupError, CgroupParent, LaunchError, LauncherConfig, LauncherProcess, PrivilegeError,
+    User, drop_privileges,
+};
+
+/// Whose this process becomes, and where it keeps what it has.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// The user's name.
+    pub user: String,
+    /// The state directory.
+    pub state_dir: PathBuf,
+}
+
+/// What confinement is built with.
+#[derive(Debug, Clone)]
+pub struct Means {
+    /// The program `stockade-launcher`; beside this program if not said.
+    pub launcher: Option<PathBuf>,
+    /// A directory of root's own for the launcher's locks and mount points.
+    pub runtime_dir: PathBuf,
+    /// The control group under which all others are made.
+    pub cgroup_parent: Option<PathBuf>,
+    /// A stage of every set-up that is made to fail.
+    pub fail_at: Option<Stage>,
+}
+
+/// What was taken as root, to be used without.
+#[derive(Debug)]
+pub struct Confinement {
+    /// The launcher, running.
+    pub launcher: LauncherProcess,
+    /// The place for control groups.
+    pub cgroups: CgroupParent,
+}
+
+/// The start failed. Nothing may go on after it.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Not root.
+    #[error(
+        "`stockade {0}` must be started as root: it takes root to build sandboxes. Root is given up before \
+             anything else is done (`sudo stockade {0} …`)"
+    )]
+    NotRoot(&'static str),
+    /// The user is missing, or root could not be given up for it.
+    #[error(transparent)]
+    Privilege(PrivilegeError),
+    /// There is no such user.
+    #[error(
+        "user `{0}` does not exist: `make setup` creates it, as does `useradd --system --no-create-home --shell \
+             /usr/sbin/nologin {0}`; or name another with `--user`"
+    )]
+    NoUser(String),
+    /// The state directory cannot be used.
+    #[error("cannot use the state directory `{}`: {reason}", path.display())]
+    StateDir {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// This program does not know where it lies.
+    #[error(
+        "cannot find out where this program lies, to start the launcher beside it: {0}; name it with `--launcher`"
+    )]
+    OwnPath(io::Error),
+    /// The launcher did not start.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// The control groups cannot be used.
+    #[error(transparent)]
+    Cgroup(#[from] CgroupError),
+}
+
+impl From<PrivilegeError> for StartError {
+    fn from(error: PrivilegeError) -> Self {
+        match error {
+            PrivilegeError::NoUser(name) => Self::NoUser(name),
+            other => Self::Privilege(other),
+        }
+    }
+}
+
+/// Whether this process is root.
+pub fn is_root() -> bool {
+    geteuid().is_root()
+}
+
+/// Takes what jobs are confined with and gives up root. `command` names who asks, for the message.
+///
+/// # Errors
+/// [`StartError`].
+pub fn confined(command: &'static str, account: &Account, means: &Means) -> Result<Confinement, StartError> {
+    if !is_root() {
+        return Err(StartError::NotRoot(command));
+    }
+    let user = User::lookup(&account.user)?;
+    state_dir::prepare(&account.state_dir, &user)?;
+    let launcher = LauncherProcess::start(&LauncherConfig {
+        binary: means.launcher.clone().map_or_else(beside_us, Ok)?,
+        runtime_dir: means.runtime_dir.clone(),
+        fail_at: means.fail_at,
+    })?;
+    let cgroups = CgroupParent::prepare(&CgroupConfig { parent: means.cgroup_parent.clone() }, &user)?;
+    drop_privileges(&user)?;
+    Ok(Confinement { launcher, cgroups })
+}
+
+/// Gives up root where we have it, for commands that do not confine anything. Who is not root stays who he is.
+///
+/// # Errors
+/// [`StartError`].
+pub fn unprivileged(user: &str) -> Result<(), StartError> {
+    if is_root() {
+        drop_privileges(&User::lookup(user)?)?;
+    }
+    Ok(())
+}
+
+fn beside_us() -> Result<PathBuf, StartError> {
+    let own = std::env::current_exe().map_err(StartError::OwnPath)?;
+    Ok(own.parent().unwrap_or(Path::new("/")).join("stockade-launcher"))
+}

@@ -1,0 +1,200 @@
+//! A supervisor put together: sandbox, runners, registry, worker.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use stockade_policies::{Diagnostics, Environment, Host, Library, Registry};
+use stockade_sandbox::{LaunchError, Sandbox};
+
+use crate::host::HostFacts;
+use crate::runner::{RegistryError, RunnerRegistry, ShellRunner};
+use crate::start::Confinement;
+use crate::store::Database;
+use crate::worker::{Settings, Shutdown, Worker, WorkerError};
+
+/// What jobs can call, and under which policies.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// The service registry.
+    pub services: PathBuf,
+    /// A directory with policies beside the shipped ones.
+    pub policies: Option<PathBuf>,
+    /// Whose ceiling applies.
+    pub environment: Environment,
+}
+
+/// How much is done at a time.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// Jobs at the same time.
+    pub concurrency: usize,
+    /// How long a job stays ours without a heartbeat.
+    pub lease: Duration,
+    /// What running jobs are given when we are told to stop.
+    pub grace: Duration,
+}
+
+/// A supervisor cannot be put together, or ended otherwise than it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum SupervisorError {
+    /// Policies or registry do not hold. All that is wrong with them is here.
+    #[error("{0}")]
+    Rules(#[from] Diagnostics),
+    /// The launcher is not there, or did not go as it should.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// Two runners for one execution type.
+    #[error(transparent)]
+    Runners(#[from] RegistryError),
+    /// Another worker uses the state directory.
+    #[error("another worker runs with the state directory `{0}`; give each its own with `--state-dir`")]
+    InUse(PathBuf),
+    /// The state directory cannot be locked.
+    #[error("cannot lock `{path}`: {source}")]
+    Lock {
+        /// The lock file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The worker.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+}
+
+/// A supervisor that is ready to take jobs.
+#[derive(Debug)]
+pub struct Supervisor {
+    name: String,
+    sandbox: Sandbox,
+    runners: RunnerRegistry,
+    registry: Arc<Registry>,
+    /// Held as long as this lives: a worker's name is its state directory's.
+    _lock: File,
+}
+
+impl Supervisor {
+    /// Starts the sandbox, loads the rules and checks them on this host.
+    ///
+    /// # Errors
+    /// [`SupervisorError`].
+    pub async fn assemble(
+        confinement: Confinement,
+        state_dir: &Path,
+        rules: &Rules,
+    ) -> Result<Self, SupervisorError> {
+        let lock = lock(state_dir)?;
+        let sandbox = Sandbox::start(confinement.launcher, confinement.cgroups).await?;
+        let host = Arc::new(Host::new());
+        let shell = ShellRunner::new(sandbox.clone(), Arc::clone(&host), rules.environment);
+        let runners = RunnerRegistry::default().with(shell)?;
+        let registry = load(rules, &runners, &host, sandbox.facts().landlock_abi)?;
+        let name = format!("{}:{}", HostFacts::here().name, state_dir.display());
+        Ok(Self { name, sandbox, runners, registry: Arc::new(registry), _lock: lock })
+    }
+
+    /// Works the queue of `database` until it is told to stop, and lets the launcher go.
+    ///
+    /// # Errors
+    /// [`SupervisorError`].
+    pub async fn work(
+        self,
+        database: &Database,
+        pace: Pace,
+        shutdown: &Shutdown,
+    ) -> Result<(), SupervisorError> {
+        let settings = Settings {
+            name: self.name.clone(),
+            concurrency: pace.concurrency,
+            lease: pace.lease,
+            grace: pace.grace,
+        };
+        let registered =
+            Worker::register(settings, database, self.runners.clone(), Arc::clone(&self.registry)).await;
+        let worked = match registered {
+            Ok(worker) => {
+                let services = self.registry.services().count();
+                tracing::info!(worker = %worker.id(), services, concurrency = pace.concurrency, "taking jobs");
+                worker.run(shutdown, self.sandbox.gone()).await
+            }
+            Err(error) => Err(error),
+        };
+        let closed = self.close().await;
+        worked?;
+        closed
+    }
+
+    /// Lets the launcher go, for a supervisor that will not work.
+    ///
+    /// # Errors
+    /// If it does not go as it should.
+    pub async fn close(self) -> Result<(), SupervisorError> {
+        Ok(self.sandbox.close().await?)
+    }
+}
+
+/// The shipped policies and those of `directory`.
+///
+/// # Errors
+/// Everything wrong with those.
+pub fn library(directory: Option<&Path>) -> Result<Library, Diagnostics> {
+    let shipped = Library::shipped()?;
+    match directory {
+        Some(directory) => shipped.with_directory(directory),
+        None => Ok(shipped),
+    }
+}
+
+fn load(
+    rules: &Rules,
+    runners: &RunnerRegistry,
+    host: &Host,
+    landlock_abi: u8,
+) -> Result<Registry, Diagnostics> {
+    let library = library(rules.policies.as_deref())?;
+    let registry = Registry::load(&rules.services, &library, rules.environment, &runners.capabilities())?;
+    for warning in registry.warnings().iter() {
+        tracing::warn!(file = warning.file, line = warning.line, "{}", warning.message);
+    }
+    registry.check_on(host, landlock_abi)?;
+    Ok(registry)
+}
+
+/// Two workers of one name would take each other for dead.
+fn lock(state_dir: &Path) -> Result<File, SupervisorError> {
+    let path = state_dir.join("worker.lock");
+    let opened = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_CLOEXEC)
+        .open(&path);
+    let file = match opened {
+        Ok(file) => file,
+        Err(source) => return Err(SupervisorError::Lock { path, source }),
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(SupervisorError::InUse(state_dir.to_owned())),
+        Err(TryLockError::Error(source)) => Err(SupervisorError::Lock { path, source }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_state_directory_has_one_worker() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = lock(directory.path()).unwrap();
+        assert!(matches!(lock(directory.path()), Err(SupervisorError::InUse(_))));
+        drop(first);
+        assert!(lock(directory.path()).is_ok());
+    }
+}

@@ -1,0 +1,254 @@
+//! One claimed job: from the registry's word to the record of what became of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use stockade_policies::{InputErrors, JobProposal, Operation};
+use tokio::time::timeout;
+
+use super::Shared;
+use super::persist::NotRecorded;
+use super::table::{Entry, Stop};
+use crate::report::{self, Circumstances};
+use crate::runner::{Finished, JobRunner, Refusal, Request, Work, WorkFacts};
+use crate::store::{
+    AttemptEnd, AttemptId, AttemptStart, Begun, ClaimedJob, Completion, PolicyRef, Retry, Verdict, WorkerId,
+};
+
+/// A runner keeps the time itself. One that has not come back so long after its job's time is told to, once.
+const OVERTIME: Duration = Duration::from_secs(60);
+
+/// A job that may be begun.
+struct Ready {
+    work: Box<dyn Work>,
+    runner: Arc<dyn JobRunner>,
+}
+
+/// Deals with one claimed job, to the end.
+pub(super) async fn make(shared: &Shared, worker: WorkerId, job: ClaimedJob, entry: Entry) {
+    let done = match ready(shared, &job) {
+        Ok(ready) => run(shared, worker, &job, &entry, ready).await,
+        Err(refusal) => refuse(shared, worker, &job, refusal).await,
+    };
+    if let Err(error) = done {
+        tracing::error!(job = %job.id, %error, "what became of the job is not on record; its lease will run out");
+    }
+}
+
+/// What the registry and the runner make of the job.
+fn ready(shared: &Shared, job: &ClaimedJob) -> Result<Ready, Refusal> {
+    let operation = operation(shared, job)?;
+    let unable = || Refusal::CannotSetUp(format!("there is no `{}` runner", operation.execution_type()));
+    let runner = shared.runners.runner(operation.execution_type()).ok_or_else(unable)?;
+    let work = runner.validate(&Request {
+        operation,
+        input: job.input.as_ref().unwrap_or(&Value::Null),
+        proposal: JobProposal {
+            runner_config: job.runner_config.as_ref(),
+            security_context: job.security_request.as_ref(),
+            timeout_seconds: job.timeout_seconds.map(|seconds| u64::try_from(seconds).unwrap_or(0)),
+        },
+    })?;
+    Ok(Ready { work, runner: Arc::clone(runner) })
+}
+
+fn operation<'a>(shared: &'a Shared, job: &ClaimedJob) -> Result<&'a Operation, Refusal> {
+    shared
+        .registry
+        .operation(&job.service, &job.operation)
+        .map_err(|unknown| Refusal::Refused(unknown.to_string()))
+}
+
+/// Puts on record, as one event, that the job may not run.
+async fn refuse(
+    shared: &Shared,
+    worker: WorkerId,
+    job: &ClaimedJob,
+    refusal: Refusal,
+) -> Result<(), NotRecorded> {
+    let (verdict, error) = match refusal {
+        Refusal::Refused(error) => (Verdict::Refused, error),
+        Refusal::CannotSetUp(error) => (Verdict::SetupFailed, error),
+    };
+    tracing::warn!(job = %job.id, service = job.service, operation = job.operation, error, "refused");
+    let finished = Finished { retry: Retry::Never, ..Finished::failed(verdict, error) };
+    let start = AttemptStart { registry_sha256: Some(shared.registry.sha256()), ..AttemptStart::default() };
+    let end = attempt_end(shared, job, None, finished);
+    // Answered with a lost lease where the job was cancelled meanwhile: then there is nothing to refuse.
+    shared.persist(|| shared.store.refuse(worker, job.id, &start, &end)).await.map(drop)
+}
+
+async fn run(
+    shared: &Shared,
+    worker: WorkerId,
+    job: &ClaimedJob,
+    entry: &Entry,
+    ready: Ready,
+) -> Result<(), NotRecorded> {
+    let facts = ready.work.facts().clone();
+    let start = attempt_start(shared, &facts);
+    let begun = shared.persist(|| shared.store.begin(worker, job.id, &start)).await;
+    let attempt = match begun? {
+        Begun::Started(attempt) => attempt,
+        Begun::Gone => {
+            tracing::info!(job = %job.id, "the job was cancelled or lost before it ran");
+            return Ok(());
+        }
+    };
+    tracing::debug!(job = %job.id, attempt = attempt.attempt, service = job.service, "runs");
+    let finished = execute(entry, attempt, ready).await;
+    let Some(finished) = judged(shared, job, entry.ended(), finished) else {
+        tracing::warn!(job = %job.id, attempt = attempt.attempt, "the job is another worker's by now; its result is dropped");
+        return Ok(());
+    };
+    let verdict = finished.verdict;
+    let end = attempt_end(shared, job, Some(&facts), finished);
+    let completion = shared.persist(|| shared.store.complete(&attempt, &end)).await;
+    let completion = match completion {
+        Err(NotRecorded::Refused(error)) => record_bare(shared, &attempt, &end, &error.to_string()).await?,
+        completion => completion?,
+    };
+    log_end(job, &attempt, verdict, completion);
+    Ok(())
+}
+
+/// Has the runner run it. A job that was stopped before does not start.
+async fn execute(entry: &Entry, attempt: AttemptId, ready: Ready) -> Finished {
+    let Ready { work, runner } = ready;
+    let patience = Duration::from_secs(work.resource_requirements().wall_seconds) + OVERTIME;
+    if entry.stop().is_some() {
+        return Finished::failed(Verdict::Cancelled, "stopped before it ran");
+    }
+    let mut running = work.execute(attempt);
+    if entry.executes(attempt, Arc::clone(&runner)).is_some() {
+        return Finished::failed(Verdict::Cancelled, "stopped before it ran");
+    }
+    if let Ok(finished) = timeout(patience, &mut running).await {
+        return finished;
+    }
+    runner.cancel(&attempt);
+    match timeout(OVERTIME, running).await {
+        Ok(finished) => finished,
+        Err(_) => Finished::failed(Verdict::SetupFailed, "the runner has not come back"),
+    }
+}
+
+/// What the end means, in the light of why the job was to stop; `None` if the result is to be dropped.
+fn judged(shared: &Shared, job: &ClaimedJob, stop: Option<Stop>, mut finished: Finished) -> Option<Finished> {
+    match (stop, finished.verdict) {
+        (Some(Stop::LeaseLost), _) => return None,
+        (Some(Stop::Shutdown), Verdict::Cancelled) => {
+            interrupt(&mut finished, "interrupted: the worker was told to stop");
+        }
+        (Some(Stop::Fenced), Verdict::Cancelled) => {
+            interrupt(&mut finished, "interrupted: the database was out of reach for the length of a lease");
+        }
+        // Nobody asked for it: what runs jobs is being closed.
+        (None, Verdict::Cancelled) => interrupt(&mut finished, "interrupted: the worker stopped"),
+        _ => {}
+    }
+    if let Ok(operation) = operation(shared, job) {
+        check_result(operation, &mut finished);
+        // The row says how often at most; so does the registry.
+        if u32::try_from(job.attempts).unwrap_or(u32::MAX).saturating_add(1) >= operation.max_attempts() {
+            finished.retry = Retry::Never;
+        }
+    }
+    Some(finished)
+}
+
+fn interrupt(finished: &mut Finished, why: &str) {
+    finished.verdict = Verdict::Interrupted;
+    finished.error = Some(why.to_owned());
+}
+
+/// A job has completed only if its result is what the operation promises.
+fn check_result(operation: &Operation, finished: &mut Finished) {
+    if finished.verdict != Verdict::Completed {
+        return;
+    }
+    if let Err(errors) = operation.check_output(&report::result(&finished.outputs).unwrap_or(Value::Null)) {
+        finished.verdict = Verdict::Failed;
+        finished.error =
+            Some(format!("the result is not what `output_schema` promises: {}", listed(&errors)));
+    }
+}
+
+fn listed(errors: &InputErrors) -> String {
+    let each: Vec<String> =
+        errors.iter().map(|error| format!("`{}` {}", error.field, error.message)).collect();
+    each.join("; ")
+}
+
+fn attempt_start(shared: &Shared, facts: &WorkFacts) -> AttemptStart {
+    AttemptStart {
+        policy: Some(PolicyRef {
+            name: facts.policy.name.to_string(),
+            version: facts.policy.version.to_string(),
+            sha256: facts.policy.sha256,
+        }),
+        plan_sha256: facts.plan_sha256,
+        registry_sha256: Some(shared.registry.sha256()),
+        event: json!({"environment": facts.environment, "limits": facts.limits, "host": shared.host}),
+    }
+}
+
+fn attempt_end(
+    shared: &Shared,
+    job: &ClaimedJob,
+    facts: Option<&WorkFacts>,
+    finished: Finished,
+) -> AttemptEnd {
+    let around = Circumstances {
+        tenant: job.tenant,
+        user: job.triggered_by.map(|user| user.to_string()),
+        host: &shared.host,
+        registry_sha256: Some(shared.registry.sha256()),
+    };
+    let context = report::security_context(facts, &finished, &around);
+    AttemptEnd {
+        verdict: finished.verdict,
+        output_data: facts.map(|_| report::output_data(&finished)),
+        error: finished.error,
+        retry: finished.retry,
+        resource_usage: finished.usage,
+        exit_code: finished.exit_code,
+        signal: finished.signal,
+        stdout: finished.stdout,
+        stderr: finished.stderr,
+        outputs: finished.outputs,
+        event: context.clone(),
+        security_context: Some(context),
+    }
+}
+
+/// The database does not take what the job came back with. What became of it is recorded all the same.
+async fn record_bare(
+    shared: &Shared,
+    attempt: &AttemptId,
+    end: &AttemptEnd,
+    why: &str,
+) -> Result<Completion, NotRecorded> {
+    tracing::error!(job = %attempt.job, attempt = attempt.attempt, error = why, "the database does not take the result");
+    let bare = AttemptEnd {
+        error: Some(format!("the database does not take the result: {why}")),
+        retry: Retry::Never,
+        security_context: end.security_context.clone(),
+        ..AttemptEnd::new(Verdict::Failed)
+    };
+    shared.persist(|| shared.store.complete(attempt, &bare)).await
+}
+
+fn log_end(job: &ClaimedJob, attempt: &AttemptId, verdict: Verdict, completion: Completion) {
+    let (service, operation, number) = (&job.service, &job.operation, attempt.attempt);
+    match completion {
+        Completion::Recorded(after) => {
+            tracing::info!(job = %job.id, attempt = number, service, operation, verdict = verdict.as_str(), ?after, "ended");
+        }
+        Completion::AlreadyDone => tracing::debug!(job = %job.id, attempt = number, "was on record already"),
+        Completion::LeaseLost => {
+            tracing::warn!(job = %job.id, attempt = number, "the job is another worker's by now; its result is dropped");
+        }
+    }
+}
