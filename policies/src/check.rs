@@ -154,3 +154,65 @@ fn absent(policy: &EffectivePolicy, host: &Host) -> Vec<Diagnostic> {
         .map(|(at, code, error, help)| at.error(code, error.to_string()).help(help).warning())
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn directory(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = directory.path().join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        }
+        directory
+    }
+
+    fn check_all(directory: &tempfile::TempDir, host: Option<&Host>) -> CheckReport {
+        let library = Library::shipped().unwrap();
+        let capabilities = Capabilities::new().runner("shell");
+        let environment = Environment::Production;
+        let checks = Checks { library: &library, environment, capabilities: &capabilities, host };
+        check(&[directory.path().to_owned()], &checks)
+    }
+
+    const SERVICES: &str = "services:\n  - name: s\n    execution_type: shell\n    security_policy: {use: mine}\n    \
+                            operations:\n      - {name: o, runner_config: {command: [/bin/sh]}}\n";
+
+    #[test]
+    fn registries_are_checked_against_the_policies_beside_them() {
+        let files = [
+            ("mine.yaml", "policy: mine\nextends: base\ncommands: [/bin/sh]\n"),
+            ("services.yaml", SERVICES),
+        ];
+        let report = check_all(&directory(&files), Some(&Host::new()));
+        assert!(report.diagnostics.is_empty(), "{}", report.diagnostics);
+        let kinds: Vec<FileKind> = report.files.iter().map(|file| file.kind).collect();
+        assert_eq!(kinds, [FileKind::Policy, FileKind::Registry]);
+    }
+
+    #[test]
+    fn errors_of_all_files_come_at_once() {
+        let files =
+            [("a.yaml", "policy: a\ncolour: red\n"), ("b.yaml", "- 1\n"), ("services.yaml", SERVICES)];
+        let report = check_all(&directory(&files), None);
+        let codes: Vec<&str> = report.diagnostics.iter().map(|found| found.code).collect();
+        assert_eq!(codes, ["unknown-key", "wrong-type", "unknown-policy"]);
+    }
+
+    #[test]
+    fn what_this_host_lacks_and_what_others_can_write_are_warnings() {
+        let text = "policy: mine\ncommands: [/bin/sh, /usr/bin/none]\nfilesystem: {read: [/opt/none, {path: /opt/no, optional: true}]}\n";
+        let directory = directory(&[("mine.yaml", text)]);
+        fs::set_permissions(directory.path().join("mine.yaml"), fs::Permissions::from_mode(0o666)).unwrap();
+        let report = check_all(&directory, Some(&Host::new()));
+        let codes: Vec<&str> = report.diagnostics.iter().map(|found| found.code).collect();
+        assert_eq!(codes, ["writable-by-others", "absent-command", "absent-path"]);
+        assert!(!report.diagnostics.has_errors());
+        assert!(check_all(&directory, None).diagnostics.len() == 1);
+    }
+}

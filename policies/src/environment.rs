@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use serde::Serialize;
 
@@ -49,7 +50,18 @@ impl Environment {
     }
 
     /// What no policy exceeds here.
-    pub(crate) fn ceiling(self) -> Result<Ceiling, Diagnostics> {
+    pub(crate) fn ceiling(self) -> Result<&'static Ceiling, Diagnostics> {
+        static CEILINGS: [OnceLock<Result<Ceiling, Diagnostics>>; 3] = [const { OnceLock::new() }; 3];
+        let [development, staging, production] = &CEILINGS;
+        let known = match self {
+            Self::Development => development,
+            Self::Staging => staging,
+            Self::Production => production,
+        };
+        known.get_or_init(|| self.read_ceiling()).as_ref().map_err(Clone::clone)
+    }
+
+    fn read_ceiling(self) -> Result<Ceiling, Diagnostics> {
         let source = Source::new(format!("environments/{self}.yaml"), self.text());
         parse(&source, |reader, root| Ceiling::decode(reader, root, self)).map(|(ceiling, _)| ceiling)
     }

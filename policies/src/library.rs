@@ -264,16 +264,86 @@ pub(crate) fn yaml_files(directory: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
     use super::*;
+
+    fn write(directory: &tempfile::TempDir, name: &str, text: &str) -> PathBuf {
+        let path = directory.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        path
+    }
 
     #[test]
     fn the_shipped_library_loads() {
         let library = Library::shipped().unwrap_or_else(|found| panic!("{found}"));
         assert_eq!(library.names().count(), SHIPPED.len());
         for name in library.names() {
-            let policy = library.effective(name.as_str(), Environment::Production).unwrap();
-            assert!(library.description(name.as_str()).is_some());
-            assert_eq!(policy.sha256(), policy.clone().sha256());
+            assert!(library.effective(name.as_str(), Environment::Production).is_ok(), "{name}");
+            assert!(library.description(name.as_str()).is_some(), "{name}");
         }
+    }
+
+    #[test]
+    fn a_directory_adds_its_policies_which_may_extend_one_another_in_any_order() {
+        let directory = tempfile::tempdir().unwrap();
+        write(&directory, "a.yaml", "policy: inner\nextends: outer\nresource_limits: {memory_mb: 32}\n");
+        write(
+            &directory,
+            "b.yml",
+            "policy: outer\nextends: script-strict\nresource_limits: {memory_mb: 64}\n",
+        );
+        write(&directory, "notes.txt", "not a policy");
+        let library = Library::shipped().unwrap().with_directory(directory.path()).unwrap();
+        let policy = library.effective("inner", Environment::Production).unwrap();
+        assert_eq!((policy.limits().memory_mb, policy.limits().pids), (32, 16));
+        assert_eq!(policy.commands().count(), 1);
+    }
+
+    #[test]
+    fn everything_wrong_in_a_directory_comes_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        write(&directory, "a.yaml", "policy: a\nextends: b\n");
+        write(&directory, "b.yaml", "policy: b\nextends: a\n");
+        write(&directory, "c.yaml", "policy: c\ncolour: red\n");
+        let d = write(&directory, "d.yaml", "policy: d\n");
+        fs::set_permissions(&d, fs::Permissions::from_mode(0o666)).unwrap();
+        symlink(&d, directory.path().join("e.yaml")).unwrap();
+        let found = Library::shipped().unwrap().with_directory(directory.path()).unwrap_err();
+        let codes: Vec<&str> = found.iter().map(|found| found.code).collect();
+        assert_eq!(
+            codes,
+            ["policy-cycle", "policy-cycle", "unknown-key", "writable-by-others", "unreadable-file"]
+        );
+    }
+
+    #[test]
+    fn a_policy_is_selected_by_its_name_or_by_its_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = write(&directory, "mine.yaml", "policy: mine\nextends: script-strict\n");
+        let library = Library::shipped().unwrap();
+        let select = |text: &str| library.select(text, Environment::Development);
+        assert_eq!(select(path.to_str().unwrap()).unwrap().name().as_str(), "mine");
+        assert_eq!(select("script-strict").unwrap().name().as_str(), "script-strict");
+        let shown = select("script-stric").unwrap_err().to_string();
+        assert!(
+            shown.contains("there is no policy `script-stric`")
+                && shown.contains("did you mean `script-strict`?")
+        );
+        assert!(select("./none.yaml").unwrap_err().to_string().contains("cannot open `./none.yaml`"));
+    }
+
+    #[test]
+    fn a_shipped_policy_read_from_its_file_is_itself_and_an_edited_one_needs_a_name_of_its_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let (_, text) = SHIPPED[1];
+        let library = Library::shipped().unwrap();
+        let copy = write(&directory, "copy.yaml", text);
+        let (_, name) = library.with_file(&copy).unwrap();
+        assert_eq!(name.as_str(), "script-standard");
+        let edited = write(&directory, "edited.yaml", &text.replace("memory_mb: 512", "memory_mb: 8192"));
+        assert!(library.with_file(&edited).unwrap_err().to_string().contains("exists already"));
     }
 }

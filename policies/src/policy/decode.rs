@@ -37,8 +37,16 @@ fn absolute(reader: &Reader, node: &Node) -> Option<AbsPath> {
     reader.parsed(node, "an absolute path without `.`, `..` and `//`", |text| AbsPath::new(text))
 }
 
-/// Reports what a list says twice.
+/// A longer list in a clause is refused: no review would read it, and no plan could hold it.
+const LIST_MAX: usize = 200;
+
+/// Reports what a list says twice, or too much of.
 fn distinct<T: Ord>(reader: &Reader, items: Vec<Spanned<T>>) -> Stated<T> {
+    if let Some(first_beyond) = items.get(LIST_MAX) {
+        let message = format!("{} elements, at most {LIST_MAX} are allowed", items.len());
+        reader.report(first_beyond.at.error("out-of-range", message));
+        return None;
+    }
     let mut seen = std::collections::BTreeSet::new();
     for item in &items {
         if !seen.insert(&item.value) {

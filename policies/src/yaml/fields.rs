@@ -61,6 +61,9 @@ impl<'a> Fields<'a> {
     pub(crate) fn finish(self) {
         let Value::Map(entries) = &self.node.value else { return };
         for (key, _) in entries.iter().filter(|(key, _)| !self.known.contains(&key.text.as_str())) {
+            if self.reader.is_full() {
+                return;
+            }
             let help = match did_you_mean(&key.text, self.known.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("the keys are {}", one_of(&self.known)),

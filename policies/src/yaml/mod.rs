@@ -5,6 +5,8 @@ mod fields;
 mod load;
 mod reader;
 mod source;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 pub(crate) use fields::Fields;

@@ -10,6 +10,9 @@ use super::source::{At, Source, Span};
 use super::tree::{Key, Kind, Node, Scalar, Value, shorten};
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 
+/// More findings in one file are not kept.
+const FOUND_MAX: usize = 500;
+
 /// A value and where it was said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Spanned<T> {
@@ -43,8 +46,22 @@ impl Reader {
         At { source: Arc::clone(&self.source), span }
     }
 
+    /// Keeps a finding. Of a text that is wrong all over, the first ones are enough.
     pub(crate) fn report(&self, found: Diagnostic) {
-        self.found.borrow_mut().push(found);
+        let mut all = self.found.borrow_mut();
+        match all.len() {
+            FOUND_MAX => {
+                let message = format!("more than {FOUND_MAX} errors; the rest of this file is not shown");
+                all.push(Diagnostic::about_file("too-many-errors", &self.source.name, message));
+            }
+            count if count < FOUND_MAX => all.push(found),
+            _ => {}
+        }
+    }
+
+    /// Whether nothing more is kept.
+    pub(crate) fn is_full(&self) -> bool {
+        self.found.borrow().len() > FOUND_MAX
     }
 
     fn into_diagnostics(self) -> Diagnostics {

@@ -19,11 +19,15 @@ pub(crate) const FILE_MAX: u64 = 1024 * 1024;
 pub(crate) struct Source {
     pub(crate) name: String,
     pub(crate) text: String,
+    /// Where each line begins, so that a text with many findings is not gone through for each.
+    lines: Vec<usize>,
 }
 
 impl Source {
     pub(crate) fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self { name: name.into(), text: text.into() })
+        let text = text.into();
+        let lines = [0].into_iter().chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Arc::new(Self { name: name.into(), text, lines })
     }
 
     /// Reads a file that decides what jobs may do: nobody but its owner may write it.
@@ -59,8 +63,9 @@ impl Source {
 
     /// The line of that number (from 1), without what would move a cursor.
     fn line(&self, number: u32) -> String {
-        let skip = usize::try_from(number.saturating_sub(1)).unwrap_or(usize::MAX);
-        let line = self.text.split('\n').nth(skip).unwrap_or("");
+        let index = usize::try_from(number.saturating_sub(1)).unwrap_or(usize::MAX);
+        let rest = self.lines.get(index).and_then(|start| self.text.get(*start..)).unwrap_or("");
+        let line = rest.split('\n').next().unwrap_or("");
         line.trim_end_matches('\r').chars().map(visible).collect()
     }
 }
