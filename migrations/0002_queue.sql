@@ -64,11 +64,13 @@ CREATE INDEX idx_tb_job_attempt_running ON jobs.tb_job_attempt (worker_id) WHERE
 CREATE TABLE jobs.tb_job_output (
     job_id uuid NOT NULL,
     attempt integer NOT NULL,
+    -- Not the path: it may be longer than an index entry can be, and nothing about a job may make its record fail.
+    number integer NOT NULL,
     path bytea NOT NULL,
     state text NOT NULL CHECK (state ~ '^[a-z][a-z_]{0,31}$'),
     size bigint NOT NULL CHECK (size >= 0),
     bytes bytea,
-    PRIMARY KEY (job_id, attempt, path),
+    PRIMARY KEY (job_id, attempt, number),
     FOREIGN KEY (job_id, attempt) REFERENCES jobs.tb_job_attempt (job_id, attempt) ON DELETE CASCADE,
     CHECK ((state = 'file') = (bytes IS NOT NULL))
 );

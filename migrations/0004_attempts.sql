@@ -138,9 +138,10 @@ BEGIN
        SET status = $4, error = $5, ended_at = now(), resource_usage = $9, security_context = $10, exit_code = $11,
            signal = $12, stdout = $13, stdout_truncated = $14, stderr = $15, stderr_truncated = $16
      WHERE a.job_id = job AND a.attempt = number;
-    INSERT INTO jobs.tb_job_output (job_id, attempt, path, state, size, bytes)
-    SELECT job, number, o.path, o.state, o.size, o.bytes
-      FROM unnest(output_paths, output_states, output_sizes, output_bytes) AS o (path, state, size, bytes);
+    INSERT INTO jobs.tb_job_output (job_id, attempt, number, path, state, size, bytes)
+    SELECT job, $2, o.number, o.path, o.state, o.size, o.bytes
+      FROM unnest(output_paths, output_states, output_sizes, output_bytes) WITH ORDINALITY
+           AS o (path, state, size, bytes, number);
     IF holds THEN
         UPDATE jobs.tb_job_run r
            SET output_data = $8, resource_usage = $9, security_context = coalesce($10, r.security_context)
@@ -156,7 +157,7 @@ BEGIN
         'stdout_sha256', encode(sha256(stdout), 'hex'), 'stderr_sha256', encode(sha256(stderr), 'hex'),
         'outputs', (SELECT json_agg(json_build_object('path', encode(o.path, 'escape'), 'state', o.state,
                                         'size', o.size, 'sha256', encode(sha256(o.bytes), 'hex')))
-                      FROM jobs.tb_job_output o WHERE o.job_id = job AND o.attempt = number),
+                      FROM jobs.tb_job_output o WHERE o.job_id = job AND o.attempt = $2),
         'resource_usage', $9, 'detail', detail));
 END $$;
 

@@ -19,6 +19,9 @@ pub enum PostgresError {
         /// Where we looked.
         looked_in: String,
     },
+    /// The program that ties the server's life to ours is missing.
+    #[error("cannot find `{0}`: install the package `util-linux`")]
+    NoSetpriv(PathBuf),
     /// Only servers that cannot use the data are installed.
     #[error(
         "`{data}` was made by PostgreSQL {wanted}, and what is installed is {found}: install `postgresql-{wanted}`"

@@ -5,7 +5,8 @@
 
 use std::{
     fs,
-    io::{Read as _, Seek as _, SeekFrom},
+    io::{self, Read as _, Seek as _, SeekFrom},
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Stdio},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -178,7 +179,12 @@ fn spawn(cluster: &Cluster, state: &Mutex<State>) -> Result<Option<Child>, Postg
         .arg(&cluster.binaries.postgres)
         .args(cluster.server_arguments());
     command.stdout(Stdio::from(log)).stderr(Stdio::from(again));
-    let server = command.spawn().map_err(PostgresError::io("run", setpriv))?;
+    // What the terminal sends to us on Ctrl-C is not for the server: it must be there until we have written all down.
+    command.process_group(0);
+    let server = command.spawn().map_err(|e| match e.kind() {
+        io::ErrorKind::NotFound => PostgresError::NoSetpriv(setpriv.to_owned()),
+        _ => PostgresError::io("run", setpriv)(e),
+    })?;
     state.pid = i32::try_from(server.id()).ok();
     Ok(Some(server))
 }

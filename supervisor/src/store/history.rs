@@ -108,13 +108,13 @@ impl Store {
             .map_err(StoreError::during("read the attempts"))
     }
 
-    /// The outputs of one attempt, by name.
+    /// The outputs of one attempt, in the order they were handed over.
     ///
     /// # Errors
     /// If the database cannot be asked.
     pub async fn outputs(&self, id: JobId, attempt: i32) -> Result<Vec<Output>, StoreError> {
         sqlx::query_as(
-            "SELECT path, state, size, bytes FROM jobs.tb_job_output WHERE job_id = $1 AND attempt = $2 ORDER BY path",
+            "SELECT path, state, size, bytes FROM jobs.tb_job_output WHERE job_id = $1 AND attempt = $2 ORDER BY number",
         )
         .bind(id)
         .bind(attempt)

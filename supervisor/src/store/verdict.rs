@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 
+/// No job waits longer than this for its next attempt: thirty days.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// How an attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -56,7 +59,7 @@ pub enum Retry {
     /// After one second, doubled with every attempt up to five minutes, spread by a quarter.
     #[default]
     Default,
-    /// After this time.
+    /// After this time, or thirty days if it is more.
     After(Duration),
 }
 
@@ -67,7 +70,7 @@ impl Retry {
 
     pub(super) fn seconds(self) -> Option<f64> {
         match self {
-            Self::After(time) => Some(time.as_secs_f64()),
+            Self::After(time) => Some(time.min(LONGEST_PAUSE).as_secs_f64()),
             Self::Never | Self::Default => None,
         }
     }

@@ -55,11 +55,7 @@ async fn a_job_that_completes_leaves_everything_behind() {
     let row = store.attempts(id).await.unwrap().remove(0);
     assert_eq!((row.status.as_str(), row.exit_code, &row.stdout), ("completed", Some(0), &end.stdout));
     assert_eq!(row.plan_sha256, Some(Digest::of(b"plan").to_string()));
-    let outputs = store.outputs(id, 1).await.unwrap();
-    assert_eq!(
-        outputs.iter().map(|o| o.path.as_slice()).collect::<Vec<_>>(),
-        [b"link".as_slice(), b"result.json"]
-    );
+    assert_eq!(store.outputs(id, 1).await.unwrap(), end.outputs);
     assert_eq!(db.number("SELECT count(*) FROM jobs.tb_job_queue").await, 0);
     let recorded = "SELECT string_agg(kind || ' ' || coalesce(body ->> 'plan_sha256', body ->> 'status'), ', ' ORDER BY seq)
                       FROM audit.tb_event WHERE job_id IS NOT NULL";
@@ -109,6 +105,11 @@ async fn the_default_retry_waits_and_what_cannot_succeed_is_not_retried() {
     assert!(store.claim(me, None, 10).await.unwrap().is_empty(), "the pause is not over");
     let pause = "SELECT extract(epoch FROM run_at - now()) BETWEEN 0 AND 1.3 FROM jobs.tb_job_queue";
     assert!(sqlx::query_scalar::<_, bool>(pause).fetch_one(&db.sql).await.unwrap());
+
+    let patient = AttemptEnd { retry: Retry::After(Duration::MAX), ..failed("much later") };
+    let attempt = begun(&store, me, &job()).await;
+    let done = store.complete(&attempt, &patient).await.unwrap();
+    assert!(matches!(done, Completion::Recorded(After::RetryAt(_))), "{done:?}");
 
     let hopeless = AttemptEnd { retry: Retry::Never, ..failed("no such file") };
     let attempt = begun(&store, me, &job()).await;

@@ -44,6 +44,8 @@ async fn data_is_there_again_after_a_clean_stop() {
     let state = scratch();
     let server = start(state.path()).await;
     let pid = server.pid().unwrap();
+    let group = nix::unistd::getpgid(Some(Pid::from_raw(pid))).unwrap();
+    assert_ne!(group, nix::unistd::getpgrp(), "Ctrl-C would reach the server");
     let first = store(&server).await;
     let id = first.submit(&job()).await.unwrap();
     first.close().await;
