@@ -62,6 +62,9 @@ async fn cluster() -> Arc<Cluster> {
     }
     let directory = scratch();
     let server = EmbeddedPostgres::start(directory.path()).await.unwrap();
+    let admin = superuser(&server.database()).await;
+    sqlx::query("CREATE DATABASE migrated").execute(&admin).await.unwrap();
+    migrate(&named(server.database(), "migrated")).await.unwrap();
     let cluster = Arc::new(Cluster { server: Some(server), _directory: directory });
     *shared = Arc::downgrade(&cluster);
     cluster
@@ -77,24 +80,23 @@ pub(crate) struct TestDatabase {
 impl TestDatabase {
     /// An empty database.
     pub(crate) async fn empty() -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let cluster = cluster().await;
-        let server = cluster.server.as_ref().unwrap().database();
-        let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        let admin = superuser(&server).await;
-        sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&admin).await.unwrap();
-        let database = match server {
-            Database::Socket { directory, user, .. } => Database::Socket { directory, user, name },
-            Database::Url(_) => unreachable!("an embedded server has a socket"),
-        };
-        Self { sql: superuser(&database).await, database, _cluster: cluster }
+        Self::copy_of("template1").await
     }
 
     /// A migrated database.
     pub(crate) async fn new() -> Self {
-        let database = Self::empty().await;
-        migrate(&database.database).await.unwrap();
-        database
+        Self::copy_of("migrated").await
+    }
+
+    async fn copy_of(template: &str) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let cluster = cluster().await;
+        let server = cluster.server.as_ref().unwrap().database();
+        let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let create = AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE {template}"));
+        sqlx::query(create).execute(&superuser(&server).await).await.unwrap();
+        let database = named(server, &name);
+        Self { sql: superuser(&database).await, database, _cluster: cluster }
     }
 
     pub(crate) async fn store(&self, access: Access) -> Store {
@@ -123,6 +125,13 @@ impl TestDatabase {
     /// One number.
     pub(crate) async fn number(&self, query: &'static str) -> i64 {
         sqlx::query_scalar(query).fetch_one(&self.sql).await.unwrap()
+    }
+}
+
+fn named(server: Database, name: &str) -> Database {
+    match server {
+        Database::Socket { directory, user, .. } => Database::Socket { directory, user, name: name.into() },
+        Database::Url(_) => unreachable!("an embedded server has a socket"),
     }
 }
 
