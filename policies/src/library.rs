@@ -161,8 +161,18 @@ impl Library {
         Ok(chain)
     }
 
+    /// That the policy which `named` says is not there, or not usable.
+    pub(crate) fn unusable(&self, named: &Spanned<PolicyName>) -> Diagnostic {
+        match self.policies.get(&named.value) {
+            Some(_) => {
+                named.at.error("unknown-policy", format!("policy `{}` has errors of its own", named.value))
+            }
+            None => self.unknown(named),
+        }
+    }
+
     /// That nothing has the name which `named` says.
-    pub(crate) fn unknown(&self, named: &Spanned<PolicyName>) -> Diagnostic {
+    fn unknown(&self, named: &Spanned<PolicyName>) -> Diagnostic {
         named
             .at
             .error("unknown-policy", format!("there is no policy `{}`", named.value))

@@ -10,7 +10,7 @@ use super::path::{ReadPath, WRITABLE, check_readable};
 use crate::yaml::{Fields, Node, Reader, Spanned, Value, one_of, shorten};
 
 /// The keys of the clauses, as every layer that has them lists them.
-pub(crate) fn clauses(fields: &mut Fields<'_>) -> Clauses {
+pub(crate) fn clauses(fields: &mut Fields<'_, '_>) -> Clauses {
     let reader = fields.reader();
     let mut clauses = Clauses {
         commands: fields.optional("commands").and_then(|node| commands(reader, node)),

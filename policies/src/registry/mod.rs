@@ -78,8 +78,13 @@ pub enum Runner {
     Docker(DockerSettings),
     /// A cloud function.
     Serverless(ServerlessSettings),
-    /// A runner that reads its settings itself.
-    Other,
+    /// What a runner that is not ours reads itself.
+    Other {
+        /// The service's `runner_config`, null if it has none.
+        service: Value,
+        /// The operation's `runner_config`, null if it has none.
+        operation: Value,
+    },
 }
 
 /// Nothing in the registry has that name.

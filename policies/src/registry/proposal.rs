@@ -6,22 +6,18 @@ use super::shell::{Run, ShellAction};
 use crate::diagnostic::Diagnostics;
 use crate::effective::{EffectivePolicy, Layer};
 use crate::policy::{Clauses, clauses, commands, policy_name};
-use crate::yaml::{Fields, Kind, Node, Reader, Source, Value as Tree, parse};
+use crate::yaml::{Fields, Node, Reader, Source, Value as Tree, parse};
 
 /// The columns of a job's row that may tighten its policy.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct JobProposal<'a> {
     /// `runner_config`.
     pub runner_config: Option<&'a Value>,
-    /// `security_context`.
+    /// `security_context`, as it was when the row was inserted: not what an earlier attempt recorded there.
     pub security_context: Option<&'a Value>,
     /// `timeout_seconds`; one more bound on the wall clock.
     pub timeout_seconds: Option<u64>,
 }
-
-/// What an earlier attempt recorded in `security_context`. It grants nothing and takes nothing away.
-const RECORDED: [&str; 8] =
-    ["policy", "plan_sha256", "enforcement", "denials", "tenant_id", "user", "limits", "host"];
 
 /// The policy of the action, less what the row gives up.
 pub(crate) fn apply(
@@ -79,26 +75,9 @@ fn unflattened(value: &Value) -> Value {
     match value {
         Value::String(text) if text.starts_with(['[', '{']) => {
             let source = Source::new("", text.as_str());
-            parse(&source, |_, root| Some(json(root))).map_or_else(|_| value.clone(), |(value, _)| value)
+            parse(&source, |_, root| Some(root.to_json())).map_or_else(|_| value.clone(), |(value, _)| value)
         }
         other => other.clone(),
-    }
-}
-
-fn json(node: &Node) -> Value {
-    match &node.value {
-        Tree::List(items) => Value::Array(items.iter().map(json).collect()),
-        Tree::Map(entries) => {
-            Value::Object(entries.iter().map(|(key, value)| (key.text.clone(), json(value))).collect())
-        }
-        Tree::Scalar(scalar) => match scalar.kind() {
-            Kind::Null => Value::Null,
-            Kind::Bool(value) => Value::Bool(value),
-            Kind::Integer | Kind::Decimal => {
-                serde_json::from_str(&scalar.text).unwrap_or_else(|_| Value::String(scalar.text.clone()))
-            }
-            Kind::OddNumber | Kind::Text => Value::String(scalar.text.clone()),
-        },
     }
 }
 
@@ -156,9 +135,6 @@ fn security_context(reader: &Reader, root: &Node, action: &ShellAction) -> Optio
             .report(asked.at.error("wider", message).help("leave `use` out; the other clauses may tighten"));
     }
     let clauses = clauses(&mut fields);
-    for key in RECORDED {
-        fields.optional(key);
-    }
     fields.finish();
     Some(clauses)
 }

@@ -134,7 +134,7 @@ impl fmt::Display for FieldType {
 }
 
 /// Refuses a field that a schema does not have.
-pub(crate) fn require_text_field(fields: &Fields<'_>, schema: &Schema, node: &Node, name: &str) {
+pub(crate) fn require_text_field(fields: &Fields<'_, '_>, schema: &Schema, node: &Node, name: &str) {
     let Some(known) = schema.fields() else { return };
     let found = known.iter().find(|field| field.name == name);
     let message = match found {

@@ -7,7 +7,7 @@ use super::schema::Schema;
 use super::settings::{DockerSettings, HttpSettings, ServerlessSettings, seconds};
 use super::shell::{self, ShellAction};
 use super::{Operation, Runner, Service};
-use crate::effective::{EffectivePolicy, Layer};
+use crate::effective::{EffectivePolicy, Layer, Origin};
 use crate::environment::Environment;
 use crate::library::Library;
 use crate::policy::{Clauses, Stated, clauses, commands, policy_name};
@@ -108,16 +108,22 @@ fn service(reader: &Reader, node: &Node, name: Spanned<String>, context: &Contex
     let category =
         fields.optional("category").and_then(|node| reader.text(node, "a category")).map(str::to_owned);
     let execution_type = execution_type(reader, fields.optional("execution_type"), &name, context)?;
-    let http = HttpSettings::of_service(&mut fields);
+    let mut http = HttpSettings::of_service(&mut fields);
     let timeout = timeout(reader, fields.optional("timeout"));
     let attempts = fields.optional("retry_policy").and_then(|node| retry_policy(reader, node));
     let config = fields.optional("runner_config");
     let security = security_policy(reader, fields.optional("security_policy"), execution_type.as_str());
     let operations = fields.required("operations");
     fields.finish();
+    if execution_type.as_str() == ExecutionType::HTTP {
+        http = http.or_in(reader, config);
+    }
     let policy = match execution_type.as_str() {
         ExecutionType::SHELL => policy(reader, &name, config, &security, context),
-        _ => None,
+        _ => {
+            refuse_clauses(reader, &security, &execution_type, context);
+            None
+        }
     };
     let mounts = security.mounts;
     let shared =
@@ -186,27 +192,36 @@ struct Security<'a> {
     named: Option<Spanned<crate::policy::PolicyName>>,
     clauses: Clauses,
     mounts: Option<&'a Node>,
+    node: Option<&'a Node>,
 }
 
 fn security_policy<'n>(reader: &Reader, node: Option<&'n Node>, execution_type: &str) -> Security<'n> {
     let Some(node) = node else { return Security::default() };
-    // The fields borrow the reader for as long as the node, which is not asked for here.
-    let mounts = match &node.value {
-        Value::Map(entries) => {
-            entries.iter().find(|(key, _)| key.text == "allowed_mounts").map(|(_, node)| node)
-        }
-        Value::Scalar(_) | Value::List(_) => None,
-    };
     let Some(mut fields) = Fields::of(reader, node, "a service's `security_policy`") else {
         return Security::default();
     };
     let named = fields.optional("use").and_then(|node| policy_name(reader, node));
     let clauses = clauses(&mut fields);
-    if execution_type == ExecutionType::DOCKER {
-        fields.optional("allowed_mounts");
-    }
+    let mounts = match execution_type {
+        ExecutionType::DOCKER => fields.optional("allowed_mounts"),
+        _ => None,
+    };
     fields.finish();
-    Security { named, clauses, mounts }
+    Security { named, clauses, mounts, node: Some(node) }
+}
+
+/// A policy that nothing would enforce must not look as if something did.
+fn refuse_clauses(reader: &Reader, security: &Security<'_>, kind: &ExecutionType, context: &Context<'_>) {
+    let states = security.named.is_some() || security.clauses != Clauses::default();
+    if let Some(node) = security.node.filter(|_| states && context.capabilities.has(kind)) {
+        let message =
+            format!("this policy cannot be enforced: the `{kind}` runner of this version knows no policies");
+        reader.report(reader.at(node.span).error("not-enforceable", message));
+    }
+}
+
+fn json(node: Option<&Node>) -> serde_json::Value {
+    node.map(Node::to_json).unwrap_or_default()
 }
 
 /// The policy of a shell service: the one it names, tightened by its allowed commands and its other clauses.
@@ -221,7 +236,7 @@ fn policy(
     let policy = match (context.library.effective(name, context.environment), &security.named) {
         (Ok(policy), _) => policy,
         (Err(_), Some(named)) => {
-            reader.report(context.library.unknown(named));
+            reader.report(context.library.unusable(named));
             return None;
         }
         (Err(found), None) => {
@@ -267,59 +282,67 @@ fn operation(reader: &Reader, node: &Node, name: Spanned<String>, shared: &Share
     let timeout = timeout(reader, fields.optional("timeout")).or_else(|| shared.timeout.clone());
     let retries = fields.optional("max_retries").and_then(|node| reader.integer(node, 0..=ATTEMPTS_MAX - 1));
     let retries = retries.and_then(|retries| u32::try_from(retries).ok());
-    let http = (shared.execution_type.as_str() == ExecutionType::HTTP)
-        .then(|| shared.http.of_operation(&mut fields));
-    let config = fields.optional("runner_config");
-    let security = fields.optional("security_policy");
+    let layer = Layer::Operation(format!("{}.{}", shared.name, name.value));
+    let bound = timeout.as_ref().map(|timeout| (timeout.value, Origin::new(&layer, &timeout.at)));
+    let parts = Parts { node, layer, timeout: bound, schema: &input_schema };
+    let runner = runner(&mut fields, &parts, shared);
     fields.finish();
-    let runner = match (shared.execution_type.as_str(), http) {
-        (ExecutionType::SHELL, _) => {
-            let layer = Layer::Operation(format!("{}.{}", shared.name, name.value));
-            let timeout = shell::timeout(timeout.clone(), &layer);
-            Runner::Shell(Box::new(shell(
-                reader,
-                node,
-                &ShellParts { config, security, layer, timeout, schema: &input_schema },
-                shared,
-            )?))
-        }
-        (_, Some(http)) => Runner::Http(http),
-        (ExecutionType::DOCKER, _) => {
-            Runner::Docker(DockerSettings::decode(reader, shared.config, shared.mounts))
-        }
-        (ExecutionType::SERVERLESS, _) => {
-            Runner::Serverless(ServerlessSettings::decode(reader, shared.config))
-        }
-        _ => Runner::Other,
-    };
     Some(Operation {
         service: shared.name.to_owned(),
         name: name.value,
         execution_type: shared.execution_type.clone(),
         timeout: timeout.map(|timeout| timeout.value),
         max_attempts: retries.map(|retries| retries + 1).or(shared.attempts).unwrap_or(DEFAULT_ATTEMPTS),
+        runner: runner?,
         input_schema,
         output_schema,
-        runner,
         at: name.at,
     })
 }
 
-/// What a shell operation says.
-struct ShellParts<'a> {
-    config: Option<&'a Node>,
-    security: Option<&'a Node>,
+/// What a runner needs to know of an operation.
+struct Parts<'a> {
+    node: &'a Node,
     layer: Layer,
-    timeout: Option<(u64, crate::effective::Origin)>,
+    timeout: Option<(u64, Origin)>,
     schema: &'a Schema,
 }
 
-fn shell(reader: &Reader, node: &Node, parts: &ShellParts<'_>, shared: &Shared<'_>) -> Option<ShellAction> {
-    let run = shell::decode_run(reader, node, parts.config, parts.schema);
-    let tightening = parts.security.and_then(|node| operation_clauses(reader, node)).unwrap_or_default();
+/// The keys of an operation that only its runner knows.
+fn runner(fields: &mut Fields<'_, '_>, parts: &Parts<'_>, shared: &Shared<'_>) -> Option<Runner> {
+    let reader = fields.reader();
+    match shared.execution_type.as_str() {
+        ExecutionType::SHELL => {
+            let config = fields.optional("runner_config");
+            let security = fields.optional("security_policy");
+            shell(reader, parts, config, security, shared).map(|action| Runner::Shell(Box::new(action)))
+        }
+        ExecutionType::HTTP => Some(Runner::Http(shared.http.of_operation(fields))),
+        ExecutionType::DOCKER => {
+            Some(Runner::Docker(DockerSettings::decode(reader, shared.config, shared.mounts)))
+        }
+        ExecutionType::SERVERLESS => {
+            Some(Runner::Serverless(ServerlessSettings::decode(reader, shared.config)))
+        }
+        _ => {
+            let operation = json(fields.optional("runner_config"));
+            Some(Runner::Other { service: json(shared.config), operation })
+        }
+    }
+}
+
+fn shell(
+    reader: &Reader,
+    parts: &Parts<'_>,
+    config: Option<&Node>,
+    security: Option<&Node>,
+    shared: &Shared<'_>,
+) -> Option<ShellAction> {
+    let run = shell::decode_run(reader, parts.node, config, parts.schema);
+    let tightening = security.and_then(|node| operation_clauses(reader, node)).unwrap_or_default();
     let policy = tighten(reader, shared.policy.clone()?, &tightening, &parts.layer);
     let run = run?;
-    shell::check_program(reader, parts.config.unwrap_or(node), &run, &policy);
+    shell::check_program(reader, config.unwrap_or(parts.node), &run, &policy);
     Some(ShellAction { policy, run, schema: parts.schema.clone(), timeout: parts.timeout.clone() })
 }
 

@@ -107,7 +107,7 @@ const SIGN_INS: [(&str, &str); 5] = [
 
 impl HttpSettings {
     /// The service's part.
-    pub(crate) fn of_service(fields: &mut Fields<'_>) -> Self {
+    pub(crate) fn of_service(fields: &mut Fields<'_, '_>) -> Self {
         let reader = fields.reader();
         Self {
             base_url: text(reader, fields.optional("base_url"), "a URL"),
@@ -116,8 +116,23 @@ impl HttpSettings {
         }
     }
 
+    /// The same keys may stand in a service's `runner_config`.
+    pub(crate) fn or_in(self, reader: &Reader, config: Option<&Node>) -> Self {
+        let Some(mut fields) = config.and_then(|node| Fields::of(reader, node, "an HTTP `runner_config`"))
+        else {
+            return self;
+        };
+        let inner = Self::of_service(&mut fields);
+        fields.finish();
+        Self {
+            base_url: self.base_url.or(inner.base_url),
+            auth_type: self.auth_type.or(inner.auth_type),
+            ..self
+        }
+    }
+
     /// With an operation's part.
-    pub(crate) fn of_operation(&self, fields: &mut Fields<'_>) -> Self {
+    pub(crate) fn of_operation(&self, fields: &mut Fields<'_, '_>) -> Self {
         let reader = fields.reader();
         Self {
             method: word(reader, fields.optional("method"), "an HTTP method", &METHODS),

@@ -8,9 +8,9 @@ use super::proposal::{self, JobProposal};
 use super::schema::{Schema, require_text_field};
 use crate::compile::{CompileError, JobSpec};
 use crate::diagnostic::Diagnostics;
-use crate::effective::{EffectivePolicy, Layer, Origin};
+use crate::effective::{EffectivePolicy, Origin};
 use crate::policy::LimitKey;
-use crate::yaml::{Fields, Node, Reader, Spanned};
+use crate::yaml::{Fields, Node, Reader};
 
 /// The largest script that a job may bring, bytes.
 const SCRIPT_MAX: usize = 1024 * 1024;
@@ -194,9 +194,4 @@ pub(crate) fn check_program(reader: &Reader, node: &Node, run: &Run, policy: &Ef
         false => format!("granted are {}", crate::yaml::one_of(&known)),
     };
     reader.report(reader.at(node.span).error("command-not-allowed", message).help(help));
-}
-
-/// The wall clock's bound that an operation's `timeout` is.
-pub(crate) fn timeout(seconds: Option<Spanned<u64>>, layer: &Layer) -> Option<(u64, Origin)> {
-    seconds.map(|seconds| (seconds.value, Origin::new(layer, &seconds.at)))
 }

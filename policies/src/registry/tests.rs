@@ -101,6 +101,33 @@ fn docker_and_serverless_settings_are_read() {
 }
 
 #[test]
+fn a_runner_that_is_not_ours_gets_its_settings_as_they_are() {
+    let library = Library::shipped().unwrap();
+    let text = "services:\n  - name: q\n    execution_type: quantum\n    runner_config: {qubits: 5}\n    operations:\n      \
+                - {name: o, runner_config: {shots: [1, \"2\"]}}\n";
+    let capabilities = Capabilities::new().runner("quantum");
+    let registry = Registry::parse("q.yaml", text, &library, Environment::Production, &capabilities).unwrap();
+    let Runner::Other { service, operation } = registry.operation("q", "o").unwrap().runner() else {
+        panic!()
+    };
+    assert_eq!((service, operation), (&json!({"qubits": 5}), &json!({"shots": [1, "2"]})));
+}
+
+#[test]
+fn a_policy_that_no_runner_would_enforce_is_refused() {
+    let text = |policy: &str| {
+        format!(
+            "services:\n  - name: s\n    execution_type: docker\n    security_policy: {policy}\n    operations: [{{name: o}}]\n"
+        )
+    };
+    assert!(load(&text("{allowed_mounts: [/srv/data]}")).is_ok());
+    for policy in ["{use: script-standard}", "{resource_limits: {memory_mb: 64}}"] {
+        let shown = load(&text(policy)).unwrap_err().to_string();
+        assert!(shown.contains("the `docker` runner of this version knows no policies"), "{shown}");
+    }
+}
+
+#[test]
 fn an_unknown_service_or_operation_is_named_with_its_near_miss() {
     let registry = registry();
     let error = registry.operation("data_procesor", "transform").unwrap_err();
@@ -211,14 +238,6 @@ fn a_row_as_generated_sql_writes_it_is_understood() {
     assert_eq!(prepared.unwrap_or_else(|error| panic!("{error}")).policy.limits().memory_mb, 512);
     assert!(proposed(json!({"allowed_commands": "['/bin/sh']"}), json!({})).is_err());
     assert!(proposed(json!({"allowed_commands": "[&a /bin/sh, *a]"}), json!({})).is_err());
-}
-
-#[test]
-fn what_an_earlier_attempt_recorded_changes_nothing() {
-    let recorded =
-        json!({"policy": {"name": "script-standard"}, "enforcement": {"landlock": {}}, "denials": []});
-    let plain = proposed(json!({}), json!({})).unwrap();
-    assert_eq!(proposed(json!({}), recorded).unwrap().policy, plain.policy);
 }
 
 #[test]

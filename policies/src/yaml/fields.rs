@@ -6,25 +6,25 @@ use super::tree::{Node, Value, shorten};
 use crate::diagnostic::did_you_mean;
 
 /// Reads a map key by key, and in the end reports the keys that nobody asked for.
-pub(crate) struct Fields<'a> {
-    reader: &'a Reader,
-    node: &'a Node,
+pub(crate) struct Fields<'r, 'n> {
+    reader: &'r Reader,
+    node: &'n Node,
     what: &'static str,
     known: Vec<&'static str>,
 }
 
-impl<'a> Fields<'a> {
+impl<'r, 'n> Fields<'r, 'n> {
     /// Of `node`, which is `what` ("a policy"); reports it if it is no map.
-    pub(crate) fn of(reader: &'a Reader, node: &'a Node, what: &'static str) -> Option<Self> {
+    pub(crate) fn of(reader: &'r Reader, node: &'n Node, what: &'static str) -> Option<Self> {
         reader.map(node, &format!("{what} as a map"))?;
         Some(Self { reader, node, what, known: Vec::new() })
     }
 
-    pub(crate) fn reader(&self) -> &'a Reader {
+    pub(crate) fn reader(&self) -> &'r Reader {
         self.reader
     }
 
-    fn find(&self, key: &str) -> Option<(Span, &'a Node)> {
+    fn find(&self, key: &str) -> Option<(Span, &'n Node)> {
         match &self.node.value {
             Value::Map(entries) => {
                 entries.iter().find(|(name, _)| name.text == key).map(|(name, node)| (name.span, node))
@@ -34,13 +34,13 @@ impl<'a> Fields<'a> {
     }
 
     /// The value of `key`, if it is there.
-    pub(crate) fn optional(&mut self, key: &'static str) -> Option<&'a Node> {
+    pub(crate) fn optional(&mut self, key: &'static str) -> Option<&'n Node> {
         self.known.push(key);
         self.find(key).map(|(_, node)| node)
     }
 
     /// The value of `key`; its absence is reported.
-    pub(crate) fn required(&mut self, key: &'static str) -> Option<&'a Node> {
+    pub(crate) fn required(&mut self, key: &'static str) -> Option<&'n Node> {
         let found = self.optional(key);
         if found.is_none() {
             let message = format!("{} needs the key `{key}`", self.what);

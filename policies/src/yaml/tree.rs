@@ -1,5 +1,7 @@
 //! A parsed text: values that know where they stand.
 
+use serde_json::Value as Json;
+
 use super::source::Span;
 
 /// A value and its place.
@@ -7,6 +9,26 @@ use super::source::Span;
 pub(crate) struct Node {
     pub(crate) value: Value,
     pub(crate) span: Span,
+}
+
+impl Node {
+    /// The same value without its places. A number in a form that is not taken stays the text it is.
+    pub(crate) fn to_json(&self) -> Json {
+        match &self.value {
+            Value::List(items) => Json::Array(items.iter().map(Self::to_json).collect()),
+            Value::Map(entries) => {
+                Json::Object(entries.iter().map(|(key, value)| (key.text.clone(), value.to_json())).collect())
+            }
+            Value::Scalar(scalar) => match scalar.kind() {
+                Kind::Null => Json::Null,
+                Kind::Bool(value) => Json::Bool(value),
+                Kind::Integer | Kind::Decimal => {
+                    serde_json::from_str(&scalar.text).unwrap_or_else(|_| Json::String(scalar.text.clone()))
+                }
+                Kind::OddNumber | Kind::Text => Json::String(scalar.text.clone()),
+            },
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
