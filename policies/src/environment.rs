@@ -112,7 +112,14 @@ impl Ceiling {
         (named? == environment).then(|| Self { environment, limits: limits.unwrap_or_default(), syscalls })
     }
 
-    pub(crate) fn cap(&self, rights: &mut Rights) {
+    /// `granted`, no higher than this.
+    pub(crate) fn over(&self, granted: &Rights) -> Rights {
+        let mut rights = granted.clone();
+        self.cap(&mut rights);
+        rights
+    }
+
+    fn cap(&self, rights: &mut Rights) {
         let layer = Layer::Environment(self.environment);
         for (key, most) in &self.limits {
             rights.cap(*key, most.value, &Origin::new(&layer, &most.at));

@@ -15,7 +15,7 @@ pub(crate) use origin::{Layer, Origin};
 pub(crate) use rights::{Decided, Rights, members};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::environment::Environment;
+use crate::environment::{Ceiling, Environment};
 use crate::policy::{Clauses, LimitKey, NetworkMode, PolicyName, ResourceLimits};
 
 /// What a job may do.
@@ -24,6 +24,11 @@ pub struct EffectivePolicy {
     name: PolicyName,
     version: u32,
     environment: Environment,
+    ceiling: &'static Ceiling,
+    /// What the layers leave, before the ceiling. The next layer is measured against this: a registry that is
+    /// right stays right in an environment with a lower ceiling.
+    granted: Rights,
+    /// What they leave under the ceiling.
     rights: Rights,
 }
 
@@ -54,12 +59,13 @@ impl EffectivePolicy {
     pub(crate) fn new(
         name: PolicyName,
         version: u32,
-        mut rights: Rights,
+        mut granted: Rights,
         environment: Environment,
     ) -> Result<Self, Diagnostics> {
-        rights.close();
-        environment.ceiling()?.cap(&mut rights);
-        Ok(Self { name, version, environment, rights })
+        granted.close();
+        let ceiling = environment.ceiling()?;
+        let rights = ceiling.over(&granted);
+        Ok(Self { name, version, environment, ceiling, granted, rights })
     }
 
     /// The library policy's name.
@@ -113,12 +119,14 @@ impl EffectivePolicy {
 
     /// This policy, less what `clauses` give up.
     pub(crate) fn tightened(mut self, clauses: &Clauses, layer: &Layer) -> Result<Self, Vec<Diagnostic>> {
-        let found = self.rights.tighten(clauses, layer);
+        let found = self.granted.tighten(clauses, layer);
+        self.rights = self.ceiling.over(&self.granted);
         if found.is_empty() { Ok(self) } else { Err(found) }
     }
 
     pub(crate) fn limited(mut self, key: LimitKey, value: u64, origin: &Origin) -> Self {
-        self.rights.cap(key, value, origin);
+        self.granted.cap(key, value, origin);
+        self.rights = self.ceiling.over(&self.granted);
         self
     }
 

@@ -68,6 +68,19 @@ fn what_no_policy_of_the_library_says_is_closed() {
 }
 
 #[test]
+fn a_registry_that_is_right_stays_right_under_a_lower_ceiling() {
+    let layer = clauses("resource_limits: {memory_mb: 12288}\n");
+    for (environment, memory) in [(Environment::Development, 12288), (Environment::Staging, 4096)] {
+        let policy = Library::shipped().unwrap().effective("base", environment).unwrap();
+        let policy = policy.tightened(&layer, &service()).unwrap();
+        assert_eq!(policy.limits().memory_mb, memory, "{environment}");
+        assert!(
+            policy.clone().tightened(&clauses("resource_limits: {memory_mb: 12289}\n"), &service()).is_err()
+        );
+    }
+}
+
+#[test]
 fn a_timeout_shortens_the_wall_clock_and_never_lengthens_it() {
     assert_eq!(standard().with_timeout(300).limits().wall_seconds, 120);
     assert_eq!(standard().with_timeout(5).limits().wall_seconds, 5);
@@ -195,9 +208,7 @@ proptest! {
     fn ceilings_only_lower(library in layer()) {
         let outer = closed(&library);
         for environment in Environment::ALL {
-            let mut inner = outer.clone();
-            environment.ceiling().unwrap().cap(&mut inner);
-            prop_assert!(within(&inner, &outer));
+            prop_assert!(within(&environment.ceiling().unwrap().over(&outer), &outer));
         }
     }
 }

@@ -153,6 +153,19 @@ mod tests {
     }
 
     #[test]
+    fn the_page_says_the_bounds_that_hold() {
+        let page = include_str!("../../../docs/policy.md");
+        for key in LimitKey::ALL {
+            let start = format!("| `{key}` |");
+            let row =
+                page.lines().find(|line| line.starts_with(&start)).unwrap_or_else(|| panic!("no {key}"));
+            let [from, to] = [key.range().start(), key.range().end()].map(|bound| key.show(*bound));
+            let end = format!("| {from} | {to} | {} |", key.show(key.closed()));
+            assert!(row.ends_with(&end), "{row} should end in {end}");
+        }
+    }
+
+    #[test]
     fn limits_serialize_under_the_keys_of_a_policy_file() {
         let limits = ResourceLimits::from_values(LimitKey::closed);
         let json = serde_json::to_value(limits).unwrap();

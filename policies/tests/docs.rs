@@ -1,0 +1,43 @@
+//! What `docs/policy.md` shows is what the language does.
+
+use std::path::PathBuf;
+
+use stockade_policies::{Capabilities, Checks, Environment, Library, check};
+
+const PAGE: &str = include_str!("../../docs/policy.md");
+
+fn examples() -> Vec<&'static str> {
+    PAGE.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap_or("")).collect()
+}
+
+#[test]
+fn every_example_of_the_page_is_accepted() {
+    let directory = tempfile::tempdir().unwrap();
+    let files: Vec<PathBuf> = examples()
+        .into_iter()
+        .enumerate()
+        .map(|(index, text)| {
+            let path = directory.path().join(format!("{index}.yaml"));
+            std::fs::write(&path, text).unwrap();
+            path
+        })
+        .collect();
+    assert!(files.len() >= 2);
+    let library = Library::shipped().unwrap();
+    let capabilities = Capabilities::new().runner("shell");
+    let checks = Checks {
+        library: &library,
+        environment: Environment::Production,
+        capabilities: &capabilities,
+        host: None,
+    };
+    let report = check(&files, &checks);
+    assert!(!report.diagnostics.has_errors(), "{}", report.diagnostics);
+}
+
+#[test]
+fn every_shipped_policy_is_on_the_page() {
+    for name in Library::shipped().unwrap().names() {
+        assert!(PAGE.contains(&format!("`{name}` (")), "{name}");
+    }
+}
