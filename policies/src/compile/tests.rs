@@ -149,9 +149,9 @@ fn a_bind_beneath_another_is_left_out_unless_only_it_is_executable() {
     assert!(matches!(bind(&plan, &tool), Some(Entry::Bind { executable: true, .. })));
 }
 
-/// `DIR/data/tool`, executable; `DIR` is not in `/tmp`, which no job may read.
+/// `DIR/data/tool`, executable; `DIR` is not beneath `/tmp`, which every sandbox has of its own.
 fn tool(text: &str) -> (tempfile::TempDir, String) {
-    let directory = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+    let directory = tempfile::tempdir_in("/var/tmp").unwrap();
     let data = directory.path().canonicalize().unwrap().join("data");
     fs::create_dir(&data).unwrap();
     let tool: PathBuf = data.join("tool");
@@ -208,6 +208,18 @@ fn an_absent_path_stops_the_job_unless_it_is_optional() {
          `/opt/no-such-directory` does not exist on this host"
     );
     assert!(plan_of(&text("{path: /opt/no-such-directory, optional: true}"), &["/bin/sh"]).is_ok());
+}
+
+#[test]
+fn what_is_no_file_and_no_directory_is_not_shown() {
+    let (directory, _) = tool("");
+    let root = directory.path().canonicalize().unwrap();
+    let _listener = std::os::unix::net::UnixListener::bind(root.join("socket")).unwrap();
+    let read = |name: &str| {
+        plan_of(&format!("{SHELL}filesystem: {{read: [{}]}}\n", root.join(name).display()), &["/bin/sh"])
+    };
+    assert!(read("socket").unwrap_err().to_string().ends_with("is neither a directory nor a regular file"));
+    assert!(read("data").is_ok());
 }
 
 #[test]

@@ -79,7 +79,7 @@ impl Sight {
     }
 
     fn read(&mut self, read: &ReadPath, origin: &Origin, host: &Host) -> Result<(), CompileError> {
-        let resolved = match host.resolve(&read.path) {
+        let resolved = match host.resolve_readable(&read.path) {
             Err(HostError::Missing { .. }) if read.optional => return Ok(()),
             other => other.map_err(|error| CompileError::ReadPath {
                 path: read.path.clone(),

@@ -113,9 +113,20 @@ impl Host {
         known.stamps.iter().all(Stamp::holds).then(|| Arc::clone(&known.program))
     }
 
-    /// Where a path that jobs may read leads.
+    /// Where a path leads.
     pub(crate) fn resolve(&self, path: &AbsPath) -> Result<Resolved, HostError> {
         walk::resolve(path)
+    }
+
+    /// Where a path that jobs may read leads: to a directory or a regular file.
+    pub(crate) fn resolve_readable(&self, path: &AbsPath) -> Result<Resolved, HostError> {
+        let resolved = walk::resolve(path)?;
+        let metadata =
+            std::fs::symlink_metadata(resolved.file.as_str()).map_err(|error| HostError::io(path, &error))?;
+        match metadata.is_dir() || metadata.is_file() {
+            true => Ok(resolved),
+            false => Err(HostError::malformed(path, "is neither a directory nor a regular file")),
+        }
     }
 }
 
@@ -144,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_program_is_looked_up_again_when_it_changes() {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir_in("/var/tmp").unwrap();
         let file = fs::canonicalize(directory.path()).unwrap().join("tool");
         let name = walk::absolute(&file).unwrap();
         let host = Host::new();
@@ -163,8 +174,25 @@ mod tests {
     }
 
     #[test]
+    fn a_program_that_is_linked_statically_needs_nothing_else() {
+        let program = Host::new().program(&path("/sbin/ldconfig")).unwrap();
+        assert_eq!(program.executed.iter().map(AbsPath::as_str).collect::<Vec<_>>(), ["/usr/sbin/ldconfig"]);
+        assert!(program.libraries.is_empty());
+    }
+
+    #[test]
+    fn a_program_where_the_sandbox_has_its_own_is_refused() {
+        let directory = tempfile::tempdir_in("/tmp").unwrap();
+        let tool = directory.path().join("tool");
+        fs::copy("/usr/bin/true", &tool).unwrap();
+        let refused = |path: &str| Host::new().program(&AbsPath::new(path).unwrap()).unwrap_err().to_string();
+        assert!(refused(tool.to_str().unwrap()).ends_with("reaches into `/tmp`, which is the sandbox's own"));
+        assert!(refused("/proc/self/exe").contains("which is the sandbox's own"));
+    }
+
+    #[test]
     fn what_cannot_be_executed_is_an_error_that_says_why() {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir_in("/var/tmp").unwrap();
         let real = fs::canonicalize(directory.path()).unwrap();
         let file = |name: &str, text: &str, mode: u32| {
             fs::write(real.join(name), text).unwrap();

@@ -11,6 +11,7 @@ use super::elf::{self, Elf};
 use super::search::{DEFAULT_DIRS, configured_dirs};
 use super::walk::{Link, Resolved, absolute, join, resolve};
 use super::{HostError, script};
+use crate::policy::check_executable;
 
 /// More libraries than this are refused.
 const LIBRARIES_MAX: usize = 200;
@@ -70,7 +71,18 @@ impl Program {
             None => program.execute(resolved),
         }
         program.load(file)?;
+        program.check_places()?;
         Ok(program)
+    }
+
+    /// Nothing of it lies where the sandbox has its own: there it would be hidden, or hide something.
+    fn check_places(&self) -> Result<(), HostError> {
+        let files =
+            self.executed.iter().chain(&self.libraries).chain(self.links.iter().map(|link| &link.path));
+        for file in files {
+            check_executable(file).map_err(|reason| HostError::malformed(file, &reason.to_string()))?;
+        }
+        Ok(())
     }
 
     fn execute(&mut self, resolved: Resolved) {

@@ -6,7 +6,7 @@ use stockade_plan::{AbsPath, Arg, EnvName, NameError, RelPath};
 
 use super::clauses::{Clauses, NetworkMode, OutputName, Setting, Stated, SyscallProfile};
 use super::limits::LimitKey;
-use super::path::{ReadPath, WRITABLE, check_readable};
+use super::path::{ReadPath, WRITABLE, check_executable, check_readable};
 use crate::yaml::{Fields, Node, Reader, Spanned, Value, one_of, shorten};
 
 /// The keys of the clauses, as every layer that has them lists them.
@@ -30,7 +30,22 @@ pub(crate) fn clauses(fields: &mut Fields<'_, '_>) -> Clauses {
 }
 
 pub(crate) fn commands(reader: &Reader, node: &Node) -> Stated<AbsPath> {
-    distinct(reader, reader.list_of(node, "a list of absolute paths of programs", absolute)?)
+    distinct(reader, reader.list_of(node, "a list of absolute paths of programs", command)?)
+}
+
+fn command(reader: &Reader, node: &Node) -> Option<AbsPath> {
+    let path = absolute(reader, node)?;
+    if let Err(reason) = check_executable(&path) {
+        let message = format!("the command `{}` {reason}", shorten(path.as_str()));
+        reader.report(
+            reader
+                .at(node.span)
+                .error("unsafe-path", message)
+                .help("commands lie where programs are installed"),
+        );
+        return None;
+    }
+    Some(path)
 }
 
 fn absolute(reader: &Reader, node: &Node) -> Option<AbsPath> {

@@ -16,7 +16,7 @@ pub(crate) use limits::LimitKey;
 pub use limits::ResourceLimits;
 pub use name::{PolicyName, PolicyNameError};
 pub use path::UnsafePath;
-pub(crate) use path::{MADE, ReadPath, check_readable};
+pub(crate) use path::{MADE, ReadPath, check_executable, check_readable};
 
 use crate::diagnostic::Diagnostics;
 use crate::yaml::{Fields, Node, Reader, Source, Spanned, parse};

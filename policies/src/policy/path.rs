@@ -99,6 +99,14 @@ pub(crate) fn check_readable(path: &AbsPath) -> Result<(), UnsafePath> {
     }
 }
 
+/// Whether a command, or a library of one, may lie at `path`: not where the sandbox has its own.
+pub(crate) fn check_executable(path: &AbsPath) -> Result<(), UnsafePath> {
+    match RESERVED.into_iter().find(|directory| beneath(path.as_str(), directory)) {
+        Some(directory) => Err(UnsafePath::Reserved(directory)),
+        None => Ok(()),
+    }
+}
+
 /// A whole home directory: it holds keys and tokens.
 fn is_home(path: &AbsPath) -> bool {
     path.as_str().starts_with("/home/") && path.components().count() == 2
@@ -150,6 +158,17 @@ mod tests {
         for path in ["/proc", "/proc/1", "/sys", "/dev/shm", "/run/docker.sock", "/var/run", "/job", "/tmp/x"]
         {
             assert!(matches!(check(path), Err(UnsafePath::Reserved(_))), "{path}");
+        }
+    }
+
+    #[test]
+    fn commands_may_lie_anywhere_but_where_the_sandbox_has_its_own() {
+        let check = |path: &str| check_executable(&AbsPath::new(path).unwrap());
+        for path in ["/bin/sh", "/opt/tool/bin/x", "/root/bin/x", "/tmpfiles/x"] {
+            assert_eq!(check(path), Ok(()), "{path}");
+        }
+        for path in ["/proc/self/exe", "/tmp/x", "/job/x", "/dev/shm/x", "/run/x"] {
+            assert!(check(path).is_err(), "{path}");
         }
     }
 
