@@ -1,6 +1,6 @@
 //! Why there is no plan.
 
-use stockade_plan::{AbsPath, CodecError, NameError};
+use stockade_plan::{AbsPath, CodecError, FileName, NameError};
 
 use crate::host::HostError;
 use crate::policy::UnsafePath;
@@ -89,6 +89,12 @@ pub enum CompileError {
         size: u64,
         /// Of `/job`, `/tmp` and `/dev/shm` together.
         available: u64,
+    },
+    /// Two inputs have the same name.
+    #[error("two inputs are called `{name}`; they would lie at the same place in `/job`")]
+    InputTwice {
+        /// The name.
+        name: FileName,
     },
     /// A list of the plan would be longer than a plan's may be.
     #[error("{what}: {count}, at most {max} are allowed")]

@@ -1,6 +1,6 @@
 //! One job: what is run and what it is given.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use stockade_plan::{Arg, FileName, Input, List};
 
@@ -59,6 +59,10 @@ impl JobSpec {
         let size = self.inputs.iter().fold(0_u64, |sum, input| sum.saturating_add(input.size));
         if size > disk_bytes {
             return Err(CompileError::InputsTooLarge { size, available: disk_bytes });
+        }
+        let mut names = BTreeSet::new();
+        if let Some(twice) = self.inputs.iter().find(|input| !names.insert(&input.name)) {
+            return Err(CompileError::InputTwice { name: twice.name.clone() });
         }
         bounded("inputs", self.inputs.clone())
     }

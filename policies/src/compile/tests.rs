@@ -305,6 +305,20 @@ fn inputs_must_fit_into_the_jobs_file_system() {
 }
 
 #[test]
+fn two_inputs_of_one_name_are_refused() {
+    let name = |name: &str| FileName::new(name).unwrap();
+    let with = |second: &str| {
+        let job = job(&["/bin/sh"]).with_input(name("a.csv"), 1).with_input(name(second), 1);
+        compile(&policy(SHELL), &job, &Host::new(), ABI)
+    };
+    assert!(with("b.csv").is_ok());
+    assert_eq!(
+        with("a.csv").unwrap_err().to_string(),
+        "two inputs are called `a.csv`; they would lie at the same place in `/job`"
+    );
+}
+
+#[test]
 fn the_largest_command_fits_a_frame_and_a_larger_one_is_refused() {
     let policy = Library::shipped().unwrap().effective("shell-utils", Environment::Production).unwrap();
     let with = |length: usize| {

@@ -48,22 +48,29 @@ const AF_UNIX: Condition = is(0, 1);
 const AF_INET: Condition = is(0, 2);
 const AF_INET6: Condition = is(0, 10);
 const AF_NETLINK: Condition = is(0, 16);
+/// `SOCK_TYPE_MASK`, linux/net.h: above it are `SOCK_CLOEXEC` and `SOCK_NONBLOCK`.
+const TYPE: u32 = 0xf;
+const STREAM: Condition = Condition { argument: 1, mask: TYPE, value: 1 };
+const DATAGRAM: Condition = Condition { argument: 1, mask: TYPE, value: 2 };
 /// The protocol argument of socket(2): the family's default, `IPPROTO_TCP`, `IPPROTO_UDP`; linux/in.h. For
 /// netlink 0 is `NETLINK_ROUTE`, which libraries ask for the list of interfaces.
 const DEFAULT: Condition = is(2, 0);
 const TCP: Condition = is(2, 6);
 const UDP: Condition = is(2, 17);
 
-/// Families that ordinary programs use. Not among them, and each with a history of escapes: packet, vsock, the
-/// kernel's crypto (AF_ALG), XDP, RxRPC, netlink's packet filter and IPsec, SCTP, MPTCP.
+/// Families that ordinary programs use, as TCP and UDP. Not among them, and each with a history of escapes:
+/// packet (also as `AF_INET` with `SOCK_PACKET`), vsock, the kernel's crypto (AF_ALG), XDP, RxRPC, netlink's
+/// packet filter and IPsec, SCTP, DCCP, MPTCP.
 pub(crate) const SOCKET: Answer<'static> = only(&[
     allow(&[AF_UNIX]),
-    allow(&[AF_INET, DEFAULT]),
-    allow(&[AF_INET, TCP]),
-    allow(&[AF_INET, UDP]),
-    allow(&[AF_INET6, DEFAULT]),
-    allow(&[AF_INET6, TCP]),
-    allow(&[AF_INET6, UDP]),
+    allow(&[AF_INET, STREAM, DEFAULT]),
+    allow(&[AF_INET, STREAM, TCP]),
+    allow(&[AF_INET, DATAGRAM, DEFAULT]),
+    allow(&[AF_INET, DATAGRAM, UDP]),
+    allow(&[AF_INET6, STREAM, DEFAULT]),
+    allow(&[AF_INET6, STREAM, TCP]),
+    allow(&[AF_INET6, DATAGRAM, DEFAULT]),
+    allow(&[AF_INET6, DATAGRAM, UDP]),
     allow(&[AF_NETLINK, DEFAULT]),
 ]);
 
@@ -103,6 +110,8 @@ mod tests {
             [libc::TIOCSTI, libc::TIOCLINUX, libc::TIOCCONS, 0x5423]
         );
         assert_eq!([1, 2, 10, 16], [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK]);
+        assert_eq!([1, 2], [libc::SOCK_STREAM, libc::SOCK_DGRAM]);
+        assert_eq!((libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK).cast_unsigned() & TYPE, 0);
         assert_eq!([0, 6, 17], [libc::NETLINK_ROUTE, libc::IPPROTO_TCP, libc::IPPROTO_UDP]);
         assert_eq!(31, libc::TCP_ULP);
         assert_eq!(
