@@ -26,10 +26,10 @@ pub(crate) fn configured_dirs() -> Vec<String> {
 /// What cannot be read adds nothing, as for the loader itself.
 fn read(path: &Path, depth: u32, dirs: &mut Vec<String>) {
     let small = fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() <= SIZE_MAX);
-    let Ok(text) = fs::read_to_string(path) else { return };
     if !small || depth == 0 {
         return;
     }
+    let Ok(text) = fs::read_to_string(path) else { return };
     for line in text.lines() {
         let line = line.split('#').next().unwrap_or("").trim();
         match line.split_once(char::is_whitespace) {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use stockade_plan::AbsPath;
+use stockade_plan::{AbsPath, NameError};
 
 use super::HostError;
 
@@ -28,8 +28,8 @@ pub(crate) struct Resolved {
 
 /// Follows `path` component by component. The kernel bounds each link's own chain (40, path_resolution(7)).
 pub(crate) fn resolve(path: &AbsPath) -> Result<Resolved, HostError> {
-    let mut file = root();
-    let mut location = root();
+    let mut file = named("/")?;
+    let mut location = file.clone();
     let mut links = Vec::new();
     for component in path.components() {
         location = join(&file, component)?;
@@ -50,22 +50,23 @@ fn canonical(asked: &AbsPath, link: &AbsPath) -> Result<AbsPath, HostError> {
     absolute(&target)
 }
 
-/// A host path as a plan can name it.
+/// A host path as a plan can name it. One that is not UTF-8 cannot be named: shown otherwise it would be another.
 pub(crate) fn absolute(path: &Path) -> Result<AbsPath, HostError> {
-    let text = path.to_string_lossy();
-    AbsPath::new(text.as_ref()).map_err(|reason| HostError::Name { path: text.into_owned(), reason })
+    match path.to_str() {
+        Some(text) => named(text),
+        None => {
+            Err(HostError::Name { path: path.to_string_lossy().into_owned(), reason: NameError::Character })
+        }
+    }
 }
 
 /// `component` beneath `directory`.
 pub(crate) fn join(directory: &AbsPath, component: &str) -> Result<AbsPath, HostError> {
-    let text = format!("{}/{component}", directory.as_str().trim_end_matches('/'));
-    AbsPath::new(text.as_str()).map_err(|reason| HostError::Name { path: text, reason })
+    named(&format!("{}/{component}", directory.as_str().trim_end_matches('/')))
 }
 
-/// `/`, which is always a path.
-#[expect(clippy::expect_used, reason = "a constant, and the test below")]
-fn root() -> AbsPath {
-    AbsPath::new("/").expect("`/` is an absolute path")
+fn named(text: &str) -> Result<AbsPath, HostError> {
+    AbsPath::new(text).map_err(|reason| HostError::Name { path: text.to_owned(), reason })
 }
 
 #[cfg(test)]
@@ -105,6 +106,16 @@ mod tests {
         assert_eq!(resolve(&path(&directory, "awk")).unwrap().links.len(), 1);
         assert!(matches!(resolve(&path(&directory, "a")), Err(HostError::Io { .. })));
         assert!(matches!(resolve(&path(&directory, "none")), Err(HostError::Missing { .. })));
-        assert_eq!(resolve(&root()).unwrap().file, root());
+        assert_eq!(resolve(&named("/").unwrap()).unwrap().file, named("/").unwrap());
+    }
+
+    #[test]
+    fn a_link_to_a_name_that_is_not_utf8_is_an_error_and_not_another_name() {
+        use std::os::unix::ffi::OsStrExt;
+        let directory = tempfile::tempdir().unwrap();
+        let odd = directory.path().join(std::ffi::OsStr::from_bytes(b"caf\xe9"));
+        fs::write(&odd, "").unwrap();
+        symlink(&odd, directory.path().join("link")).unwrap();
+        assert!(matches!(resolve(&path(&directory, "link")), Err(HostError::Name { .. })));
     }
 }
