@@ -108,16 +108,15 @@ fn service(reader: &Reader, node: &Node, name: Spanned<String>, context: &Contex
     let category =
         fields.optional("category").and_then(|node| reader.text(node, "a category")).map(str::to_owned);
     let execution_type = execution_type(reader, fields.optional("execution_type"), &name, context)?;
-    let mut http = HttpSettings::of_service(&mut fields);
+    let is_http = execution_type.as_str() == ExecutionType::HTTP;
+    let http = if is_http { HttpSettings::of_service(&mut fields) } else { HttpSettings::default() };
     let timeout = timeout(reader, fields.optional("timeout"));
     let attempts = fields.optional("retry_policy").and_then(|node| retry_policy(reader, node));
     let config = fields.optional("runner_config");
     let security = security_policy(reader, fields.optional("security_policy"), execution_type.as_str());
     let operations = fields.required("operations");
     fields.finish();
-    if execution_type.as_str() == ExecutionType::HTTP {
-        http = http.or_in(reader, config);
-    }
+    let http = if is_http { http.or_in(reader, config) } else { http };
     let policy = match execution_type.as_str() {
         ExecutionType::SHELL => policy(reader, &name, config, &security, context),
         _ => {
