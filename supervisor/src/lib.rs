@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+pub mod demo;
+pub mod doctor;
 pub mod exec_record;
 pub mod host;
 pub mod logging;

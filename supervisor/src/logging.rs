@@ -5,7 +5,10 @@
 use std::io::{self, Write};
 
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::text::visible;
 
@@ -47,15 +50,15 @@ impl From<LogLevel> for LevelFilter {
 
 /// Starts logging. Starts no thread, so it can be done before root is given up. A second call changes nothing.
 pub fn start(format: LogFormat, level: LogLevel) {
-    let builder = tracing_subscriber::fmt()
-        .with_max_level(LevelFilter::from(level))
-        .with_writer(Neutral)
-        .with_ansi(false)
-        .with_target(false);
+    let level = LevelFilter::from(level);
+    // Every statement, and every notice of the server, is more than anybody wants to know of the database.
+    let which = Targets::new().with_default(level).with_target("sqlx", level.min(LevelFilter::WARN));
+    let lines = tracing_subscriber::fmt::layer().with_writer(Neutral).with_ansi(false).with_target(false);
+    let registry = tracing_subscriber::registry().with(which);
     // An error here says that logging has been started before, as in tests.
     let _ = match format {
-        LogFormat::Human => builder.try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Human => registry.with(lines).try_init(),
+        LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
     };
 }
 

@@ -95,6 +95,28 @@ impl From<PrivilegeError> for StartError {
     }
 }
 
+impl Means {
+    /// Starts the launcher; as root.
+    ///
+    /// # Errors
+    /// [`StartError`] if it cannot be executed.
+    pub fn start_launcher(&self) -> Result<LauncherProcess, StartError> {
+        Ok(LauncherProcess::start(&LauncherConfig {
+            binary: self.launcher.clone().map_or_else(beside_us, Ok)?,
+            runtime_dir: self.runtime_dir.clone(),
+            fail_at: self.fail_at,
+        })?)
+    }
+
+    /// Makes the place for control groups and gives it to `user`; as root.
+    ///
+    /// # Errors
+    /// [`StartError`] if the host's control groups cannot be used.
+    pub fn prepare_cgroups(&self, user: &User) -> Result<CgroupParent, StartError> {
+        Ok(CgroupParent::prepare(&CgroupConfig { parent: self.cgroup_parent.clone() }, user)?)
+    }
+}
+
 /// Whether this process is root.
 pub fn is_root() -> bool {
     geteuid().is_root()
@@ -110,12 +132,8 @@ pub fn confined(command: &'static str, account: &Account, means: &Means) -> Resu
     }
     let user = User::lookup(&account.user)?;
     state_dir::prepare(&account.state_dir, &user)?;
-    let launcher = LauncherProcess::start(&LauncherConfig {
-        binary: means.launcher.clone().map_or_else(beside_us, Ok)?,
-        runtime_dir: means.runtime_dir.clone(),
-        fail_at: means.fail_at,
-    })?;
-    let cgroups = CgroupParent::prepare(&CgroupConfig { parent: means.cgroup_parent.clone() }, &user)?;
+    let launcher = means.start_launcher()?;
+    let cgroups = means.prepare_cgroups(&user)?;
     drop_privileges(&user)?;
     Ok(Confinement { launcher, cgroups })
 }
@@ -129,6 +147,18 @@ pub fn unprivileged(user: &str) -> Result<(), StartError> {
         drop_privileges(&User::lookup(user)?)?;
     }
     Ok(())
+}
+
+/// As [`unprivileged`], for a command that is of use where there is no such user: then nobody is there to become, and
+/// root it stays.
+///
+/// # Errors
+/// [`StartError`].
+pub fn unprivileged_if_there(user: &str) -> Result<(), StartError> {
+    match unprivileged(user) {
+        Err(StartError::NoUser(_)) => Ok(()),
+        done => done,
+    }
 }
 
 fn beside_us() -> Result<PathBuf, StartError> {

@@ -5,6 +5,7 @@ use std::io;
 use stockade_policies::Diagnostics;
 use stockade_sandbox::LaunchError;
 
+use crate::demo::DemoError;
 use crate::exec_record::RecordError;
 use crate::postgres::PostgresError;
 use crate::start::StartError;
@@ -26,6 +27,8 @@ pub(super) enum CliError {
     Record(#[from] RecordError),
     #[error(transparent)]
     Supervisor(#[from] SupervisorError),
+    #[error(transparent)]
+    Demo(#[from] DemoError),
     #[error("{0}")]
     Policies(#[from] Diagnostics),
     #[error("cannot write the answer: {0}")]
@@ -34,4 +37,26 @@ pub(super) enum CliError {
     Runtime(#[source] io::Error),
     #[error("{0}")]
     Other(String),
+}
+
+impl CliError {
+    /// What may help with this error, beyond what it says.
+    pub(super) fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::Policies(found)
+            | Self::Supervisor(SupervisorError::Rules(found))
+            | Self::Demo(DemoError::Supervisor(SupervisorError::Rules(found))) => Self::hint(found),
+            _ => None,
+        }
+    }
+
+    /// Root may have wanted files to be read that root alone can read.
+    pub(super) fn hint(found: &Diagnostics) -> Option<&'static str> {
+        let denied = found.iter().any(|diagnostic| {
+            diagnostic.code == "unreadable-file" && diagnostic.message.contains("Permission denied")
+        });
+        denied.then_some(
+            "files are read after root has been given up: the unprivileged user (`--user`) must be able to read them",
+        )
+    }
 }

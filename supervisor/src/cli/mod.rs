@@ -1,11 +1,14 @@
 //! The command line: one file for each command.
 
+mod demo;
+mod doctor;
 mod error;
 mod exec;
 mod exit;
 mod jobs;
 mod migrate;
 mod options;
+mod policy;
 mod runtime;
 mod serve;
 mod submit;
@@ -47,9 +50,12 @@ struct LogOptions {
 enum Command {
     Up(Box<up::Up>),
     Serve(Box<serve::Serve>),
+    Demo(Box<demo::Demo>),
     Exec(Box<exec::Exec>),
     Submit(Box<submit::Submit>),
     Jobs(jobs::Jobs),
+    Policy(policy::Policy),
+    Doctor(doctor::Doctor),
     Migrate(migrate::Migrate),
 }
 
@@ -58,9 +64,12 @@ impl Command {
         match self {
             Self::Up(command) => command.run(),
             Self::Serve(command) => command.run(),
+            Self::Demo(command) => command.run(),
             Self::Exec(command) => command.run(),
             Self::Submit(command) => command.run(),
             Self::Jobs(command) => command.run(),
+            Self::Policy(command) => command.run(),
+            Self::Doctor(command) => command.run(),
             Self::Migrate(command) => command.run(),
         }
     }
@@ -92,6 +101,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let failed = cli.command.failed();
     cli.command.run().unwrap_or_else(|error| {
         output::complain(&error.to_string());
+        error.help().into_iter().for_each(output::complain);
         ExitCode::from(failed)
     })
 }

@@ -59,6 +59,16 @@ impl EmbeddedPostgres {
     }
 }
 
+/// The server that a new cluster would be made with: its version and where its programs lie.
+///
+/// # Errors
+/// [`PostgresError::NotInstalled`] and [`PostgresError::TooOld`] if there is none.
+pub fn programs() -> Result<String, PostgresError> {
+    let binaries = binaries::Binaries::find(Path::new("a new cluster"), None)?;
+    let directory = binaries.postgres.parent().unwrap_or(Path::new("/"));
+    Ok(format!("PostgreSQL {} in `{}`", binaries.major, directory.display()))
+}
+
 /// Where the server of `state_dir` listens, for who wants to connect to one that another process runs.
 pub fn database_of(state_dir: &Path) -> Database {
     at(cluster::socket_directory(state_dir))

@@ -1,9 +1,9 @@
 //! From what the sandbox says of a job to what Stockade says of an attempt.
 
 use nix::sys::signal::Signal;
-use serde_json::{Value, json};
+use serde_json::json;
 use stockade_plan::{Limits, NotCollected};
-use stockade_sandbox::{Captured, Collected, End, Limit, Outcome, OutputState, RunError};
+use stockade_sandbox::{Captured, Collected, End, Enforcement, Limit, Outcome, OutputState, RunError, State};
 
 use crate::runner::Finished;
 use crate::store::{Output, Stream, Verdict};
@@ -106,20 +106,16 @@ fn not_collected(reason: NotCollected) -> (&'static str, i64) {
     }
 }
 
-/// The states of an enforcement that are not `enforced`, as `layer: state (detail)`.
-pub(super) fn weak_layers(enforcement: &Value) -> Vec<String> {
-    let layers = enforcement.as_object().into_iter().flatten();
-    layers
-        .filter(|(_, layer)| layer["state"] != "enforced")
-        .map(|(name, layer)| {
-            let text = |key: &str| layer[key].as_str().unwrap_or("unknown").to_owned();
-            format!("{name}: {} ({})", text("state"), text("detail"))
-        })
-        .collect()
+/// The layers that do not hold entirely, as `layer: detail`.
+pub(super) fn weak_layers(enforcement: &Enforcement) -> Vec<String> {
+    let weak = enforcement.0.iter().filter(|(_, layer)| layer.state != State::Enforced);
+    weak.map(|(name, layer)| format!("{name}: {}", layer.detail)).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use stockade_sandbox::Layer;
+
     use super::*;
 
     const LIMITS: Limits = Limits {
@@ -169,8 +165,8 @@ mod tests {
 
     #[test]
     fn layers_that_do_not_hold_are_named() {
-        let enforcement = json!({"seccomp": {"state": "enforced", "detail": ""},
-                                 "landlock": {"state": "degraded", "detail": "ABI 4"}});
-        assert_eq!(weak_layers(&enforcement), ["landlock: degraded (ABI 4)"]);
+        let layer = |state| Layer { state, detail: "ABI 4".to_owned() };
+        let layers = [("seccomp", layer(State::Enforced)), ("landlock", layer(State::Degraded))];
+        assert_eq!(weak_layers(&Enforcement(layers.into())), ["landlock: ABI 4"]);
     }
 }

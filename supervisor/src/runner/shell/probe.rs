@@ -1,27 +1,33 @@
 //! Proving, by doing it, that this host confines a job.
 
 use stockade_policies::{Environment, Host, JobSpec, Library};
-use stockade_sandbox::{Sandbox, SandboxJob, Sink, Stdin};
+use stockade_sandbox::{Outcome, RunError, Sandbox, SandboxJob, Sink, Stdin};
 use tokio_util::sync::CancellationToken;
 
-use super::outcome::{finished, not_run, weak_layers};
-use super::{Finished, RunnerError, Sandboxed};
-use crate::store::Verdict;
+use super::outcome::weak_layers;
+use super::{LAYERS, RunnerError, Sandboxed};
 
-/// The smallest job there is, under a policy that every installation has.
+/// A policy that every installation has.
 const POLICY: &str = "shell-utils";
-const COMMAND: &str = "/usr/bin/true";
+/// The smallest job there is.
+pub const NOTHING: [&str; 1] = ["/usr/bin/true"];
 
-/// Runs it, and answers with what became of it.
+/// Runs a command of the policy for text tools for at most `seconds`.
 ///
 /// # Errors
-/// [`RunnerError`] if not even a plan can be made of it.
-pub async fn run(sandbox: &Sandbox, host: &Host, environment: Environment) -> Result<Finished, RunnerError> {
-    let policy = Library::shipped()?.effective(POLICY, environment)?;
-    let job = JobSpec::command(vec![COMMAND.to_owned()]).map_err(|error| unfit(error.to_string()))?;
+/// [`RunnerError`] if not even a plan can be made of it; within that, [`RunError`] if it did not run.
+pub async fn attempt(
+    sandbox: &Sandbox,
+    host: &Host,
+    environment: Environment,
+    command: &[&str],
+    seconds: u64,
+) -> Result<Result<Outcome, RunError>, RunnerError> {
+    let policy = Library::shipped()?.effective(POLICY, environment)?.with_timeout(seconds);
+    let arguments = command.iter().map(ToString::to_string).collect();
+    let job = JobSpec::command(arguments).map_err(|error| unfit(error.to_string()))?;
     let compiled = Sandboxed::new(&policy, &job, Vec::new(), host, sandbox.facts().landlock_abi)
         .map_err(|refusal| unfit(refusal.to_string()))?;
-    let limits = compiled.plan.limits;
     let job = SandboxJob {
         plan: compiled.plan,
         inputs: Vec::new(),
@@ -30,31 +36,24 @@ pub async fn run(sandbox: &Sandbox, host: &Host, environment: Environment) -> Re
         stderr: Sink::Keep,
         cancel: CancellationToken::new(),
     };
-    Ok(match sandbox.run(job).await {
-        Ok(outcome) => finished(outcome, &limits),
-        Err(error) => not_run(&error),
-    })
+    Ok(sandbox.run(job).await)
 }
 
-/// Runs it and demands that it completes with every layer of `layers` in force. Where the environment allows it, a
-/// layer may be degraded; then that is logged.
+/// Runs the smallest job and demands that every layer was in force for it. Where the environment allows it, a layer may
+/// be degraded; then that is logged.
 pub(super) async fn prove(
     sandbox: &Sandbox,
     host: &Host,
     environment: Environment,
-    layers: &[&str],
 ) -> Result<(), RunnerError> {
-    let probe = run(sandbox, host, environment).await?;
-    if probe.verdict != Verdict::Completed {
-        let why = probe.error.unwrap_or_else(|| probe.verdict.as_str().to_owned());
-        return Err(unfit(why));
-    }
+    let outcome =
+        attempt(sandbox, host, environment, &NOTHING, 10).await?.map_err(|error| unfit(error.to_string()))?;
     let missing: Vec<&str> =
-        layers.iter().copied().filter(|layer| probe.enforcement.get(layer).is_none()).collect();
+        LAYERS.into_iter().filter(|layer| !outcome.enforcement.0.contains_key(layer)).collect();
     if !missing.is_empty() {
         return Err(unfit(format!("no evidence of {}", missing.join(", "))));
     }
-    let weak = weak_layers(&probe.enforcement).join("; ");
+    let weak = weak_layers(&outcome.enforcement).join("; ");
     match environment {
         _ if weak.is_empty() => Ok(()),
         Environment::Development => {

@@ -1,0 +1,2 @@
+"""Reads the host's password hashes."""
+print(open("/etc/shadow").read())
