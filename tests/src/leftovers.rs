@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// Host ids of jobs; see the launcher's `uids.rs`.
-const JOB_IDS: std::ops::Range<u32> = 0x7000_0000..0x7FFF_FFFF;
+pub(crate) const JOB_IDS: std::ops::Range<u32> = 0x7000_0000..0x7FFF_FFFF;
 
 /// Counts that must be the same before and after.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,12 +9,22 @@
     reason = "a test fails by panicking, prints its results, and starts the programs it tests"
 )]
 
+mod database;
+mod jobs;
 mod leftovers;
 mod probe;
+mod processes;
 mod rig;
+mod server;
 mod suite;
+mod wait;
 
+pub use database::{Database, literal};
+pub use jobs::{bytes, is_final};
 pub use leftovers::Leftovers;
 pub use probe::{Control, build as build_probe};
+pub use processes::{Process, children, groups_of_worker, job_processes, processes, signal};
 pub use rig::{Rig, binary, plan_for};
+pub use server::{Place, Server};
 pub use suite::Suite;
+pub use wait::{ended, eventually, polled};

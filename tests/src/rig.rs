@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 /// The account the tests drop to.
-const ACCOUNT: &str = "stockade";
+pub(crate) const ACCOUNT: &str = "stockade";
 
 /// A started sandbox and what is needed to make plans for it.
 #[derive(Debug)]
