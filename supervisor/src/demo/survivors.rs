@@ -40,7 +40,7 @@ impl Processes {
     }
 }
 
-/// The real user id: `Uid:	1000	1000	1000	1000`.
+/// The real user id: `Uid:` and four numbers, of which it is the first.
 fn uid(status: &str) -> Option<u32> {
     status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_whitespace().next()?.parse().ok()
 }

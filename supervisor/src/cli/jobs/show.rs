@@ -108,10 +108,11 @@ fn print_attempt(attempt: &Attempt) -> Result<(), CliError> {
     let error = attempt.error.as_deref().map(|error| format!(": {error}")).unwrap_or_default();
     output::line(&format!("attempt {}  {}{error}", attempt.attempt, attempt.status))?;
     if let Some(usage) = &attempt.resource_usage {
-        output::line(&format!("  usage    {usage}"))?;
+        output::line(&format!("  used     {}", usage_text(usage)))?;
     }
-    if let Some(denials) = attempt.security_context.as_ref().and_then(|context| context.get("denials")) {
-        output::line(&format!("  denials  {denials}"))?;
+    let denials = attempt.security_context.as_ref().and_then(|context| context.get("denials")?.as_array());
+    for denial in denials.into_iter().flatten() {
+        output::line(&format!("  refused  {}", denial_text(denial)))?;
     }
     for (name, stream) in [("stdout", &attempt.stdout), ("stderr", &attempt.stderr)] {
         for (index, line) in String::from_utf8_lossy(&stream.bytes).lines().enumerate() {
@@ -122,4 +123,35 @@ fn print_attempt(attempt: &Attempt) -> Result<(), CliError> {
         }
     }
     Ok(())
+}
+
+fn usage_text(usage: &Value) -> String {
+    let number = |key: &str| usage.get(key).and_then(Value::as_f64);
+    let cpu = number("user_cpu_ms").zip(number("system_cpu_ms")).map(|(user, system)| user + system);
+    let parts = [
+        number("wall_ms").map(|wall| format!("{wall:.0} ms")),
+        cpu.map(|cpu| format!("{cpu:.0} ms of processor time")),
+        number("peak_memory_mb").map(|peak| format!("{peak:.0} MiB at most")),
+        number("peak_processes").map(|peak| format!("{peak} processes at most")),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn denial_text(denial: &Value) -> String {
+    let text = |key: &str| denial.get(key).and_then(Value::as_str).unwrap_or_default();
+    let count = denial.get("count").and_then(Value::as_u64).unwrap_or(1);
+    format!("{} {} ({count} times, by {})", text("what"), text("target"), text("layer"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usage_and_denials_read_as_sentences() {
+        let usage = json!({"wall_ms": 12.4, "user_cpu_ms": 1.0, "system_cpu_ms": 2.0, "peak_processes": 3});
+        assert_eq!(usage_text(&usage), "12 ms, 3 ms of processor time, 3 processes at most");
+        let denial = json!({"layer": "cgroup", "what": "fork", "target": "limit of 4 processes", "count": 7});
+        assert_eq!(denial_text(&denial), "fork limit of 4 processes (7 times, by cgroup)");
+    }
 }
