@@ -90,6 +90,7 @@ static long af_alg(void) { return socket_of(AF_ALG, SOCK_SEQPACKET, 0); }
 static long af_vsock(void) { return socket_of(AF_VSOCK, SOCK_STREAM, 0); }
 static long af_packet(void) { return socket_of(AF_PACKET, SOCK_RAW, 0); }
 static long af_xdp(void) { return socket_of(AF_XDP, SOCK_RAW, 0); }
+static long netlink_route(void) { return socket_of(AF_NETLINK, SOCK_RAW, 0 /* NETLINK_ROUTE */); }
 static long netlink_xfrm(void) { return socket_of(AF_NETLINK, SOCK_RAW, 6 /* NETLINK_XFRM */); }
 static long netlink_netfilter(void) { return socket_of(AF_NETLINK, SOCK_RAW, 12 /* NETLINK_NETFILTER */); }
 static long personality_random(void) { return personality(ADDR_NO_RANDOMIZE); }
@@ -209,7 +210,7 @@ static const struct probe probes[] = {
     { "userns_clone", userns_clone }, { "thread_clone3_probe", thread_clone3_probe },
     { "io_uring", io_uring }, { "userfaultfd", userfaultfd }, { "bpf", bpf }, { "perf", perf },
     { "keyctl", keyctl }, { "add_key", add_key }, { "af_alg", af_alg }, { "af_vsock", af_vsock },
-    { "af_packet", af_packet }, { "af_xdp", af_xdp }, { "netlink_xfrm", netlink_xfrm },
+    { "af_packet", af_packet }, { "af_xdp", af_xdp }, { "netlink_route", netlink_route }, { "netlink_xfrm", netlink_xfrm },
     { "netlink_netfilter", netlink_netfilter }, { "personality_random", personality_random },
     { "tiocsti", tiocsti }, { "tiocsti_high", tiocsti_high }, { "tioclinux", tioclinux },
     { "memfd_exec", memfd_exec }, { "mount_tmpfs", mount_tmpfs }, { "clone_tree", clone_tree },

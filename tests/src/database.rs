@@ -20,6 +20,11 @@ impl Database {
         Self { socket: state_dir.join("postgres/socket") }
     }
 
+    /// How a worker is told of it.
+    pub fn url(&self) -> String {
+        format!("postgres://{ACCOUNT}@localhost/postgres?host={}", self.socket.display())
+    }
+
     /// Runs statements and answers with what the last of them print, or with what psql says is wrong.
     ///
     /// # Errors

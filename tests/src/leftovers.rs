@@ -24,15 +24,31 @@ impl Leftovers {
         &self.processes
     }
 
-    /// Waits up to two seconds until nothing is left but what was there `before`.
+    /// Waits up to two seconds until there is nothing that was not there `before`.
     pub fn assert_none_since(before: &Self) {
         for _ in 0..200 {
-            if Self::now() == *before {
+            if Self::now().beyond(before).is_empty() {
                 return;
             }
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
-        assert_eq!(Self::now(), *before, "something is left");
+        assert_eq!(Self::now().beyond(before), Vec::<String>::new(), "something is left");
+    }
+
+    /// What is here and was not there before.
+    fn beyond(&self, before: &Self) -> Vec<String> {
+        let mut new: Vec<String> =
+            self.processes.iter().filter(|one| !before.processes.contains(one)).cloned().collect();
+        new.extend(
+            self.groups
+                .iter()
+                .filter(|one| !before.groups.contains(one))
+                .map(|one| one.display().to_string()),
+        );
+        if self.mounts > before.mounts {
+            new.push(format!("{} mounts", self.mounts - before.mounts));
+        }
+        new
     }
 }
 
@@ -44,7 +60,8 @@ fn job_processes() -> Vec<String> {
             .lines()
             .find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next()?.parse::<u32>().ok());
         if uid.is_some_and(|uid| JOB_IDS.contains(&uid)) {
-            found.push(status.lines().next().unwrap_or_default().to_owned());
+            let name = status.lines().next().unwrap_or_default();
+            found.push(format!("{} {name}", entry.file_name().display()));
         }
     }
     found

@@ -2,19 +2,15 @@
 
 use std::fs::File;
 use std::ops::Deref;
-use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::Signal;
-use tempfile::TempDir;
-
 use crate::database::Database;
+use crate::place::Place;
 use crate::processes::{Process, children, signal};
-use crate::rig::binary;
 use crate::wait::{ended, eventually, polled};
+use rustix::process::Signal;
 
 /// Making a cluster is part of the first start.
 const START: Duration = Duration::from_secs(60);
@@ -29,59 +25,6 @@ tries=0
 while [ -e "/proc/$1" ] && [ "$tries" -lt 150 ]; do sleep 0.1; tries=$((tries + 1)); done
 rm -rf "$2"
 "#;
-
-/// A directory with a registry in it, and a state directory beside that.
-#[derive(Debug)]
-pub struct Place {
-    directory: TempDir,
-}
-
-impl Place {
-    /// A new one, with this text as its registry.
-    pub fn new(services: &str) -> Self {
-        // Not below one that only root may enter; and short, for the path of a socket in it.
-        let directory = tempfile::Builder::new().prefix("stockade-").tempdir_in("/tmp").expect("directory");
-        std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755))
-            .expect("permissions");
-        let place = Self { directory };
-        std::fs::write(place.services(), services).expect("registry");
-        place
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        self.directory.path()
-    }
-
-    /// The registry.
-    pub fn services(&self) -> PathBuf {
-        self.path().join("services.yaml")
-    }
-
-    /// The state directory. It is there once something has been started.
-    pub fn state_dir(&self) -> PathBuf {
-        self.path().join("state")
-    }
-
-    /// `stockade` with these arguments and this state directory.
-    pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(binary("stockade"));
-        command.args(arguments).env("STOCKADE_STATE_DIR", self.state_dir()).stdin(Stdio::null());
-        command
-    }
-
-    /// Runs `stockade` to its end.
-    pub fn stockade(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().expect("stockade runs")
-    }
-
-    /// `stockade up` here, with more arguments, ready to be started.
-    pub fn up(&self, arguments: &[&str]) -> Command {
-        let mut command = self.command(&["up", "--concurrency", "8", "--lease", "6", "--grace", "2"]);
-        command.arg("--services").arg(self.services()).args(arguments);
-        command
-    }
-}
 
 /// A running server; stopped when dropped, and its place removed.
 #[derive(Debug)]
@@ -104,32 +47,42 @@ impl Deref for Server {
 impl Server {
     /// Starts one in a place of its own, with this registry.
     pub fn start(services: &str) -> Self {
-        Self::start_in(Place::new(services), &[])
+        Self::start_in(Place::new(services))
     }
 
-    /// Starts one with more arguments, and waits until it takes jobs.
-    pub fn start_in(place: Place, arguments: &[&str]) -> Self {
-        let (child, watchdog) = spawn(&place, arguments);
-        let server = Self { child, watchdog, database: Database::of(&place.state_dir()), place };
-        server.wait_until_ready();
-        server
+    /// Starts one in a place, and waits until it takes jobs.
+    pub fn start_in(place: Place) -> Self {
+        let database = Database::of(&place.state_dir());
+        let (child, watchdog) = spawn(&place, &mut place.worker("up", &[]));
+        Self { child, watchdog, database, place }.ready()
+    }
+
+    /// Starts one more worker on the database of this one, in a place of its own with the same registry.
+    pub fn second_worker(&self) -> Self {
+        let place = Place::new(&std::fs::read_to_string(self.place.services()).expect("registry"));
+        let (child, watchdog) =
+            spawn(&place, &mut place.worker("serve", &["--database-url", &self.database.url()]));
+        Self { child, watchdog, database: self.database.clone(), place }.ready()
     }
 
     /// Starts it again in the same place, after it has ended.
-    pub fn start_again(&mut self, arguments: &[&str]) {
+    pub fn start_again(&mut self) {
         assert!(self.child.try_wait().expect("wait").is_some(), "it still runs");
         self.dismiss_watchdog();
-        (self.child, self.watchdog) = spawn(&self.place, arguments);
+        (self.child, self.watchdog) = spawn(&self.place, &mut self.place.worker("up", &[]));
         self.wait_until_ready();
     }
 
-    fn wait_until_ready(&self) {
-        let pid = self.child.id();
+    fn ready(mut self) -> Self {
+        self.wait_until_ready();
+        self
+    }
+
+    fn wait_until_ready(&mut self) {
         eventually("the server takes jobs", START, || {
-            let log = self.log();
-            assert!(!log.contains("stockade: "), "the server did not start: {log}");
-            let gone = !Path::new("/proc").join(pid.to_string()).join("exe").is_symlink();
-            assert!(!gone, "the server ended: {log}");
+            let log = self.place.log();
+            let ended = self.child.try_wait().expect("wait");
+            assert!(ended.is_none(), "the server ended: {log}");
             log.contains("taking jobs").then_some(())
         });
     }
@@ -146,7 +99,7 @@ impl Server {
 
     /// What it has logged since it was started last.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(log_of(&self.place)).unwrap_or_default()
+        self.place.log()
     }
 
     /// Its launcher.
@@ -180,12 +133,10 @@ impl Server {
         self.wait()
     }
 
-    /// Kills it, and waits until its Postgres has noticed.
+    /// Kills it, so that it can do nothing about its end.
     pub fn kill(&mut self) {
         self.signal(Signal::KILL);
         self.wait();
-        let socket = self.place.state_dir().join("postgres/socket/.s.PGSQL.5432");
-        eventually("Postgres has noticed", STOP, || std::fs::symlink_metadata(&socket).err());
     }
 
     fn dismiss_watchdog(&mut self) {
@@ -211,14 +162,10 @@ impl Drop for Server {
     }
 }
 
-fn log_of(place: &Place) -> PathBuf {
-    place.path().join("up.log")
-}
-
-fn spawn(place: &Place, arguments: &[&str]) -> (Child, Child) {
-    let log = File::create(log_of(place)).expect("log");
+fn spawn(place: &Place, worker: &mut Command) -> (Child, Child) {
+    let log = File::create(place.log_file()).expect("log");
     // A group of its own: Ctrl-C at the tests is for the tests, which end it then.
-    let child = place.up(arguments).stderr(log).process_group(0).spawn().expect("stockade up runs");
+    let child = worker.stderr(log).process_group(0).spawn().expect("stockade runs");
     let watchdog = Command::new("/bin/sh")
         .args(["-c", WATCHDOG, "watchdog", &child.id().to_string()])
         .arg(place.path())

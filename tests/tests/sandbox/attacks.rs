@@ -21,7 +21,7 @@ use Control::{HostLacks, Refused, SameRefusal, Works};
 use Verdict::{Allowed, Error, Killed};
 
 /// Probe, verdict in a sandbox, control.
-const CASES: [(&str, Verdict, Control); 50] = [
+const CASES: [(&str, Verdict, Control); 51] = [
     // User namespaces: the way into most of the kernel's privileged surface.
     ("userns_unshare", Error("EPERM"), Works),
     ("userns_clone", Error("EPERM"), Works),
@@ -46,6 +46,7 @@ const CASES: [(&str, Verdict, Control); 50] = [
     ("af_vsock", Error("EPERM"), HostLacks),
     ("af_packet", Error("EPERM"), SameRefusal),
     ("af_xdp", Error("EPERM"), SameRefusal),
+    ("netlink_route", Error("EPERM"), Works),
     ("netlink_xfrm", Error("EPERM"), Works),
     ("netlink_netfilter", Error("EPERM"), Works),
     // Network: the namespace is empty, even loopback is down. On the host the connection is refused by the

@@ -20,6 +20,7 @@ pub(crate) fn run(suite: &mut Suite) {
     suite.test("concurrent_jobs_have_different_host_ids", || concurrent_ids(&rig));
     suite.test("what_a_job_leaves_the_next_does_not_find", || nothing_persists(&rig));
     suite.test("jobs_cannot_signal_or_see_each_other", || no_signals(&rig));
+    suite.test("kernel_objects_are_counted_against_the_jobs_own_id", || kernel_objects(&rig));
     suite.test("two_hundred_jobs_leave_nothing_behind", || many_jobs(&rig));
     rig.close();
 }
@@ -65,6 +66,30 @@ print(seen)";
     assert!(["[1]", "[-1]"].contains(&seen.trim()), "its own init alone: {seen}");
     cancel.cancel();
     assert_eq!(rig.runtime.block_on(victim).unwrap().unwrap().end, End::Cancelled);
+}
+
+/// The kernel counts inotify instances by the owner of the user namespace, and by the owner's in turn:
+/// /proc/sys/fs/inotify/max_user_instances, inotify(7). Were the owner root, one job could take all of root's.
+fn kernel_objects(rig: &Rig) {
+    const TAKE_ALL: &str = "\
+import ctypes, os, signal
+libc = ctypes.CDLL(None)
+taken = 0
+while libc.inotify_init1(0) >= 0: taken += 1
+print(taken, flush=True)
+HOLD";
+    let hold = TAKE_ALL.replace("HOLD", "os.kill(os.getpid(), signal.SIGSTOP)");
+    let cancel = CancellationToken::new();
+    let greedy = rig.start_job(POLICY, &["/usr/bin/python3", "-c", &hold], &cancel);
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    let other = rig.run(POLICY, &["/usr/bin/python3", "-c", &TAKE_ALL.replace("HOLD", "")]);
+    cancel.cancel();
+    let greedy = rig.runtime.block_on(greedy).unwrap().unwrap();
+    let count = |outcome: &stockade_sandbox::Outcome| -> u32 {
+        String::from_utf8_lossy(&outcome.stdout.bytes).trim().parse().unwrap()
+    };
+    assert!(count(&greedy) > 0, "the first job takes what it can get");
+    assert_eq!(count(&other), count(&greedy), "and the second as much, while the first holds its own");
 }
 
 fn many_jobs(rig: &Rig) {

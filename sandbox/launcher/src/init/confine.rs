@@ -14,10 +14,9 @@ use nix::sys::stat::Mode;
 use stockade_plan::{Plan, WORK_DIR};
 
 use super::die_with_launcher;
-use crate::credentials::{give_up_capabilities, take_ids};
+use crate::credentials::give_up_capabilities;
 use crate::steps::{During, Fault};
 use crate::sys;
-use crate::uids::HostId;
 
 /// What init opened while it still could.
 pub(crate) struct Prepared {
@@ -27,10 +26,9 @@ pub(crate) struct Prepared {
     pub(crate) io: Option<File>,
 }
 
-/// Closes what it needs no more, takes the job's own host id, empties every capability set, and confines itself with Landlock and seccomp.
+/// Closes what it needs no more, empties every capability set, and confines itself with Landlock and seccomp.
 pub(super) fn confine(
     plan: &Plan,
-    host_id: HostId,
     lifeline: BorrowedFd<'_>,
     mut keep: Vec<RawFd>,
 ) -> Result<Prepared, Fault> {
@@ -41,7 +39,6 @@ pub(super) fn confine(
     keep.extend(io.iter().map(AsRawFd::as_raw_fd));
     keep.sort_unstable();
     sys::close_all_but(&keep).during("close_range", "all but init's own")?;
-    take_ids(host_id.raw(), host_id.raw())?;
     give_up_capabilities()?;
     // The job has the same host id: without this it could read init's memory through /proc; proc(5).
     prctl::set_dumpable(false).during("PR_SET_DUMPABLE", "0")?;

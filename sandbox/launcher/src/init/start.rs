@@ -7,14 +7,17 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::libc;
+use nix::sys::prctl;
 use nix::unistd::{Pid, pipe2, write};
 use stockade_plan::{Evidence, Report, SetupError, Stage};
 
 use super::reap::Started;
 use super::{Init, confine, report};
+use crate::credentials::take_ids;
 use crate::job;
 use crate::steps::{During, Fault};
 use crate::sys::{self, Cloned};
+use crate::uids::HostId;
 
 /// The id a job sees itself run as; the only one its user namespace maps.
 pub(crate) const INNER_ID: u32 = 1000;
@@ -27,6 +30,7 @@ pub(super) fn start_job(init: &mut Init<'_>) -> Result<Started, SetupError> {
     let pipe = |name| pipe2(OFlag::O_CLOEXEC).during("pipe2", name).map_err(|f| f.at(Stage::UserNamespace));
     let (gate_read, gate) = pipe("gate")?;
     let (evidence, evidence_write) = pipe("evidence")?;
+    become_owner(init.host_id).map_err(|fault| fault.at(Stage::UserNamespace))?;
     let clone = |flags| sys::clone3(flags, None).during("clone3", "the job's process");
     let pid = match clone(libc::CLONE_NEWUSER as u64).map_err(|fault| fault.at(Stage::UserNamespace))? {
         Cloned::Child => {
@@ -41,11 +45,21 @@ pub(super) fn start_job(init: &mut Init<'_>) -> Result<Started, SetupError> {
     open_gate(&gate)?;
     let keep = kept_to_the_end(init, &gate, &evidence);
     let prepared = init.steps.run(Stage::InitConfine, || {
-        confine::confine(&init.launch.plan, init.host_id, init.launcher.lifeline.as_fd(), keep)
+        confine::confine(&init.launch.plan, init.launcher.lifeline.as_fd(), keep)
     })?;
     open_gate(&gate)?;
     let evidence = read_evidence(evidence)?;
     Ok(Started::new(pid, prepared, evidence))
+}
+
+/// Takes the job's host id before the user namespace is made, so that the namespace belongs to it. What the
+/// kernel counts by user (inotify instances, queued signals, namespaces) is charged to the owner as well, and
+/// root's allowance is not the job's to use up; `struct ucounts` of the kernel, namespaces(7).
+fn become_owner(host_id: HostId) -> Result<(), Fault> {
+    take_ids(host_id.raw(), host_id.raw())?;
+    // The change of ids took `/proc/PID` away from this id; the id map is written through it. No process that
+    // is not ours has this id yet; init gives it up for good when it confines itself.
+    prctl::set_dumpable(true).during("PR_SET_DUMPABLE", "1")
 }
 
 /// What init needs to the end. The job's streams are not among it: they must close when its last process has
