@@ -52,7 +52,11 @@ impl From<LogLevel> for LevelFilter {
 pub fn start(format: LogFormat, level: LogLevel) {
     let level = LevelFilter::from(level);
     // Every statement, and every notice of the server, is more than anybody wants to know of the database.
-    let which = Targets::new().with_default(level).with_target("sqlx", level.min(LevelFilter::WARN));
+    let which = Targets::new()
+        .with_default(level)
+        .with_target("sqlx", level.min(LevelFilter::WARN))
+        // That root's `.pgpass` cannot be read without root.
+        .with_target("sqlx_postgres::options", level.min(LevelFilter::ERROR));
     let lines = tracing_subscriber::fmt::layer().with_writer(Neutral).with_ansi(false).with_target(false);
     let registry = tracing_subscriber::registry().with(which);
     // An error here says that logging has been started before, as in tests.

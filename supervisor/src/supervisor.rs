@@ -87,8 +87,18 @@ impl Supervisor {
         state_dir: &Path,
         rules: &Rules,
     ) -> Result<Self, SupervisorError> {
-        let lock = lock(state_dir)?;
         let sandbox = Sandbox::start(confinement.launcher, confinement.cgroups).await?;
+        match Self::around(sandbox.clone(), state_dir, rules) {
+            Ok(supervisor) => Ok(supervisor),
+            Err(error) => {
+                sandbox.close().await?;
+                Err(error)
+            }
+        }
+    }
+
+    fn around(sandbox: Sandbox, state_dir: &Path, rules: &Rules) -> Result<Self, SupervisorError> {
+        let lock = lock(state_dir)?;
         let host = Arc::new(Host::new());
         let shell = ShellRunner::new(sandbox.clone(), Arc::clone(&host), rules.environment);
         let runners = RunnerRegistry::default().with(shell)?;

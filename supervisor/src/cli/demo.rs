@@ -30,13 +30,13 @@ pub(super) struct Demo {
     /// Unprivileged user to become
     #[arg(long, value_name = "NAME", default_value = "stockade")]
     user: String,
+    /// Print the table as JSON
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     policies: PolicyOptions,
     #[command(flatten)]
     means: MeansOptions,
-    /// Print the table as JSON
-    #[arg(long)]
-    json: bool,
 }
 
 impl Demo {

@@ -16,13 +16,13 @@ use crate::output;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  sudo stockade doctor")]
 pub(super) struct Doctor {
+    /// Print what was found as JSON
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     account: AccountOptions,
     #[command(flatten)]
     means: MeansOptions,
-    /// Print what was found as JSON
-    #[arg(long)]
-    json: bool,
 }
 
 impl Doctor {

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::options::{AccountOptions, DatabaseOptions};
+use super::connect::ConnectOptions;
 use super::{CliError, exit, runtime};
-use crate::{output, start, store};
+use crate::output;
 
 /// Bring a database to the schema this program needs
 ///
@@ -16,20 +16,17 @@ use crate::{output, start, store};
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  DATABASE_URL=postgres://owner@db.example/app stockade migrate")]
 pub(super) struct Migrate {
-    #[command(flatten)]
-    database: DatabaseOptions,
-    #[command(flatten)]
-    account: AccountOptions,
     /// Print the outcome as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    connect: ConnectOptions,
 }
 
 impl Migrate {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
-        start::unprivileged(&self.account.user)?;
-        let database = self.database.database(&self.account);
-        runtime::single(async { Ok(store::migrate(&database).await?) })?;
+        let database = self.connect.unprivileged()?;
+        runtime::single(self.connect.migrate(&database))?;
         match self.json {
             true => output::json(&json!({"migrated": true}))?,
             false => output::line("the database has the schema this program needs")?,

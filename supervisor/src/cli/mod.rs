@@ -1,5 +1,6 @@
 //! The command line: one file for each command.
 
+mod connect;
 mod demo;
 mod doctor;
 mod error;
@@ -26,7 +27,7 @@ use error::CliError;
 
 /// Runs work that nobody has reason to trust: confines it, measures it, and keeps a record
 #[derive(Debug, Parser)]
-#[command(name = "stockade", version, propagate_version = true, max_term_width = 100)]
+#[command(name = "stockade", version, max_term_width = 100)]
 struct Cli {
     #[command(flatten)]
     log: LogOptions,
@@ -37,12 +38,19 @@ struct Cli {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Log")]
 struct LogOptions {
-    /// How the log on standard error looks
+    /// How the log on standard error looks: `human` or `json`
     #[arg(long = "log", value_name = "FORMAT", value_enum, default_value_t = LogFormat::Human, global = true,
-          env = "STOCKADE_LOG")]
+          hide_possible_values = true, env = "STOCKADE_LOG")]
     format: LogFormat,
-    /// What is logged [default: info for `up` and `serve`, warn for the others]
-    #[arg(long = "log-level", value_name = "LEVEL", value_enum, global = true, env = "STOCKADE_LOG_LEVEL")]
+    /// What is logged: `off`, `error`, `warn`, `info` or `debug` [default: info for `up` and `serve`, else warn]
+    #[arg(
+        long = "log-level",
+        value_name = "LEVEL",
+        value_enum,
+        global = true,
+        hide_possible_values = true,
+        env = "STOCKADE_LOG_LEVEL"
+    )]
     level: Option<LogLevel>,
 }
 

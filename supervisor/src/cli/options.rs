@@ -13,6 +13,7 @@ use crate::store::Database;
 
 /// Whose this process becomes, and where it keeps what it has.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Place")]
 pub(super) struct AccountOptions {
     /// Directory for the embedded Postgres and the record of `exec`
     #[arg(long, value_name = "DIR", default_value = "/var/lib/stockade", env = "STOCKADE_STATE_DIR")]
@@ -88,6 +89,7 @@ impl PolicyOptions {
 
 /// Where the database is.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Place")]
 pub(super) struct DatabaseOptions {
     /// Database to use [default: the embedded one of the state directory]
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]

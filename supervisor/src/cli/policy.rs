@@ -47,14 +47,14 @@ struct Check {
     /// Look for commands and paths on this host too, and warn of those that it does not have
     #[arg(long)]
     this_host: bool,
-    #[command(flatten)]
-    policies: PolicyOptions,
-    /// Unprivileged user to become when started as root, if there is one of that name
-    #[arg(long, value_name = "NAME", default_value = "stockade")]
-    user: String,
     /// Print the findings as JSON
     #[arg(long)]
     json: bool,
+    /// Unprivileged user to become when started as root, if there is one of that name
+    #[arg(long, value_name = "NAME", default_value = "stockade")]
+    user: String,
+    #[command(flatten)]
+    policies: PolicyOptions,
 }
 
 impl Check {

@@ -1,5 +1,6 @@
 //! `stockade submit`
 
+use std::io::Read as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -7,13 +8,16 @@ use clap::{Args, value_parser};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::options::{AccountOptions, DatabaseOptions};
+use super::connect::ConnectOptions;
 use super::{CliError, exit, jobs, runtime};
-use crate::store::{Access, Job, JobStatus, NewJob, Store};
-use crate::{output, start};
+use crate::output;
+use crate::store::{Access, Job, JobStatus, NewJob};
 
 /// How long `--wait` waits in one go before it looks whether its own time is over.
 const PATIENCE: Duration = Duration::from_secs(3600);
+
+/// No more is read from standard input, bytes; more than any operation takes.
+const INPUT_MAX: u64 = 64 << 20;
 
 /// Hand in a job
 ///
@@ -28,9 +32,9 @@ pub(super) struct Submit {
     service: String,
     /// Operation of the service
     operation: String,
-    /// What the operation is given
-    #[arg(long, value_name = "JSON", default_value = "{}", value_parser = parsed)]
-    input: Value,
+    /// What the operation is given; `-` reads it from standard input
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    input: String,
     /// Execution type to put into the job's row; the registry decides how it is run
     #[arg(long, value_name = "TYPE", default_value = "shell")]
     execution_type: String,
@@ -55,27 +59,36 @@ pub(super) struct Submit {
     /// Seconds to wait at most [default: as long as it takes]
     #[arg(long, value_name = "SECONDS", requires = "wait")]
     wait_seconds: Option<u64>,
-    #[command(flatten)]
-    database: DatabaseOptions,
-    #[command(flatten)]
-    account: AccountOptions,
     /// Print the job as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    connect: ConnectOptions,
 }
 
-fn parsed(text: &str) -> Result<Value, String> {
-    serde_json::from_str(text).map_err(|error| format!("this is not JSON: {error}"))
+/// The input itself, or standard input where it is `-`.
+fn parsed(input: &str) -> Result<Value, CliError> {
+    let mut text = String::new();
+    let text = match input {
+        "-" => {
+            std::io::stdin().take(INPUT_MAX).read_to_string(&mut text).map_err(|error| {
+                CliError::Other(format!("cannot read the input from standard input: {error}"))
+            })?;
+            &text
+        }
+        input => input,
+    };
+    serde_json::from_str(text).map_err(|error| CliError::Other(format!("the input is not JSON: {error}")))
 }
 
 impl Submit {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
-        start::unprivileged(&self.account.user)?;
-        let database = self.database.database(&self.account);
+        let database = self.connect.unprivileged()?;
+        let job = self.job()?;
         runtime::single(async {
             let access = Access::Submitter { tenant: self.tenant };
-            let store = Store::connect(&database, access, 1).await?;
-            let id = store.submit(&self.job()).await?;
+            let store = self.connect.connect(&database, access).await?;
+            let id = store.submit(&job).await?;
             if !self.wait {
                 match self.json {
                     true => output::json(&json!({"id": id}))?,
@@ -96,15 +109,16 @@ impl Submit {
         })
     }
 
-    fn job(&self) -> NewJob {
-        NewJob {
+    fn job(&self) -> Result<NewJob, CliError> {
+        let input = parsed(&self.input)?;
+        Ok(NewJob {
             identifier: self.identifier.clone(),
             tenant: self.tenant,
             triggered_by: self.triggered_by,
             max_attempts: self.max_attempts,
             timeout_seconds: self.timeout,
-            ..NewJob::new(&self.service, &self.operation, &self.execution_type, self.input.clone())
-        }
+            ..NewJob::new(&self.service, &self.operation, &self.execution_type, input)
+        })
     }
 }
 

@@ -27,6 +27,7 @@ use files::{Inputs, OutputDirectory};
   that of the job, or 128 and the number of the signal that ended it
   124 it took too long               125 it could not be set up, and did not run
   126 the policy refused it          137 it went over its memory
+  143 it was cancelled, by a signal to this program
   152 it used up its processor time  153 it printed more than it may
 
 Examples:
@@ -52,7 +53,7 @@ pub(super) struct Exec {
     #[command(flatten)]
     means: MeansOptions,
     /// The program and its arguments
-    #[arg(value_name = "CMD", required = true, last = true)]
+    #[arg(value_name = "CMD", required = true, last = true, help_heading = "Arguments")]
     command: Vec<String>,
 }
 

@@ -10,9 +10,8 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use uuid::Uuid;
 
-use super::options::{AccountOptions, DatabaseOptions};
+use super::connect::ConnectOptions;
 use super::{CliError, runtime};
-use crate::start;
 use crate::store::{Access, Store};
 
 /// Look at jobs, and cancel them
@@ -45,13 +44,11 @@ struct Common {
     /// Speak for this tenant: only its jobs are there
     #[arg(long, value_name = "UUID")]
     tenant: Option<Uuid>,
-    #[command(flatten)]
-    database: DatabaseOptions,
-    #[command(flatten)]
-    account: AccountOptions,
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    connect: ConnectOptions,
 }
 
 impl Common {
@@ -60,12 +57,11 @@ impl Common {
     where
         W: Future<Output = Result<T, CliError>>,
     {
-        start::unprivileged(&self.account.user)?;
-        let database = self.database.database(&self.account);
+        let database = self.connect.unprivileged()?;
         let access = match self.tenant {
             Some(tenant) => Access::Submitter { tenant: Some(tenant) },
             None => Access::Worker,
         };
-        runtime::single(async { work(Store::connect(&database, access, 1).await?).await })
+        runtime::single(async { work(self.connect.connect(&database, access).await?).await })
     }
 }
