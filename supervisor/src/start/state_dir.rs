@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
@@ -37,7 +37,7 @@ fn make(path: &Path, user: &User) -> Result<(), String> {
     }
     match facts.uid() {
         owner if owner == user.uid => Ok(()),
-        0 if is_empty(path)? => give(&directory, user).map_err(|error| error.to_string()),
+        0 if is_empty(&directory)? => give(&directory, user).map_err(|error| error.to_string()),
         0 => Err(format!(
             "it is root's and not empty; `chown -R {} {}` if it is Stockade's",
             user.name,
@@ -47,8 +47,11 @@ fn make(path: &Path, user: &User) -> Result<(), String> {
     }
 }
 
-fn is_empty(path: &Path) -> Result<bool, String> {
-    std::fs::read_dir(path).map(|mut entries| entries.next().is_none()).map_err(|error| error.to_string())
+/// By its descriptor: its path may lead elsewhere by now.
+fn is_empty(directory: &File) -> Result<bool, String> {
+    std::fs::read_dir(format!("/proc/self/fd/{}", directory.as_raw_fd()))
+        .map(|mut entries| entries.next().is_none())
+        .map_err(|error| error.to_string())
 }
 
 fn give(directory: &File, user: &User) -> io::Result<()> {

@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{OFlag, openat};
-use nix::libc::{O_CLOEXEC, O_DIRECTORY};
+use nix::libc::{O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{Gid, Uid, fchown};
 use stockade_plan::FileName;
@@ -82,7 +82,8 @@ impl OutputDirectory {
         };
         let directory = OpenOptions::new()
             .read(true)
-            .custom_flags(O_DIRECTORY | O_CLOEXEC)
+            // One that we made is no symbolic link, and will be given away.
+            .custom_flags(O_DIRECTORY | O_CLOEXEC | if made { O_NOFOLLOW } else { 0 })
             .open(path)
             .map_err(unusable)?;
         if made && is_root() {

@@ -171,9 +171,6 @@ impl Exec {
         outputs: Option<&OutputDirectory>,
     ) -> Result<(), CliError> {
         let finished = &ended.finished;
-        for file in &finished.outputs {
-            outputs.map_or(Ok(()), |directory| directory.write(file))?;
-        }
         if self.json {
             output::json(&report::exec_object(finished, &known.facts, &known.around))?;
         } else if let Some(error) = &finished.error
@@ -181,7 +178,7 @@ impl Exec {
         {
             output::complain(&format!("{}: {error}", finished.verdict.as_str()));
         }
-        Ok(())
+        finished.outputs.iter().try_for_each(|file| outputs.map_or(Ok(()), |directory| directory.write(file)))
     }
 }
 
