@@ -47,10 +47,9 @@ impl Observed {
         said.into_iter().rev().find(|line| !line.trim().is_empty()).unwrap_or_default()
     }
 
-    /// The error number that Python names in them: `[Errno 13]`.
+    /// The error number that Python names in them.
     pub(super) fn errno(&self) -> Option<i32> {
-        let words = self.last_words();
-        words.split_once("[Errno ")?.1.split_once(']')?.0.parse().ok()
+        errno(&self.last_words())
     }
 
     /// A measured value.
@@ -90,6 +89,27 @@ impl Observed {
     }
 }
 
+/// `PermissionError: [Errno 13] Permission denied`
+fn errno(words: &str) -> Option<i32> {
+    words.split_once("[Errno ")?.1.split_once(']')?.0.parse().ok()
+}
+
 fn visible_lines(bytes: &[u8]) -> Vec<String> {
     bytes.split(|byte| *byte == b'\n').map(visible_bytes).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_error_that_a_script_saw_is_read_out_of_what_it_says() {
+        assert_eq!(errno("FileNotFoundError: [Errno 2] No such file or directory: '/etc/shadow'"), Some(2));
+        assert_eq!(errno("ZeroDivisionError: division by zero"), None);
+    }
+
+    #[test]
+    fn what_a_job_printed_cannot_steer_the_terminal() {
+        assert_eq!(visible_lines(b"a\n\x1b[2J"), ["a", "\\u001b[2J"]);
+    }
 }

@@ -151,3 +151,39 @@ impl Drop for Entry {
         self.table.0.changed.notify_waiters();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_job_is_stopped_before_it_has_begun_and_the_gravest_reason_counts() {
+        let table = Table::default();
+        let (one, other) = (JobId(Uuid::from_u128(1)), JobId(Uuid::from_u128(2)));
+        let (first, second) = (table.enter(one), table.enter(other));
+        table.stop(one, Stop::LeaseLost);
+        table.stop(one, Stop::Cancelled);
+        assert_eq!(first.stop(), Some(Stop::LeaseLost));
+        assert_eq!(second.stop(), None);
+        table.stop_all(Stop::Shutdown);
+        assert_eq!(second.ended(), Some(Stop::Shutdown));
+    }
+
+    #[test]
+    fn a_job_that_was_lost_and_claimed_again_has_two_places() {
+        let table = Table::default();
+        let job = JobId(Uuid::from_u128(1));
+        let (lost, again) = (table.enter(job), table.enter(job));
+        drop(lost);
+        assert!(table.has(job));
+        drop(again);
+        assert!(!table.has(job));
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_nothing_to_be_executed_does_not_wait_when_nothing_is() {
+        Table::default().until_none_executes().await;
+    }
+}
