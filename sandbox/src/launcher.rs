@@ -1,6 +1,7 @@
 //! Starting the launcher, while this process is still root.
 
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -89,6 +90,8 @@ fn command(config: &LauncherConfig, socket: i32) -> Command {
     if let Some(stage) = config.fail_at {
         command.arg("--fail-at").arg(stage.name());
     }
+    // A group of its own: a terminal's Ctrl-C is for the supervisor, which then ends its jobs in order.
+    command.process_group(0);
     command.env_clear().current_dir("/").stdin(Stdio::null()).stdout(Stdio::null());
     command
 }

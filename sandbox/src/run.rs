@@ -130,7 +130,7 @@ async fn run_in(
     let (ran, exited) = running.end(ran).await?;
     let (stdout, stderr) = (joined(stdout).await?, joined(stderr).await?);
     let stats = leaf.stats()?;
-    let end = ran.verdict(&stats, &plan, exited.ended);
+    let end = ran.verdict(&stats, &plan)?;
     let denials = Denial::of(&stats, &plan, &stdout, &stderr, ran.outputs());
     let measured = Measured {
         setup: ran.setup,
@@ -273,24 +273,22 @@ impl Running<'_> {
 
 impl Ran {
     /// One verdict. Memory comes first: a job killed for memory may look as if it had ended by itself.
-    fn verdict(&self, stats: &Stats, plan: &Plan, init: Ended) -> End {
+    fn verdict(&self, stats: &Stats, plan: &Plan) -> Result<End, RunError> {
         if stats.oom_kills > 0 {
-            return End::OutOfMemory;
+            return Ok(End::OutOfMemory);
         }
         if let Some(end) = self.ended_for {
-            return end;
+            return Ok(end);
         }
         if (stats.user_us + stats.system_us) / 1000 >= plan.limits.cpu_time_ms {
-            return End::LimitExceeded(Limit::CpuTime);
+            return Ok(End::LimitExceeded(Limit::CpuTime));
         }
         match self.finished.as_ref().map(|finished| finished.ended) {
-            Some(Ended::Exited(code)) => End::Exited(code),
-            Some(Ended::Signaled(signal)) => End::Signaled(signal),
-            // Init itself ended before it could say how the job did; the job ended with it.
-            None => match init {
-                Ended::Signaled(signal) => End::Signaled(signal),
-                Ended::Exited(code) => End::Exited(code),
-            },
+            Some(Ended::Exited(code)) => Ok(End::Exited(code)),
+            Some(Ended::Signaled(signal)) => Ok(End::Signaled(signal)),
+            // Init ended before it could say how the job did, and none of the reasons above ended it: somebody
+            // on the host did. That is not the job's doing.
+            None => Err(RunError::InitKilled),
         }
     }
 

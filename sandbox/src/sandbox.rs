@@ -8,9 +8,7 @@ use std::process::Child;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use stockade_plan::{
-    Ended, FRAME_MAX, LauncherFacts, PLAN_VERSION, Reply, Request, Rusage, SetupError, encode,
-};
+use stockade_plan::{FRAME_MAX, LauncherFacts, PLAN_VERSION, Reply, Request, Rusage, SetupError, encode};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -58,7 +56,6 @@ pub(crate) struct Launched {
 /// Init has been reaped.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Exited {
-    pub(crate) ended: Ended,
     pub(crate) rusage: Rusage,
 }
 
@@ -225,9 +222,9 @@ impl Inner {
                     let _not_waiting = waiter.send(Err(error));
                 }
             }
-            Reply::Exited { id, ended, rusage } => {
+            Reply::Exited { id, ended: _, rusage } => {
                 if let Some(waiter) = self.forget(id).and_then(|waiter| waiter.exited) {
-                    let _not_waiting = waiter.send(Exited { ended, rusage });
+                    let _not_waiting = waiter.send(Exited { rusage });
                 }
             }
             // A request that could not even be read names no job, and a second greeting means nothing: this

@@ -7,12 +7,14 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
@@ -20,6 +22,7 @@
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -181,6 +184,36 @@ static long reboot_now(void) { return syscall(SYS_reboot, 0, 0, 0, NULL); }
 static long swap_on(void) { return syscall(SYS_swapon, "x", 0); }
 static long kcmp_init(void) { return syscall(SYS_kcmp, 1, getpid(), 0, 0, 0); }
 
+static long attach_filter(void)
+{
+    struct sock_filter accept_all = { 0x06, 0, 0, 0xffff };
+    struct sock_fprog program = { 1, &accept_all };
+    int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+    return setsockopt(fd, SOL_SOCKET, 26 /* SO_ATTACH_FILTER */, &program, sizeof program);
+}
+static long bind_memory(void)
+{
+    void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return syscall(SYS_mbind, page, 4096UL, 0 /* MPOL_DEFAULT */, NULL, 0UL, 0);
+}
+static long watch_directory(void)
+{
+    int fd = open("/tmp", O_RDONLY | O_DIRECTORY);
+    return fd < 0 ? -1 : fcntl(fd, 1026 /* F_NOTIFY */, 1 /* DN_ACCESS */);
+}
+static long watch_files(void) { return inotify_add_watch(inotify_init1(0), "/tmp", IN_OPEN); }
+static long core_limit(void)
+{
+    struct rlimit none = { 0, 0 };
+    return setrlimit(RLIMIT_CORE, &none);
+}
+static long merge_memory(void) { return prctl(67 /* PR_SET_MEMORY_MERGE */, 0, 0, 0, 0); }
+static long idle_init(void)
+{
+    struct sched_param none = { 0 };
+    return sched_setscheduler(1, SCHED_IDLE, &none);
+}
+
 /* getpid through the 32-bit table: 20 there, writev in the 64-bit one. */
 static long int80(void)
 {
@@ -221,6 +254,9 @@ static const struct probe probes[] = {
     { "connect_tcp", connect_tcp }, { "send_udp", send_udp }, { "module", module }, { "kexec", kexec },
     { "syslog_read", syslog_read }, { "quota", quota }, { "reboot_now", reboot_now },
     { "swap_on", swap_on }, { "kcmp_init", kcmp_init }, { "int80", int80 }, { "x32", x32 },
+    { "attach_filter", attach_filter }, { "bind_memory", bind_memory },
+    { "watch_directory", watch_directory }, { "watch_files", watch_files }, { "core_limit", core_limit },
+    { "merge_memory", merge_memory }, { "idle_init", idle_init },
     { "open_files", open_files }, { "write_text", write_text }, { "shm_segment", shm_segment },
 };
 

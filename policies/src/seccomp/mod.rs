@@ -1,5 +1,6 @@
 //! System-call filters: from a table people can review to a program the kernel runs.
 
+mod answer;
 mod bpf;
 mod rules;
 mod table;

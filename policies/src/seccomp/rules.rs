@@ -1,7 +1,7 @@
 //! The few answers that depend on arguments. Each costs instructions on every such call, so there is one only
 //! where a plain yes or no would be wrong.
 
-use super::verdict::{Answer, Case, Condition, REFUSED, Rule, Verdict};
+use super::verdict::{Answer, Case, Condition, DONE, REFUSED, Rule, Verdict};
 
 const fn is(argument: u8, value: u32) -> Condition {
     Condition { argument, mask: u32::MAX, value }
@@ -75,19 +75,67 @@ pub(crate) const SOCKET: Answer<'static> = only(&[
 /// A pair of connected sockets reaches nobody else.
 pub(crate) const SOCKETPAIR: Answer<'static> = only(&[allow(&[AF_UNIX])]);
 
-/// `TCP_ULP` (level `IPPROTO_TCP`, linux/tcp.h) puts the kernel's TLS or ESP under a socket.
-pub(crate) const SETSOCKOPT: Answer<'static> = all_but(&[refuse(&[is(1, 6), is(2, 31)])]);
+/// `TCP_ULP` (level `IPPROTO_TCP`, linux/tcp.h) puts the kernel's TLS or ESP under a socket, `UDP_ENCAP` (level
+/// `IPPROTO_UDP`, linux/udp.h) IPsec. The four `SO_ATTACH_*` (level `SOL_SOCKET`, asm-generic/socket.h) put BPF
+/// programs on it: kernel memory that no control group counts, out of a budget that the whole host shares.
+pub(crate) const SETSOCKOPT: Answer<'static> = all_but(&[
+    refuse(&[is(1, 6), is(2, 31)]),
+    refuse(&[is(1, 17), is(2, 100)]),
+    refuse(&[is(1, 1), is(2, 26)]),
+    refuse(&[is(1, 1), is(2, 50)]),
+    refuse(&[is(1, 1), is(2, 51)]),
+    refuse(&[is(1, 1), is(2, 52)]),
+]);
+
+/// `F_NOTIFY` (linux/fcntl.h) watches what others open in a directory of the host's.
+pub(crate) const FCNTL: Answer<'static> = all_but(&[refuse(&[is(1, 1026)])]);
+
+/// As [`FCNTL`], and no record locks (`F_SETLK`, `F_SETLKW` and their `F_OFD_` kin): each is kernel memory that no
+/// control group counts.
+pub(crate) const FCNTL_STRICT: Answer<'static> = all_but(&[
+    refuse(&[is(1, 1026)]),
+    refuse(&[is(1, 6)]),
+    refuse(&[is(1, 7)]),
+    refuse(&[is(1, 37)]),
+    refuse(&[is(1, 38)]),
+]);
+
+/// `MADV_MERGEABLE` (asm-generic/mman-common.h): pages shared with other tenants' tell what those hold.
+pub(crate) const MADVISE: Answer<'static> = all_but(&[refuse(&[is(2, 12)])]);
+
+/// `MS_SYNC` (asm-generic/mman-common.h) is answered as done.
+pub(crate) const MSYNC: Answer<'static> =
+    all_but(&[Case { when: &[Condition { argument: 2, mask: 4, value: 4 }], then: DONE }]);
+
+/// The caller's own priority and processors only (`who`, or the pid, is zero): the sandbox's init runs under the
+/// job's id and must not be slowed down; sched_setaffinity(2), setpriority(2), ioprio_set(2).
+pub(crate) const SCHEDULE_SELF: Answer<'static> = only(&[allow(&[is(0, 0)])]);
+/// `PRIO_PROCESS` and `who` zero; linux/resource.h.
+pub(crate) const SETPRIORITY: Answer<'static> = only(&[allow(&[is(0, 0), is(1, 0)])]);
+/// `IOPRIO_WHO_PROCESS` and `who` zero; linux/ioprio.h.
+pub(crate) const IOPRIO_SET: Answer<'static> = only(&[allow(&[is(0, 1), is(1, 0)])]);
+
+/// `RLIMIT_CORE` stays as it is. It is one byte, the value at which the kernel writes no core, not even to a
+/// handler of the host's; at zero it would; core(5), fs/coredump.c.
+pub(crate) const SETRLIMIT: Answer<'static> = all_but(&[refuse(&[is(0, 4)])]);
 
 /// Only the query and the normal personality: others switch off address randomization or map page zero;
 /// personality(2).
 pub(crate) const PERSONALITY: Answer<'static> = only(&[allow(&[is(0, 0)]), allow(&[is(0, 0xffff_ffff)])]);
 
-/// Its own limits only: a job's processes share an id, so they could change one another's; prlimit(2).
-pub(crate) const PRLIMIT: Answer<'static> = only(&[allow(&[is(0, 0)])]);
+/// Its own limits only: a job's processes share an id, so they could change one another's; prlimit(2). For
+/// `RLIMIT_CORE` see [`SETRLIMIT`].
+pub(crate) const PRLIMIT: Answer<'static> =
+    Answer::Ruled(Rule { cases: &[refuse(&[is(1, 4)]), allow(&[is(0, 0)])], otherwise: REFUSED });
 
-/// `PR_SET_SECCOMP`, `PR_SET_SECUREBITS`, `PR_SET_MM`, `PR_CAP_AMBIENT`; linux/prctl.h.
-pub(crate) const PRCTL: Answer<'static> =
-    all_but(&[refuse(&[is(0, 22)]), refuse(&[is(0, 28)]), refuse(&[is(0, 35)]), refuse(&[is(0, 47)])]);
+/// `PR_SET_SECCOMP`, `PR_SET_SECUREBITS`, `PR_SET_MM`, `PR_CAP_AMBIENT`, `PR_SET_MEMORY_MERGE`; linux/prctl.h.
+pub(crate) const PRCTL: Answer<'static> = all_but(&[
+    refuse(&[is(0, 22)]),
+    refuse(&[is(0, 28)]),
+    refuse(&[is(0, 35)]),
+    refuse(&[is(0, 47)]),
+    refuse(&[is(0, 67)]),
+]);
 
 #[cfg(test)]
 mod tests {

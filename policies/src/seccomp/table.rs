@@ -2,11 +2,12 @@
 //! the filter of the sandbox's own init. Numbers and names are those of arch/x86/entry/syscalls/syscall_64.tbl
 //! in Linux 6.18; a number that is not here is absent, or kills init.
 //!
-//! `y` lets the call go ahead, `refused` is EPERM, `absent` is ENOSYS, `-` kills, and a name stands for the rule
+//! `y` lets the call go ahead, `done` answers success without it, `refused` is EPERM, `absent` is ENOSYS, `-` kills,
+//! and a name stands for the rule
 //! of that name in `rules.rs`.
 
-use super::rules;
-use super::verdict::{ABSENT, Answer, REFUSED, Verdict};
+use super::answer::answer;
+use super::verdict::Answer;
 
 /// One system call.
 pub(crate) struct Row {
@@ -16,45 +17,6 @@ pub(crate) struct Row {
     pub(crate) standard: Answer<'static>,
     pub(crate) strict: Answer<'static>,
     pub(crate) init: Answer<'static>,
-}
-
-macro_rules! answer {
-    (y) => {
-        Answer::Fixed(Verdict::Allow)
-    };
-    (refused) => {
-        Answer::Fixed(REFUSED)
-    };
-    (absent) => {
-        Answer::Fixed(ABSENT)
-    };
-    (-) => {
-        Answer::Fixed(Verdict::Kill)
-    };
-    (clone) => {
-        rules::CLONE
-    };
-    (ioctl) => {
-        rules::IOCTL
-    };
-    (personality) => {
-        rules::PERSONALITY
-    };
-    (prctl) => {
-        rules::PRCTL
-    };
-    (prlimit) => {
-        rules::PRLIMIT
-    };
-    (setsockopt) => {
-        rules::SETSOCKOPT
-    };
-    (socket) => {
-        rules::SOCKET
-    };
-    (socketpair) => {
-        rules::SOCKETPAIR
-    };
 }
 
 macro_rules! table {
@@ -84,14 +46,14 @@ table! {
      32 dup                     y           y           -;
      33 dup2                    y           y           -;
      40 sendfile                y           y           -;
-     72 fcntl                   y           y           y;
+     72 fcntl                   fcntl       fcntl_strict y;
      73 flock                   y           y           -;
-     74 fsync                   y           y           -;
-     75 fdatasync               y           y           -;
+     74 fsync                   done        done        -;
+     75 fdatasync               done        done        -;
      77 ftruncate               y           y           -;
     187 readahead               y           y           -;
     221 fadvise64               y           y           -;
-    277 sync_file_range         y           y           -;
+    277 sync_file_range         done        done        -;
     285 fallocate               y           y           -;
     292 dup3                    y           y           -;
     293 pipe2                   y           y           -;
@@ -182,9 +144,9 @@ table! {
      11 munmap                  y           y           y;
      12 brk                     y           y           y;
      25 mremap                  y           y           y;
-     26 msync                   y           y           -;
+     26 msync                   msync       msync       -;
      27 mincore                 y           y           -;
-     28 madvise                 y           y           y;
+     28 madvise                 madvise     madvise     y;
     149 mlock                   y           absent      -;
     150 munlock                 y           absent      -;
     151 mlockall                y           absent      -;
@@ -197,10 +159,10 @@ table! {
     462 mseal                   y           y           -;
 
     // Placement of memory on nodes.
-    237 mbind                   y           absent      -;
-    238 set_mempolicy           y           absent      -;
+    237 mbind                   absent      absent      -;
+    238 set_mempolicy           absent      absent      -;
     239 get_mempolicy           y           absent      -;
-    450 set_mempolicy_home_node y           absent      -;
+    450 set_mempolicy_home_node absent      absent      -;
 
     // Processes and threads. clone3 hides its flags in memory that a filter cannot read: libc falls back to clone.
      24 sched_yield             y           y           y;
@@ -233,20 +195,20 @@ table! {
 
     // Scheduling: who has no capability can only be more modest.
     140 getpriority             y           y           -;
-    141 setpriority             y           refused     -;
-    142 sched_setparam          y           refused     -;
+    141 setpriority             setpriority refused     -;
+    142 sched_setparam          schedule_self refused     -;
     143 sched_getparam          y           y           -;
-    144 sched_setscheduler      y           refused     -;
+    144 sched_setscheduler      schedule_self refused     -;
     145 sched_getscheduler      y           y           -;
     146 sched_get_priority_max  y           y           -;
     147 sched_get_priority_min  y           y           -;
     148 sched_rr_get_interval   y           y           -;
-    203 sched_setaffinity       y           y           -;
+    203 sched_setaffinity       schedule_self schedule_self -;
     204 sched_getaffinity       y           y           -;
-    251 ioprio_set              y           refused     -;
+    251 ioprio_set              ioprio_set  refused     -;
     252 ioprio_get              y           y           -;
     309 getcpu                  y           y           -;
-    314 sched_setattr           y           refused     -;
+    314 sched_setattr           schedule_self refused     -;
     315 sched_getattr           y           y           -;
 
     // Signals: the job's pid namespace bounds whom they reach.
@@ -331,7 +293,7 @@ table! {
     125 capget                  y           y           -;
     126 capset                  y           refused     -;
     135 personality             personality personality -;
-    160 setrlimit               y           y           -;
+    160 setrlimit               setrlimit   setrlimit   -;
     302 prlimit64               prlimit     prlimit     -;
     318 getrandom               y           y           y;
 
@@ -385,7 +347,7 @@ table! {
 
     // Watching files.
     253 inotify_init            y           absent      -;
-    254 inotify_add_watch       y           absent      -;
+    254 inotify_add_watch       refused     absent      -;
     255 inotify_rm_watch        y           absent      -;
     294 inotify_init1           y           absent      -;
     300 fanotify_init           refused     refused     -;

@@ -34,6 +34,10 @@ pub(crate) const REFUSED: Verdict = Verdict::Errno(1);
 /// Not there: libraries probe for it and have another way.
 pub(crate) const ABSENT: Verdict = Verdict::Errno(38);
 
+/// Answered as done, without doing it: flushing to a disk. All a job can write is a tmpfs, where there is nothing
+/// to flush; what it only reads lies on the host's disks, and their flushes are not the job's to order.
+pub(crate) const DONE: Verdict = Verdict::Errno(0);
+
 /// A look at one argument: the lower half of it, under a mask, has this value. The kernel's own parameters are
 /// 32 bits wide wherever a rule of ours looks, so garbage in the upper half changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

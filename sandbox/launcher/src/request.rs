@@ -67,7 +67,11 @@ fn receive_datagram(
     let message =
         recvmsg::<()>(socket.as_raw_fd(), &mut slices, Some(&mut control), MsgFlags::MSG_CMSG_CLOEXEC)?;
     let mut fds = Vec::new();
-    for control in message.cmsgs()? {
+    // Truncated control data is an error of this call; the flags say it too, and the request is refused for it.
+    let Ok(controls) = message.cmsgs() else {
+        return Ok((message.bytes, message.flags | MsgFlags::MSG_CTRUNC, fds));
+    };
+    for control in controls {
         if let ControlMessageOwned::ScmRights(received) = control {
             fds.extend(sys::own_received(received));
         }

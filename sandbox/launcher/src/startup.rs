@@ -9,6 +9,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Uid, pipe2};
 use stockade_plan::{Namespaces, Stage};
@@ -62,6 +63,10 @@ pub(crate) fn prepare(options: &Options) -> Result<Launcher, StartError> {
         return Err(StartError::NotRoot);
     }
     open_null_streams()?;
+    // Ctrl-C and a service manager's stop go to the whole group. The supervisor answers them, and gives its jobs
+    // time; this process ends when the supervisor's socket closes.
+    sys::ignore_stop_signals();
+    raise_descriptor_limit()?;
     umask(Mode::from_bits_truncate(0o022));
     let staging = runtime_directory(&options.runtime_dir)?;
     let ids = HostIds::reserve(&options.runtime_dir).map_err(|source| StartError::Io {
@@ -70,6 +75,9 @@ pub(crate) fn prepare(options: &Options) -> Result<Launcher, StartError> {
         source,
     })?;
     let host_namespaces = namespaces();
+    if host_namespaces.named().iter().any(|(_, inode)| *inode == 0) {
+        return Err(io("read", "/proc/self/ns", Errno::ENODATA));
+    }
     own_mount_namespace()?;
     let (lifeline, lifeline_held) = pipe2(OFlag::O_CLOEXEC).map_err(|errno| io("make", "lifeline", errno))?;
     credentials::keep_launcher_capabilities()
@@ -98,6 +106,14 @@ fn open_null_streams() -> Result<(), StartError> {
         // The gap is filled for good: leaking the descriptor is the point.
         std::mem::forget(null);
     }
+}
+
+/// Every live job holds a descriptor here, and a request brings up to a hundred.
+fn raise_descriptor_limit() -> Result<(), StartError> {
+    let limit = Resource::RLIMIT_NOFILE;
+    getrlimit(limit)
+        .and_then(|(_, hard)| setrlimit(limit, hard, hard))
+        .map_err(|errno| io("raise", "RLIMIT_NOFILE", errno))
 }
 
 /// The runtime directory and the empty directory for staging, both root's own.

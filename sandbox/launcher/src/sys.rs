@@ -304,6 +304,17 @@ pub(crate) fn reset_signals() -> nix::Result<()> {
     .map(drop)
 }
 
+/// Ignores the signals that stop a program from a terminal or a service manager; [`reset_signals`] undoes it in
+/// every sandbox.
+///
+/// <https://man7.org/linux/man-pages/man2/sigaction.2.html>
+pub(crate) fn ignore_stop_signals() {
+    for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
+        // SAFETY: SIG_IGN runs no handler of ours; the four signals are ones whose action can be changed.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+}
+
 /// Takes ownership of descriptors that recvmsg(2) has just installed in this process.
 pub(crate) fn own_received(fds: Vec<RawFd>) -> Vec<OwnedFd> {
     // SAFETY: the kernel made these descriptors for this process with SCM_RIGHTS; the caller read them out of

@@ -60,8 +60,8 @@ pub struct Instruction {
     pub k: u32,
 }
 
-/// Per-process limits, getrlimit(2); soft and hard are the same. `RLIMIT_CORE`, `RLIMIT_MEMLOCK`,
-/// `RLIMIT_MSGQUEUE` and the real-time limits are always zero.
+/// Per-process limits, getrlimit(2); soft and hard are the same. `RLIMIT_MEMLOCK`, `RLIMIT_MSGQUEUE` and the
+/// real-time limits are always zero, and no core is ever dumped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Rlimits {
     /// `RLIMIT_NOFILE`.

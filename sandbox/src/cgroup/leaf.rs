@@ -42,11 +42,15 @@ impl Leaf {
         write(&self.unified, "cgroup.kill", "1")
     }
 
-    /// Kills what is left and removes the group. A group that still has processes after two seconds stays, and
+    /// Kills what is left and removes the group. It is killed in every round: a launcher that was slow may put a
+    /// process into it even now. A group that still has processes after two seconds stays, and
     /// is an error: the next worker's sweep finds it.
     pub(crate) async fn remove(self) -> Result<(), CgroupError> {
-        self.kill()?;
         for _ in 0..REMOVE_TRIES {
+            match self.kill() {
+                Err(CgroupError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
+                killed => killed?,
+            }
             if self.remove_directories() {
                 return Ok(());
             }

@@ -41,10 +41,16 @@ impl fmt::Display for WorkerName {
     }
 }
 
+/// When a process that is alive started.
 fn start_time(pid: i32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The command in brackets may itself contain brackets and spaces.
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    // A zombie has ended; only its parent has not looked yet.
+    match fields.next()? {
+        "Z" | "X" => None,
+        _ => fields.nth(18)?.parse().ok(),
+    }
 }
 
 /// Kills and removes the groups of workers that are no longer alive, under each of `parents`.

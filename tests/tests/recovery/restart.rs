@@ -24,6 +24,7 @@ fn a_second_server_of_one_state_directory_is_refused_and_the_first_goes_on() {
 struct Bystander(Child);
 
 impl Bystander {
+    #[expect(clippy::disallowed_methods, reason = "the bystander is what this test is about")]
     fn start() -> Self {
         let account = ["--reuid", "stockade", "--regid", "stockade", "--clear-groups", "--", "sleep", "60"];
         Self(Command::new("setpriv").args(account).stdin(Stdio::null()).spawn().unwrap())

@@ -21,7 +21,7 @@ use Control::{HostLacks, Refused, SameRefusal, Works};
 use Verdict::{Allowed, Error, Killed};
 
 /// Probe, verdict in a sandbox, control.
-const CASES: [(&str, Verdict, Control); 51] = [
+const CASES: [(&str, Verdict, Control); 58] = [
     // User namespaces: the way into most of the kernel's privileged surface.
     ("userns_unshare", Error("EPERM"), Works),
     ("userns_clone", Error("EPERM"), Works),
@@ -83,6 +83,14 @@ const CASES: [(&str, Verdict, Control); 51] = [
     // Other system call tables.
     ("int80", Killed, Works),
     ("x32", Killed, HostLacks),
+    // Kernel memory that no control group counts, and what shows other tenants or slows the sandbox down.
+    ("attach_filter", Error("EPERM"), Works),
+    ("bind_memory", Error("ENOSYS"), Works),
+    ("watch_directory", Error("EPERM"), Works),
+    ("watch_files", Error("EPERM"), Works),
+    ("core_limit", Error("EPERM"), Works),
+    ("merge_memory", Error("EPERM"), Works),
+    ("idle_init", Error("EPERM"), SameRefusal),
     // Limits and what may work.
     ("open_files", Error("EMFILE"), SameRefusal),
     ("shm_segment", Allowed, Works),
