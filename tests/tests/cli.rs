@@ -1,5 +1,5 @@
 //! The command line as a caller meets it: streams, exit codes, the object of `--json`, errors. Needs root.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
