@@ -135,8 +135,9 @@ fn unenforceable(policy: &EffectivePolicy) -> Vec<Diagnostic> {
 
 /// Commands and paths that this host does not have.
 fn absent(policy: &EffectivePolicy, host: &Host) -> Vec<Diagnostic> {
+    let root = &policy.root();
     let commands = members(&policy.rights().commands).filter_map(|(name, origin)| {
-        let error = host.program(name).err()?;
+        let error = host.program(root, name).err()?;
         Some((
             origin.at.as_ref()?,
             "absent-command",
@@ -144,9 +145,14 @@ fn absent(policy: &EffectivePolicy, host: &Host) -> Vec<Diagnostic> {
             "a job that asks for this command is refused here",
         ))
     });
-    let paths = members(&policy.rights().read).filter(|(read, _)| !read.optional).filter_map(|(read, origin)| {
-        let error = host.resolve(&read.path).err().filter(|error| matches!(error, HostError::Missing { .. }))?;
-        let help = "no job runs under this policy here; write `{path: …, optional: true}` if jobs can do without it";
+    let named = members(&policy.rights().read).chain(members(&policy.rights().execute));
+    let paths = named.filter(|(read, _)| !read.optional).filter_map(|(read, origin)| {
+        let error = host
+            .resolve(root, &read.path)
+            .err()
+            .filter(|error| matches!(error, HostError::Missing { .. }))?;
+        let help =
+            "no job runs under this policy here; write `{path: …, optional: true}` if jobs can do without it";
         Some((origin.at.as_ref()?, "absent-path", error, help))
     });
     commands

@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 use serde::Serialize;
 
 use crate::diagnostic::Diagnostics;
-use crate::effective::{Decided, Layer, Origin, Rights};
-use crate::policy::{self, LimitKey, SyscallProfile};
+use crate::effective::{Layer, Origin, Rights};
+use crate::policy::{self, LayerName, LimitKey, Stated, SyscallClause};
 use crate::yaml::{Fields, Node, Reader, Source, Spanned, parse};
 
 /// Where jobs run.
@@ -95,7 +95,8 @@ impl FromStr for Environment {
 pub(crate) struct Ceiling {
     environment: Environment,
     limits: BTreeMap<LimitKey, Spanned<u64>>,
-    syscalls: Option<Spanned<SyscallProfile>>,
+    syscalls: Option<SyscallClause>,
+    require: Stated<LayerName>,
 }
 
 impl Ceiling {
@@ -107,9 +108,15 @@ impl Ceiling {
         let described = fields.required("description").and_then(|node| reader.text(node, "a description"));
         let limits = fields.optional("resource_limits").map(|node| policy::limits(reader, node));
         let syscalls = fields.optional("syscalls").and_then(|node| policy::syscalls(reader, node));
+        let require = fields.optional("require").and_then(|node| policy::require(reader, node));
         fields.finish();
         described?;
-        (named? == environment).then(|| Self { environment, limits: limits.unwrap_or_default(), syscalls })
+        (named? == environment).then(|| Self {
+            environment,
+            limits: limits.unwrap_or_default(),
+            syscalls,
+            require,
+        })
     }
 
     /// `granted`, no higher than this.
@@ -124,10 +131,12 @@ impl Ceiling {
         for (key, most) in &self.limits {
             rights.cap(*key, most.value, &Origin::new(&layer, &most.at));
         }
-        if let Some(most) = &self.syscalls
-            && rights.syscall_profile() > most.value
-        {
-            rights.syscalls = Some(Decided { value: most.value, origin: Origin::new(&layer, &most.at) });
+        if let Some(most) = &self.syscalls {
+            rights.syscalls = Some(rights.calls().under(most, &layer));
+        }
+        for required in self.require.iter().flatten() {
+            let origin = || Origin::new(&layer, &required.at);
+            rights.require.entry(required.value).or_insert_with(origin);
         }
     }
 }
@@ -145,6 +154,16 @@ mod tests {
     }
 
     #[test]
+    fn where_strangers_jobs_run_every_layer_is_required() {
+        for environment in [Environment::Staging, Environment::Production] {
+            let required = environment.ceiling().unwrap().require.iter().flatten();
+            let names: std::collections::BTreeSet<&str> = required.map(|layer| layer.value.name()).collect();
+            assert_eq!(names, policy::LAYERS.into_iter().collect(), "{environment}");
+        }
+        assert_eq!(Environment::Development.ceiling().unwrap().require, None);
+    }
+
+    #[test]
     fn a_ceiling_lowers_what_exceeds_it_and_says_so() {
         let mut rights = Rights::default();
         rights.close();
@@ -152,8 +171,7 @@ mod tests {
         let before = rights.limit(LimitKey::MemoryMb);
         Environment::Production.ceiling().unwrap().cap(&mut rights);
         assert_eq!(rights.limit(LimitKey::MemoryMb), before);
-        let huge = Decided { value: 1024 * 1024, origin: Origin::DEFAULT };
-        rights.limits.insert(LimitKey::MemoryMb, huge);
+        rights.limits.entry(LimitKey::MemoryMb).and_modify(|memory| memory.value = 1024 * 1024);
         Environment::Production.ceiling().unwrap().cap(&mut rights);
         let memory = &rights.limits[&LimitKey::MemoryMb];
         assert!(memory.value < 1024 * 1024);

@@ -56,6 +56,16 @@ impl Library {
         Diagnostics::default().unless_errors(name).map(|(name, _)| (library, name))
     }
 
+    /// These policies and that of a text, with its name; `file` is what findings call it.
+    ///
+    /// # Errors
+    /// Everything wrong with the text.
+    pub fn with_text(&self, file: &str, text: &str) -> Result<(Self, PolicyName), Diagnostics> {
+        let (library, names) = self.clone().with_named(vec![Source::new(file, text)], Vec::new())?;
+        let name = names.into_iter().next();
+        Diagnostics::default().unless_errors(name).map(|(name, _)| (library, name))
+    }
+
     fn with_files(self, paths: &[PathBuf]) -> Result<(Self, Vec<PolicyName>), Diagnostics> {
         let mut sources = Vec::new();
         let mut found = Vec::new();
@@ -65,6 +75,16 @@ impl Library {
                 Err(error) => found.push(error),
             }
         }
+        self.with_named(sources, found)
+    }
+
+    /// These policies and those of `sources`, with the names of the latter, if nothing is wrong with any and
+    /// nothing was `found` before.
+    fn with_named(
+        self,
+        sources: Vec<Arc<Source>>,
+        mut found: Vec<Diagnostic>,
+    ) -> Result<(Self, Vec<PolicyName>), Diagnostics> {
         let files: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
         let (library, errors) = self.with_right_sources(sources);
         found.extend(errors);
@@ -134,6 +154,9 @@ impl Library {
             let layer = Layer::Policy(policy.name.value.clone());
             // What an outer policy asks too much is reported when that one is resolved.
             found = rights.tighten(&policy.clauses, &layer);
+            if !policy.is_abstract {
+                rights.close();
+            }
         }
         if found.is_empty() { Ok(rights) } else { Err(found) }
     }
@@ -343,6 +366,16 @@ mod tests {
                 && shown.contains("did you mean `script-strict`?")
         );
         assert!(select("./none.yaml").unwrap_err().to_string().contains("cannot open `./none.yaml`"));
+    }
+
+    #[test]
+    fn a_text_is_a_policy_like_a_file_of_it() {
+        let library = Library::shipped().unwrap();
+        let (library, name) = library.with_text("mine", "policy: mine\nextends: script-strict\n").unwrap();
+        assert!(library.effective(name.as_str(), Environment::Production).is_ok());
+        assert!(
+            library.with_text("other", "policy: mine\n").unwrap_err().to_string().contains("exists already")
+        );
     }
 
     #[test]

@@ -23,7 +23,8 @@ pub(crate) struct Programs<'p>(Vec<(&'p AbsPath, Result<Arc<Program>, HostError>
 
 impl<'p> Programs<'p> {
     pub(crate) fn of(policy: &'p EffectivePolicy, host: &Host) -> Self {
-        Self(policy.commands().map(|name| (name, host.program(name))).collect())
+        let root = policy.root();
+        Self(policy.commands().map(|name| (name, host.program(&root, name))).collect())
     }
 
     /// Those that the host has.

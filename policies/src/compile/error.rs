@@ -72,6 +72,16 @@ pub enum CompileError {
         /// Why not.
         reason: UnsafePath,
     },
+    /// A prepared directory cannot be the root of jobs.
+    #[error("cannot use `{path}` ({origin}) as the job's root: {error}")]
+    Root {
+        /// The directory.
+        path: AbsPath,
+        /// Who named it.
+        origin: String,
+        /// Why.
+        error: HostError,
+    },
     /// Nothing here can enforce a clause.
     #[error("`{clause}` ({origin}) cannot be enforced: {missing}")]
     Enforcement {

@@ -14,7 +14,7 @@ pub use job::JobSpec;
 
 use crate::effective::{EffectivePolicy, members};
 use crate::host::Host;
-use crate::policy::{OutputName, ResourceLimits};
+use crate::policy::{LayerName, OutputName, ResourceLimits};
 use crate::seccomp::{init_filter, job_filter};
 use command::Programs;
 use job::bounded;
@@ -39,7 +39,7 @@ pub fn compile(
     host: &Host,
     landlock_abi: u8,
 ) -> Result<Plan, CompileError> {
-    enforceable(policy, landlock_abi)?;
+    enforceable(policy, host, landlock_abi)?;
     let programs = Programs::of(policy, host);
     let command = command::command(policy, job, &programs)?;
     let sight = Sight::of(policy, &programs, host)?;
@@ -49,7 +49,7 @@ pub fn compile(
         version: PLAN_VERSION,
         view: sight.view()?,
         landlock: sight.landlock(landlock_abi)?,
-        filter: job_filter(policy.rights().syscall_profile())?,
+        filter: job_filter(policy.rights().calls())?,
         init_filter: init_filter()?,
         rlimits: rlimits(&resources),
         limits,
@@ -63,24 +63,40 @@ pub fn compile(
     Ok(plan)
 }
 
+/// The Landlock that confines all a job can do there is: with signals and abstract sockets.
+const LANDLOCK_FULL: u8 = 6;
+
 /// Fails closed: a clause without a mechanism behind it stops the job.
-fn enforceable(policy: &EffectivePolicy, landlock_abi: u8) -> Result<(), CompileError> {
+fn enforceable(policy: &EffectivePolicy, host: &Host, landlock_abi: u8) -> Result<(), CompileError> {
     if let Some((clause, missing, origin)) = policy.unenforceable().into_iter().next() {
-        return Err(CompileError::Enforcement {
-            clause,
-            origin: origin.to_string(),
-            missing: missing.to_owned(),
-        });
+        return Err(unenforced(clause, &origin, missing));
     }
     if landlock_abi == 0 {
-        return Err(CompileError::Enforcement {
-            clause: "commands, filesystem".to_owned(),
-            origin: policy.name().to_string(),
-            missing: "the kernel has no Landlock; boot one that has, with `landlock` in its `lsm=` list"
-                .to_owned(),
-        });
+        let missing = "the kernel has no Landlock; boot one that has, with `landlock` in its `lsm=` list";
+        return Err(unenforced("commands, filesystem", policy.name(), missing));
+    }
+    for (layer, origin) in &policy.rights().require {
+        let clause = || format!("require: {}", layer.name());
+        if let Some(why) = host.lacks(layer.name()) {
+            return Err(unenforced(clause(), origin, why));
+        }
+        if *layer == LayerName::LANDLOCK && landlock_abi < LANDLOCK_FULL {
+            let missing = format!(
+                "the kernel's Landlock has ABI {landlock_abi}, and signals and abstract sockets are confined from ABI \
+                 {LANDLOCK_FULL}"
+            );
+            return Err(unenforced(clause(), origin, missing));
+        }
     }
     Ok(())
+}
+
+fn unenforced(
+    clause: impl Into<String>,
+    origin: &impl std::fmt::Display,
+    missing: impl Into<String>,
+) -> CompileError {
+    CompileError::Enforcement { clause: clause.into(), origin: origin.to_string(), missing: missing.into() }
 }
 
 fn limits(resources: &ResourceLimits) -> Limits {

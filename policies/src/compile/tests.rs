@@ -339,7 +339,9 @@ fn the_largest_command_fits_a_frame_and_a_larger_one_is_refused() {
 
 #[test]
 fn a_clause_without_a_mechanism_stops_the_job() {
-    let error = plan_of(&format!("{SHELL}network: {{mode: allowlist}}\n"), &["/bin/sh"]).unwrap_err();
+    let error =
+        plan_of(&format!("{SHELL}network: {{mode: allowlist, hosts: [\"a.example:443\"]}}\n"), &["/bin/sh"])
+            .unwrap_err();
     assert!(
         error
             .to_string()
@@ -348,6 +350,120 @@ fn a_clause_without_a_mechanism_stops_the_job() {
     let error = compile(&policy(SHELL), &job(&["/bin/sh"]), &Host::new(), 0).unwrap_err();
     assert!(error.to_string().contains("the kernel has no Landlock"), "{error}");
     assert!(plan_of(&format!("{SHELL}network: {{mode: none}}\n"), &["/bin/sh"]).is_ok());
+}
+
+#[test]
+fn a_layer_that_a_policy_requires_and_the_host_lacks_stops_the_job() {
+    let required = policy(&format!("{SHELL}require: [landlock, cgroup]\n"));
+    let with = |host: &Host, abi| compile(&required, &job(&["/bin/sh"]), host, abi);
+    assert!(with(&Host::new(), ABI).is_ok());
+    assert_eq!(
+        with(&Host::new(), 5).unwrap_err().to_string(),
+        "`require: landlock` (policy `test` (test.yaml:3:11)) cannot be enforced: the kernel's Landlock has ABI 5, \
+         and signals and abstract sockets are confined from ABI 6"
+    );
+    let host = Host::new().without("cgroup_cpu", "the cpu controller is not delegated");
+    assert!(with(&host, ABI).unwrap_err().to_string().ends_with(": the cpu controller is not delegated"));
+    assert!(compile(&policy(SHELL), &job(&["/bin/sh"]), &host, 5).is_ok());
+}
+
+#[test]
+fn rights_that_the_shell_runner_does_not_hand_out_stop_the_job() {
+    let digest = "a".repeat(64);
+    for text in [
+        format!("images: [\"python@sha256:{digest}\"]\n"),
+        "functions: [\"arn:aws:lambda:eu-west-1:123456789012:function:f:1\"]\n".to_owned(),
+        "http: {hosts: [\"a.example:443\"], methods: [GET]}\n".to_owned(),
+        "secrets: [\"env:KEY\"]\n".to_owned(),
+    ] {
+        let error = plan_of(&format!("{SHELL}{text}"), &["/bin/sh"]).unwrap_err();
+        assert!(matches!(error, CompileError::Enforcement { .. }), "{error}");
+    }
+    assert!(plan_of(&format!("{SHELL}images: []\nsecrets: []\n"), &["/bin/sh"]).is_ok());
+}
+
+#[test]
+fn what_may_be_executed_is_mapped_listed_and_executed_and_its_neighbour_is_not() {
+    let (_directory, tool) = tool("#!/bin/sh\n");
+    let data = tool.strip_suffix("/tool").unwrap();
+    let text = |key: &str| format!("{SHELL}filesystem: {{{key}: [{data}]}}\n");
+    let accesses = |plan: &Plan| {
+        let rules = plan.landlock.rules.iter().filter(|rule| rule.path.as_str() == data);
+        rules.map(|rule| rule.access).collect::<Vec<_>>()
+    };
+    let executed = plan(&text("execute"), &["/bin/sh"]);
+    assert!(matches!(bind(&executed, data), Some(Entry::Bind { executable: true, .. })));
+    assert_eq!(accesses(&executed), [Access::Read, Access::Execute]);
+    let read = plan(&text("read"), &["/bin/sh"]);
+    assert!(matches!(bind(&read, data), Some(Entry::Bind { executable: false, .. })));
+    assert_eq!(accesses(&read), [Access::Read]);
+}
+
+/// A directory with a shell, its loader and its libraries, as a prepared image has them.
+fn image() -> (tempfile::TempDir, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let top = directory.path().canonicalize().unwrap().join("image");
+    let program = Host::new().program(&crate::host::Root::Host, &AbsPath::new("/bin/sh").unwrap()).unwrap();
+    for file in program.executed.iter().chain(&program.libraries) {
+        let copy = top.join(file.as_str().trim_start_matches('/'));
+        fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        fs::copy(file.as_str(), &copy).unwrap();
+    }
+    for link in &program.links {
+        let at = top.join(link.path.as_str().trim_start_matches('/'));
+        fs::create_dir_all(at.parent().unwrap()).unwrap();
+        let target = link.target.as_str();
+        let top_level = link.path.components().count() == 1;
+        symlink(if top_level { target.trim_start_matches('/') } else { target }, at).unwrap();
+    }
+    fs::create_dir_all(top.join("etc/app")).unwrap();
+    fs::write(top.join("etc/passwd"), "").unwrap();
+    (directory, top.to_str().unwrap().to_owned())
+}
+
+#[test]
+fn an_image_is_the_root_and_only_what_is_granted_of_it_can_be_opened() {
+    let (_directory, top) = image();
+    let plan =
+        plan(&format!("{SHELL}filesystem: {{root: {{image: {top}}}, read: [/etc/app]}}\n"), &["/bin/sh"]);
+    let bound: Vec<(&str, String, bool)> = plan
+        .view
+        .entries
+        .iter()
+        .filter_map(|entry| match entry {
+            Entry::Bind { source, path, executable } => {
+                Some((path.as_str(), source.to_string(), *executable))
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(bound, [("/etc", format!("{top}/etc"), false), ("/usr", format!("{top}/usr"), true)]);
+    assert!(!plan.view.entries.iter().any(|entry| matches!(entry, Entry::File { .. })));
+    assert_eq!(access(&plan, &real("/bin/sh")), Some(Access::Execute));
+    for path in ["/etc/app", "/etc/passwd"] {
+        assert_eq!(access(&plan, path), Some(Access::Read), "{path}");
+    }
+    assert_eq!([access(&plan, "/usr"), access(&plan, "/etc"), access(&plan, "/etc/group")], [None; 3]);
+}
+
+#[test]
+fn commands_of_an_image_are_those_inside_it_whatever_its_links_say() {
+    let (_directory, top) = image();
+    let text = format!(
+        "commands: [/bin/sh, /usr/bin/env, /usr/bin/stolen]\nfilesystem: {{root: {{image: {top}}}}}\n"
+    );
+    symlink("/usr/bin/env", format!("{top}/usr/bin/stolen")).unwrap();
+    assert!(plan_of(&text, &["/bin/sh"]).is_ok());
+    for outside in ["/usr/bin/env", "/usr/bin/stolen"] {
+        let error = plan_of(&text, &[outside]).unwrap_err().to_string();
+        assert!(error.ends_with("does not exist on this host"), "{error}");
+    }
+    symlink("/etc", format!("{top}/data")).unwrap();
+    let error = plan_of(&text, &["/bin/sh"]).unwrap_err();
+    assert!(
+        error.to_string().contains(&format!("as the job's root: `{top}/data` is a symbolic link")),
+        "{error}"
+    );
 }
 
 #[test]

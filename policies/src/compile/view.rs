@@ -9,7 +9,7 @@ use super::command::Programs;
 use super::error::CompileError;
 use super::job::bounded;
 use crate::effective::{EffectivePolicy, Origin, members};
-use crate::host::{Host, HostError, Link, Program};
+use crate::host::{Host, HostError, Image, Link, Program, Root};
 use crate::policy::{MADE, ReadPath, check_readable};
 
 /// Links at the root of a host whose `/bin`, `/lib` and their like are parts of `/usr`.
@@ -33,12 +33,16 @@ const fn made(path: &str) -> &'static str {
 }
 
 /// What is collected while the policy is gone through.
-#[derive(Default)]
 pub(crate) struct Sight {
+    root: Root,
+    /// The top of the root, if it is a prepared directory: all of it is in the view, what is granted is readable.
+    image: Option<Image>,
     links: BTreeSet<Link>,
     /// Host file or directory, and whether code in it may be mapped.
     binds: BTreeMap<AbsPath, bool>,
     grants: BTreeMap<AbsPath, Access>,
+    /// Directories of programs that a job may list: their right to execute does not include that.
+    listed: BTreeSet<AbsPath>,
 }
 
 impl Sight {
@@ -48,14 +52,24 @@ impl Sight {
         programs: &Programs<'_>,
         host: &Host,
     ) -> Result<Self, CompileError> {
-        let mut sight = Self::default();
-        for path in MERGED {
-            if let Ok(resolved) = host.resolve(&path_of(path)?) {
-                sight.links.extend(resolved.links);
-            }
-        }
+        let image = policy.rights().image().map(|(path, origin)| {
+            let failed = |error| CompileError::Root { path: path.clone(), origin: origin.to_string(), error };
+            Image::open(path).map_err(failed)
+        });
+        let mut sight = Self {
+            root: policy.root(),
+            image: image.transpose()?,
+            links: BTreeSet::new(),
+            binds: BTreeMap::new(),
+            grants: BTreeMap::new(),
+            listed: BTreeSet::new(),
+        };
+        sight.top_links(host)?;
         for (read, origin) in members(&policy.rights().read) {
-            sight.read(read, origin, host)?;
+            sight.path(read, origin, host, Access::Read)?;
+        }
+        for (execute, origin) in members(&policy.rights().execute) {
+            sight.path(execute, origin, host, Access::Execute)?;
         }
         for program in programs.present() {
             sight.program(program);
@@ -63,8 +77,22 @@ impl Sight {
         if programs.present().any(|program| program.needs_cache) {
             sight.show(path_of(LOADER_CACHE)?, false, Access::Read);
         }
-        sight.own(policy)?;
+        sight.own(policy, host)?;
         Ok(sight)
+    }
+
+    /// The links at the top of the root.
+    fn top_links(&mut self, host: &Host) -> Result<(), CompileError> {
+        if let Some(image) = &self.image {
+            self.links.extend(image.links.iter().cloned());
+            return Ok(());
+        }
+        for path in MERGED {
+            if let Ok(resolved) = host.resolve(&self.root, &path_of(path)?) {
+                self.links.extend(resolved.links);
+            }
+        }
+        Ok(())
     }
 
     fn show(&mut self, path: AbsPath, code: bool, access: Access) {
@@ -78,8 +106,15 @@ impl Sight {
         *granted = (*granted).max(access);
     }
 
-    fn read(&mut self, read: &ReadPath, origin: &Origin, host: &Host) -> Result<(), CompileError> {
-        let resolved = match host.resolve_readable(&read.path) {
+    /// A path of the policy, to be read or to be executed.
+    fn path(
+        &mut self,
+        read: &ReadPath,
+        origin: &Origin,
+        host: &Host,
+        access: Access,
+    ) -> Result<(), CompileError> {
+        let resolved = match host.resolve_readable(&self.root, &read.path) {
             Err(HostError::Missing { .. }) if read.optional => return Ok(()),
             other => other.map_err(|error| CompileError::ReadPath {
                 path: read.path.clone(),
@@ -91,9 +126,12 @@ impl Sight {
             let (path, origin, target) = (read.path.clone(), origin.to_string(), resolved.file);
             return Err(CompileError::Unsafe { path, origin, target, reason });
         }
-        let code = CODE_DIRS.iter().any(|dir| beneath(&resolved.file, dir));
         self.links.extend(resolved.links);
-        self.show(resolved.file, code, Access::Read);
+        let code = access == Access::Execute || CODE_DIRS.iter().any(|dir| beneath(&resolved.file, dir));
+        if access == Access::Execute {
+            self.listed.insert(resolved.file.clone());
+        }
+        self.show(resolved.file, code, access);
         Ok(())
     }
 
@@ -108,8 +146,18 @@ impl Sight {
     }
 
     /// What every sandbox has, and what the policy lets the job write.
-    fn own(&mut self, policy: &EffectivePolicy) -> Result<(), CompileError> {
-        for path in MADE.into_iter().chain(["/proc", "/job"]) {
+    fn own(&mut self, policy: &EffectivePolicy, host: &Host) -> Result<(), CompileError> {
+        for path in MADE {
+            let path = path_of(path)?;
+            match self.makes_files() {
+                true => self.grant(path, Access::Read),
+                false => {
+                    let own = host.resolve_readable(&self.root, &path).ok().map(|resolved| resolved.file);
+                    own.into_iter().for_each(|own| self.grant(own, Access::Read));
+                }
+            }
+        }
+        for path in ["/proc", "/job"] {
             self.grant(path_of(path)?, Access::Read);
         }
         for (path, _) in members(&policy.rights().write) {
@@ -122,6 +170,20 @@ impl Sight {
             self.grant(path_of(&format!("/dev/{}", device.name()))?, Access::Device);
         }
         Ok(())
+    }
+
+    /// Whether Stockade makes the files of [`MADE`]: an image with an `/etc` of its own has its own.
+    fn makes_files(&self) -> bool {
+        !self.image.as_ref().is_some_and(|image| image.has("/etc"))
+    }
+
+    /// What is bound: where, from where, and whether code in it may be mapped.
+    fn bound(&self) -> Vec<(&AbsPath, &AbsPath, bool)> {
+        let Some(image) = &self.image else {
+            return self.needed_binds().into_iter().map(|(path, code)| (path, path, code)).collect();
+        };
+        let code = |top: &AbsPath| self.binds.iter().any(|(path, code)| *code && path.is_beneath(top));
+        image.entries.iter().map(|(path, source)| (path, source, code(path))).collect()
     }
 
     /// A bind that another one shows already is left out, unless it must be executable and the other is not.
@@ -139,24 +201,24 @@ impl Sight {
     }
 
     pub(crate) fn view(&self) -> Result<View, CompileError> {
-        let binds = self.needed_binds();
-        let shown = |path: &AbsPath| binds.keys().any(|bind| path.is_beneath(bind));
+        let bound = self.bound();
+        let shown = |path: &AbsPath| bound.iter().any(|(bind, ..)| path.is_beneath(bind));
         let mut entries = Vec::new();
         for link in self.links.iter().filter(|link| !shown(&link.path)) {
             entries.push(Entry::Symlink { path: link.path.clone(), target: link.target.clone() });
         }
-        for path in MADE {
+        for path in MADE.into_iter().filter(|_| self.makes_files()) {
             let content: List<u8, 16384> = bounded("bytes", made(path).as_bytes().to_vec())?;
             entries.push(Entry::File { path: path_of(path)?, content });
         }
-        for (path, executable) in binds {
-            entries.push(Entry::Bind { source: path.clone(), path: path.clone(), executable });
+        for (path, source, executable) in bound {
+            entries.push(Entry::Bind { source: source.clone(), path: path.clone(), executable });
         }
         entries.extend(Device::ALL.map(Entry::Device));
         Ok(View { entries: bounded("things in the job's file system", entries)? })
     }
 
-    /// A grant that a directory's includes already is left out. Rights to execute are always given file by file.
+    /// A grant that a directory's includes already is left out; rights to execute never are.
     pub(crate) fn landlock(&self, abi: u8) -> Result<Landlock, CompileError> {
         let included = |path: &AbsPath, access: Access| {
             self.grants.iter().any(|(outer, outer_access)| {
@@ -166,9 +228,10 @@ impl Sight {
                     && *outer_access == Access::Read
             })
         };
-        let rules = self.grants.iter().filter(|(path, access)| !included(path, **access));
-        let rules =
-            rules.map(|(path, access)| LandlockRule { path: path.clone(), access: *access }).collect();
+        let grants = self.grants.iter().map(|(path, access)| (path, *access));
+        let grants: BTreeSet<_> = grants.chain(self.listed.iter().map(|path| (path, Access::Read))).collect();
+        let rules = grants.into_iter().filter(|(path, access)| !included(path, *access));
+        let rules = rules.map(|(path, access)| LandlockRule { path: path.clone(), access }).collect();
         Ok(Landlock { abi, rules: bounded("Landlock rules", rules)? })
     }
 }

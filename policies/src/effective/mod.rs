@@ -1,21 +1,28 @@
 //! The effective policy of a job: library policy, service, operation and job, each tightening the one before,
 //! under the ceiling of the environment. Every value keeps who decided it.
 
+mod calls;
+mod cover;
+mod explain;
 mod origin;
+#[cfg(test)]
+mod properties;
 mod rights;
+mod step;
 #[cfg(test)]
 mod tests;
-
-use std::fmt;
 
 use serde::Serialize;
 use stockade_plan::{AbsPath, Digest};
 
+pub(crate) use calls::Calls;
+pub use explain::Explained;
 pub(crate) use origin::{Layer, Origin};
-pub(crate) use rights::{Decided, Rights, members};
+pub(crate) use rights::{Rights, members};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::environment::{Ceiling, Environment};
+use crate::host::Root;
 use crate::policy::{Clauses, LimitKey, NetworkMode, PolicyName, ResourceLimits};
 
 /// What a job may do.
@@ -41,17 +48,6 @@ pub struct PolicyId {
     pub version: u32,
     /// Of the effective rights: two jobs with the same digest could do the same things.
     pub sha256: Digest,
-}
-
-/// One effective value and who decided it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Explained {
-    /// The key, with dots.
-    pub clause: String,
-    /// The value, as a policy file writes it.
-    pub value: String,
-    /// The layer, and the place in its file.
-    pub origin: String,
 }
 
 impl EffectivePolicy {
@@ -113,6 +109,11 @@ impl EffectivePolicy {
         members(&self.rights.commands).map(|(path, _)| path)
     }
 
+    /// Whose files a job sees.
+    pub(crate) fn root(&self) -> Root {
+        self.rights.image().map_or(Root::Host, |(path, _)| Root::Image(path.clone()))
+    }
+
     pub(crate) fn rights(&self) -> &Rights {
         &self.rights
     }
@@ -137,68 +138,36 @@ impl EffectivePolicy {
         self.limited(LimitKey::WallSeconds, seconds.max(1), &Origin { layer: Layer::Job, at: None })
     }
 
-    /// Clauses that nothing in this version can enforce, with what is missing.
+    /// Clauses that the shell runner of this version does not carry out, with what is missing. A right that a job
+    /// is granted and never gets would be a silence as much as a limit that nothing enforces.
     pub(crate) fn unenforceable(&self) -> Vec<(String, &'static str, Origin)> {
-        let network = self.rights.network.iter().filter(|decided| decided.value != NetworkMode::None);
-        network
-            .map(|decided| {
-                let clause = format!("network.mode: {}", decided.value.name());
-                (
-                    clause,
-                    "the shell runner gives a job an empty network namespace and nothing else",
-                    decided.origin.clone(),
-                )
-            })
-            .collect()
-    }
-
-    /// Every effective value with who decided it, in the order of a policy file.
-    pub fn clauses(&self) -> Vec<Explained> {
-        let mut lines = Lines(Vec::new());
         let rights = &self.rights;
-        lines.set("commands", members(&rights.commands), AbsPath::to_string);
-        for (key, decided) in &rights.limits {
-            lines.push(format!("resource_limits.{key}"), key.show(decided.value), &decided.origin);
+        let mut found = Vec::new();
+        if let Some(network) = rights.network.as_ref().filter(|network| network.value != NetworkMode::None) {
+            let missing = "the shell runner gives a job an empty network namespace and nothing else";
+            found.push((format!("network.mode: {}", network.value.name()), missing, network.origin.clone()));
         }
-        lines.set("filesystem.read", members(&rights.read), |read| match read.optional {
-            true => format!("{} (if present)", read.path),
-            false => read.path.to_string(),
-        });
-        lines.set("filesystem.write", members(&rights.write), AbsPath::to_string);
-        if let Some(decided) = &rights.network {
-            lines.push("network.mode", decided.value.name(), &decided.origin);
-        }
-        if let Some(decided) = &rights.syscalls {
-            lines.push("syscalls.profile", decided.value.name(), &decided.origin);
-        }
-        lines.set("outputs", members(&rights.outputs), |name| name.show().to_owned());
-        lines.set("environment.pass", members(&rights.pass), ToString::to_string);
-        lines.set("environment.set", members(&rights.set), |set| format!("{}={}", set.name, set.value));
-        lines.0
+        let others = [
+            ("images", "the shell runner starts no containers", first(&rights.images)),
+            ("functions", "the shell runner calls no functions", first(&rights.functions)),
+            ("http", "the shell runner makes no HTTP calls", first(&rights.http_hosts)),
+            ("secrets", "the shell runner hands no secrets to jobs", first(&rights.secrets)),
+        ];
+        found.extend(
+            others
+                .into_iter()
+                .filter_map(|(clause, missing, origin)| Some((clause.to_owned(), missing, origin?))),
+        );
+        found
+    }
+
+    /// Every effective value with who decided it.
+    pub fn clauses(&self) -> Vec<Explained> {
+        explain::lines(&self.rights)
     }
 }
 
-struct Lines(Vec<Explained>);
-
-impl Lines {
-    fn push(&mut self, clause: impl Into<String>, value: impl Into<String>, origin: &Origin) {
-        self.0.push(Explained { clause: clause.into(), value: value.into(), origin: origin.to_string() });
-    }
-
-    fn set<'a, T: 'a>(
-        &mut self,
-        clause: &str,
-        members: impl Iterator<Item = (&'a T, &'a Origin)>,
-        show: impl Fn(&T) -> String,
-    ) {
-        for (element, origin) in members {
-            self.push(clause, show(element), origin);
-        }
-    }
-}
-
-impl fmt::Display for Explained {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}  # {}", self.clause, self.value, self.origin)
-    }
+/// Who granted the first element of a set.
+fn first<T>(set: &rights::Set<T>) -> Option<Origin> {
+    members(set).map(|(_, origin)| origin.clone()).next()
 }

@@ -1,12 +1,11 @@
-//! Composition only tightens: on examples, and on whatever policies can be generated.
+//! Composition only tightens, on examples.
 
-use proptest::prelude::*;
-use stockade_plan::{AbsPath, RelPath};
+use stockade_plan::AbsPath;
 
 use super::*;
 use crate::library::Library;
-use crate::policy::{OutputName, Policy, ReadPath, SyscallProfile};
-use crate::yaml::{At, Source, Span, Spanned};
+use crate::policy::Policy;
+use crate::yaml::Source;
 
 fn clauses(text: &str) -> Clauses {
     Policy::parse(&Source::new("layer", format!("policy: layer\n{text}"))).unwrap().0.clauses
@@ -63,7 +62,9 @@ fn what_no_policy_of_the_library_says_is_closed() {
         policy.clauses().iter().map(|line| format!("{}: {}", line.clause, line.value)).collect();
     assert!(values.contains(&"network.mode: none".to_owned()));
     assert!(values.contains(&"syscalls.profile: strict".to_owned()));
-    assert!(policy.clauses().iter().all(|line| line.origin == "the built-in default"));
+    assert!(
+        policy.clauses().iter().all(|line| line.clause == "require" || line.origin == "the built-in default")
+    );
     assert!(policy.tightened(&clauses("commands: [/bin/sh]\n"), &service()).is_err());
 }
 
@@ -96,119 +97,53 @@ fn the_digest_depends_on_rights_and_not_on_who_granted_them() {
     assert_ne!(digest(&less), standard().sha256());
 }
 
-fn spanned<T>(value: T) -> Spanned<T> {
-    Spanned { value, at: At { source: Source::new("generated", ""), span: Span::default() } }
+#[test]
+fn a_policy_that_extends_a_whole_one_gains_nothing_that_one_does_not_say() {
+    let extending = |base: &str| {
+        let outer = Source::new("outer.yaml", format!("policy: outer\n{base}commands: [/bin/sh]\n"));
+        let inner = "policy: inner\nextends: outer\nimages: []\nenvironment: {pass: [TZ]}\n";
+        Library::default().with_right_sources(vec![outer, Source::new("inner.yaml", inner)]).1
+    };
+    assert!(extending("abstract: true\n").is_empty());
+    let found = extending("");
+    assert!(
+        found[0]
+            .message
+            .ends_with("asks for `environment.pass` `TZ`, which the layers above it do not grant")
+    );
 }
 
-fn some_of<T: Clone + Ord + std::fmt::Debug + 'static>(
-    values: Vec<T>,
-) -> impl Strategy<Value = crate::policy::Stated<T>> {
-    let all = values.len();
-    proptest::option::of(
-        proptest::sample::subsequence(values, 0..=all).prop_map(|set| set.into_iter().map(spanned).collect()),
-    )
+#[test]
+fn required_layers_add_up() {
+    let policy = standard().tightened(&clauses("require: [landlock, cgroup]\n"), &service()).unwrap();
+    let line =
+        |name: &str| policy.clauses().into_iter().find(|line| line.clause == "require" && line.value == name);
+    assert!(line("cgroup_memory").is_some_and(|line| line.origin.starts_with("service `s`")));
+    assert!(line("seccomp").is_some_and(|line| line.origin.starts_with("environment `production`")));
 }
 
-fn path(text: &str) -> AbsPath {
-    AbsPath::new(text).unwrap()
+#[test]
+fn the_root_is_chosen_once() {
+    let image = |path: &str| clauses(&format!("filesystem: {{root: {{image: {path}}}}}\n"));
+    let found = standard().tightened(&image("/srv/images/a"), &service()).unwrap_err();
+    assert!(
+        found[0].message.contains("which is not the host of the built-in default"),
+        "{}",
+        found[0].message
+    );
+    assert!(standard().tightened(&clauses("filesystem: {root: host}\n"), &service()).is_ok());
 }
 
-fn layer() -> impl Strategy<Value = Clauses> {
-    let commands = ["/bin/a", "/bin/b", "/bin/c"].map(path).to_vec();
-    let read = ["/usr/lib", "/usr/lib/a", "/usr/lib/a/b", "/usr/lib/ab", "/opt"]
-        .map(|text| ReadPath { path: path(text), optional: false });
-    let outputs = ["a", "b"].map(|text| OutputName::File(RelPath::new(text).unwrap())).into_iter();
-    let outputs = outputs.chain([OutputName::Any]).collect();
-    let limits =
-        proptest::collection::btree_map(proptest::sample::select(LimitKey::ALL.to_vec()), 16..64_u64, 0..5);
-    let modes = proptest::sample::select(NetworkMode::WORDS.to_vec());
-    let profiles = proptest::sample::select(SyscallProfile::WORDS.to_vec());
-    (
-        some_of(commands),
-        some_of(read.to_vec()),
-        some_of(vec![path("/job"), path("/tmp")]),
-        some_of(outputs),
-        limits,
-        proptest::option::of(modes),
-        proptest::option::of(profiles),
-    )
-        .prop_map(|(commands, read, write, outputs, limits, network, syscalls)| Clauses {
-            commands,
-            read,
-            write,
-            outputs,
-            limits: limits.into_iter().map(|(key, value)| (key, spanned(value))).collect(),
-            network: network.map(|(_, mode)| spanned(mode)),
-            syscalls: syscalls.map(|(_, profile)| spanned(profile)),
-            ..Clauses::default()
-        })
-}
-
-fn closed(library: &Clauses) -> Rights {
-    let mut rights = Rights::default();
-    rights.tighten(library, &Layer::Default);
-    rights.close();
-    rights
-}
-
-/// Whether `inner` grants nothing that `outer` does not.
-fn within(inner: &Rights, outer: &Rights) -> bool {
-    let read = members(&inner.read)
-        .all(|(asked, _)| members(&outer.read).any(|(have, _)| asked.path.is_beneath(&have.path)));
-    let outputs = members(&inner.outputs)
-        .all(|(asked, _)| members(&outer.outputs).any(|(have, _)| *have == OutputName::Any || have == asked));
-    read && outputs
-        && members(&inner.commands).all(|(path, _)| members(&outer.commands).any(|(have, _)| have == path))
-        && members(&inner.write).all(|(path, _)| members(&outer.write).any(|(have, _)| have == path))
-        && LimitKey::ALL.iter().all(|key| inner.limit(*key) <= outer.limit(*key))
-        && inner.network.as_ref().map(|d| d.value) <= outer.network.as_ref().map(|d| d.value)
-        && inner.syscall_profile() <= outer.syscall_profile()
-}
-
-proptest! {
-    #[test]
-    fn no_layer_ever_widens_a_right(library in layer(), second in layer(), third in layer()) {
-        let outer = closed(&library);
-        let mut inner = outer.clone();
-        inner.tighten(&second, &Layer::Job);
-        prop_assert!(within(&inner, &outer));
-        let middle = inner.clone();
-        inner.tighten(&third, &Layer::Job);
-        prop_assert!(within(&inner, &middle));
-        prop_assert!(within(&inner, &outer));
-    }
-
-    #[test]
-    fn a_layer_that_is_accepted_changes_nothing_the_second_time(library in layer(), second in layer()) {
-        let mut once = closed(&library);
-        if once.tighten(&second, &Layer::Job).is_empty() {
-            let mut twice = once.clone();
-            prop_assert!(twice.tighten(&second, &Layer::Job).is_empty());
-            prop_assert_eq!(once, twice);
-        }
-    }
-
-    #[test]
-    fn two_layers_that_are_accepted_in_either_order_give_the_same(library in layer(), a in layer(), b in layer()) {
-        let (mut ab, mut ba) = (closed(&library), closed(&library));
-        let accepted = [ab.tighten(&a, &Layer::Job), ab.tighten(&b, &Layer::Job)].concat().is_empty();
-        let reversed = [ba.tighten(&b, &Layer::Job), ba.tighten(&a, &Layer::Job)].concat().is_empty();
-        if accepted && reversed {
-            prop_assert!(within(&ab, &ba) && within(&ba, &ab));
-        }
-    }
-
-    #[test]
-    fn what_is_granted_may_be_said_again(library in layer()) {
-        let found = closed(&library).tighten(&library, &Layer::Job);
-        prop_assert!(found.is_empty());
-    }
-
-    #[test]
-    fn ceilings_only_lower(library in layer()) {
-        let outer = closed(&library);
-        for environment in Environment::ALL {
-            prop_assert!(within(&environment.ceiling().unwrap().over(&outer), &outer));
-        }
-    }
+#[test]
+fn a_layer_adds_no_call_that_the_one_above_removed_or_never_had() {
+    let policy = standard().tightened(&clauses("syscalls: {remove: [\"@network\"]}\n"), &service()).unwrap();
+    let again = clauses("syscalls: {profile: standard}\n");
+    assert_eq!(policy.clone().tightened(&again, &Layer::Job).unwrap().sha256(), policy.sha256());
+    let found = policy.tightened(&clauses("syscalls: {add: [socket, io_setup]}\n"), &Layer::Job).unwrap_err();
+    assert!(found[0].message.contains("`socket`, which is removed by service `s`"), "{}", found[0].message);
+    assert!(
+        found[1].message.contains("`io_setup`, which is not in the profile of policy"),
+        "{}",
+        found[1].message
+    );
 }

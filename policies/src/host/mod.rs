@@ -2,6 +2,7 @@
 //! dynamic loader would find them.
 
 mod elf;
+mod image;
 mod program;
 mod script;
 mod search;
@@ -12,8 +13,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use stockade_plan::{AbsPath, NameError};
 
+pub(crate) use image::Image;
 pub(crate) use program::Program;
-pub(crate) use walk::{Link, Resolved};
+pub(crate) use walk::{Link, Resolved, Root};
 
 use program::Stamp;
 
@@ -78,7 +80,9 @@ impl HostError {
 /// This host. Commands are looked up once and kept until one of their files changes.
 #[derive(Debug, Default)]
 pub struct Host {
-    programs: Mutex<BTreeMap<AbsPath, Known>>,
+    programs: Mutex<BTreeMap<(Root, AbsPath), Known>>,
+    /// Layers of a job's confinement that it does not have, and why.
+    lacking: BTreeMap<String, String>,
 }
 
 /// A command, and what its files were like when it was looked up.
@@ -94,35 +98,51 @@ impl Host {
         Self::default()
     }
 
+    /// This host, which lacks a layer of a job's confinement (by its name in an attempt's enforcement): no policy
+    /// that requires it compiles here. `why` names the missing mechanism.
+    #[must_use]
+    pub fn without(mut self, layer: impl Into<String>, why: impl Into<String>) -> Self {
+        self.lacking.insert(layer.into(), why.into());
+        self
+    }
+
+    /// Why a layer is missing here, if it is.
+    pub(crate) fn lacks(&self, layer: &str) -> Option<&str> {
+        self.lacking.get(layer).map(String::as_str)
+    }
+
     /// The command of that name.
-    pub(crate) fn program(&self, name: &AbsPath) -> Result<Arc<Program>, HostError> {
-        if let Some(known) = self.known(name) {
+    pub(crate) fn program(&self, root: &Root, name: &AbsPath) -> Result<Arc<Program>, HostError> {
+        let key = (root.clone(), name.clone());
+        if let Some(known) = self.known(&key) {
             return Ok(known);
         }
-        let program = Arc::new(Program::find(name)?);
+        let program = Arc::new(Program::find(root, name)?);
         let files = program.executed.iter().chain(&program.libraries).chain([name]);
-        let stamps = files.map(Stamp::of).collect();
+        let stamps = files.map(|file| root.on_host(file).map(|file| Stamp::of(&file)));
+        let stamps = stamps.collect::<Result<_, _>>()?;
         let mut programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
-        programs.insert(name.clone(), Known { program: Arc::clone(&program), stamps });
+        programs.insert(key, Known { program: Arc::clone(&program), stamps });
         Ok(program)
     }
 
-    fn known(&self, name: &AbsPath) -> Option<Arc<Program>> {
+    fn known(&self, key: &(Root, AbsPath)) -> Option<Arc<Program>> {
         let programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = programs.get(name)?;
+        let known = programs.get(key)?;
         known.stamps.iter().all(Stamp::holds).then(|| Arc::clone(&known.program))
     }
 
     /// Where a path leads.
-    pub(crate) fn resolve(&self, path: &AbsPath) -> Result<Resolved, HostError> {
-        walk::resolve(path)
+    pub(crate) fn resolve(&self, root: &Root, path: &AbsPath) -> Result<Resolved, HostError> {
+        walk::resolve(root, path)
     }
 
     /// Where a path that jobs may read leads: to a directory or a regular file.
-    pub(crate) fn resolve_readable(&self, path: &AbsPath) -> Result<Resolved, HostError> {
-        let resolved = walk::resolve(path)?;
+    pub(crate) fn resolve_readable(&self, root: &Root, path: &AbsPath) -> Result<Resolved, HostError> {
+        let resolved = walk::resolve(root, path)?;
+        let host = root.on_host(&resolved.file)?;
         let metadata =
-            std::fs::symlink_metadata(resolved.file.as_str()).map_err(|error| HostError::io(path, &error))?;
+            std::fs::symlink_metadata(host.as_str()).map_err(|error| HostError::io(path, &error))?;
         match metadata.is_dir() || metadata.is_file() {
             true => Ok(resolved),
             false => Err(HostError::malformed(path, "is neither a directory nor a regular file")),
@@ -143,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_program_comes_with_its_loader_its_libraries_and_the_links_to_them() {
-        let program = Host::new().program(&path("/bin/sh")).unwrap();
+        let program = Host::new().program(&Root::Host, &path("/bin/sh")).unwrap();
         let shown = |set: &std::collections::BTreeSet<AbsPath>| {
             set.iter().map(ToString::to_string).collect::<Vec<_>>()
         };
@@ -165,17 +185,17 @@ mod tests {
             fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
         };
         write("#!/bin/sh\n");
-        let first = host.program(&name).unwrap();
-        assert!(Arc::ptr_eq(&first, &host.program(&name).unwrap()));
+        let first = host.program(&Root::Host, &name).unwrap();
+        assert!(Arc::ptr_eq(&first, &host.program(&Root::Host, &name).unwrap()));
         write("#!/usr/bin/env -S sh\n");
-        let second = host.program(&name).unwrap();
+        let second = host.program(&Root::Host, &name).unwrap();
         assert_eq!(second.script.as_ref().unwrap().argument.as_deref(), Some("-S sh"));
         assert_ne!(first.script, second.script);
     }
 
     #[test]
     fn a_program_that_is_linked_statically_needs_nothing_else() {
-        let program = Host::new().program(&path("/sbin/ldconfig")).unwrap();
+        let program = Host::new().program(&Root::Host, &path("/sbin/ldconfig")).unwrap();
         assert_eq!(program.executed.iter().map(AbsPath::as_str).collect::<Vec<_>>(), ["/usr/sbin/ldconfig"]);
         assert!(program.libraries.is_empty());
     }
@@ -185,7 +205,9 @@ mod tests {
         let directory = tempfile::tempdir_in("/tmp").unwrap();
         let tool = directory.path().join("tool");
         fs::copy("/usr/bin/true", &tool).unwrap();
-        let refused = |path: &str| Host::new().program(&AbsPath::new(path).unwrap()).unwrap_err().to_string();
+        let refused = |path: &str| {
+            Host::new().program(&Root::Host, &AbsPath::new(path).unwrap()).unwrap_err().to_string()
+        };
         assert!(refused(tool.to_str().unwrap()).ends_with("reaches into `/tmp`, which is the sandbox's own"));
         assert!(refused("/proc/self/exe").contains("which is the sandbox's own"));
     }
@@ -197,7 +219,10 @@ mod tests {
         let file = |name: &str, text: &str, mode: u32| {
             fs::write(real.join(name), text).unwrap();
             fs::set_permissions(real.join(name), fs::Permissions::from_mode(mode)).unwrap();
-            Host::new().program(&walk::absolute(&real.join(name)).unwrap()).unwrap_err().to_string()
+            Host::new()
+                .program(&Root::Host, &walk::absolute(&real.join(name)).unwrap())
+                .unwrap_err()
+                .to_string()
         };
         assert!(file("data", "x", 0o644).ends_with("is not an executable file"));
         assert!(file("text", "echo", 0o755).contains("text` "));
@@ -209,6 +234,9 @@ mod tests {
         fs::set_permissions(real.join("inner"), fs::Permissions::from_mode(0o755)).unwrap();
         let nested = file("outer", &format!("#!{}/inner\n", real.display()), 0o755);
         assert!(nested.ends_with("has an interpreter that is a script itself"), "{nested}");
-        assert!(matches!(Host::new().program(&path("/no/such")), Err(HostError::Missing { .. })));
+        assert!(matches!(
+            Host::new().program(&Root::Host, &path("/no/such")),
+            Err(HostError::Missing { .. })
+        ));
     }
 }

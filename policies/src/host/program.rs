@@ -9,7 +9,7 @@ use stockade_plan::AbsPath;
 
 use super::elf::{self, Elf};
 use super::search::{DEFAULT_DIRS, configured_dirs};
-use super::walk::{Link, Resolved, absolute, join, resolve};
+use super::walk::{Link, Resolved, Root, join, resolve};
 use super::{HostError, script};
 use crate::policy::check_executable;
 
@@ -49,8 +49,8 @@ pub(crate) struct Script {
 
 impl Program {
     /// Finds `name` and what it needs.
-    pub(crate) fn find(name: &AbsPath) -> Result<Self, HostError> {
-        let resolved = resolve(name)?;
+    pub(crate) fn find(root: &Root, name: &AbsPath) -> Result<Self, HostError> {
+        let resolved = resolve(root, name)?;
         let mut program = Self {
             name: name.clone(),
             location: resolved.location.clone(),
@@ -61,16 +61,16 @@ impl Program {
             links: BTreeSet::new(),
             needs_cache: false,
         };
-        let (mut file, head) = open(&resolved)?;
+        let (mut file, head) = open(root, &resolved)?;
         match script::parse(&head) {
             Some(shebang) => {
                 let shebang = shebang.map_err(|what| HostError::malformed(name, what))?;
                 program.execute(resolved);
-                file = program.interpret(shebang)?;
+                file = program.interpret(root, shebang)?;
             }
             None => program.execute(resolved),
         }
-        program.load(file)?;
+        program.load(root, file)?;
         program.check_places()?;
         Ok(program)
     }
@@ -91,11 +91,11 @@ impl Program {
     }
 
     /// Takes on the interpreter of a script. One that is a script itself is refused.
-    fn interpret(&mut self, shebang: script::Shebang) -> Result<File, HostError> {
+    fn interpret(&mut self, root: &Root, shebang: script::Shebang) -> Result<File, HostError> {
         let interpreter = AbsPath::new(shebang.interpreter.as_str())
             .map_err(|reason| HostError::Name { path: shebang.interpreter, reason })?;
-        let resolved = resolve(&interpreter)?;
-        let (file, head) = open(&resolved)?;
+        let resolved = resolve(root, &interpreter)?;
+        let (file, head) = open(root, &resolved)?;
         if script::parse(&head).is_some() {
             return Err(HostError::malformed(&self.name, "has an interpreter that is a script itself"));
         }
@@ -105,16 +105,16 @@ impl Program {
     }
 
     /// Takes on the loader and the libraries of an ELF file, breadth first as the loader does.
-    fn load(&mut self, file: File) -> Result<(), HostError> {
+    fn load(&mut self, root: &Root, file: File) -> Result<(), HostError> {
         let name = self.script.as_ref().map_or(&self.file, |script| &script.file).clone();
         let elf = elf::read(file).map_err(|what| HostError::malformed(&name, &what))?;
         if let Some(loader) = &elf.interpreter {
             let loader = AbsPath::new(loader.as_str())
                 .map_err(|reason| HostError::Name { path: loader.clone(), reason })?;
-            let resolved = resolve(&loader)?;
+            let resolved = resolve(root, &loader)?;
             self.execute(resolved);
         }
-        let mut search = Search { configured: configured_dirs(), found: BTreeMap::new() };
+        let mut search = Search { root, configured: configured_dirs(root), found: BTreeMap::new() };
         let mut queue = VecDeque::from([Object { path: name, inherited: elf.rpath.clone(), elf }]);
         while let Some(object) = queue.pop_front() {
             for needed in &object.elf.needed {
@@ -131,13 +131,9 @@ impl Program {
 }
 
 /// Opens a file to be executed and reads its head.
-fn open(resolved: &Resolved) -> Result<(File, Vec<u8>), HostError> {
+fn open(root: &Root, resolved: &Resolved) -> Result<(File, Vec<u8>), HostError> {
     let path = &resolved.file;
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC)
-        .open(path.as_str())
-        .map_err(|error| HostError::io(path, &error))?;
+    let file = open_file(root, path)?;
     let metadata = file.metadata().map_err(|error| HostError::io(path, &error))?;
     if !metadata.is_file() || metadata.permissions().mode() & 0o111 == 0 {
         return Err(HostError::malformed(path, "is not an executable file"));
@@ -145,6 +141,15 @@ fn open(resolved: &Resolved) -> Result<(File, Vec<u8>), HostError> {
     let mut head = Vec::new();
     (&file).take(script::HEAD as u64).read_to_end(&mut head).map_err(|error| HostError::io(path, &error))?;
     Ok((file, head))
+}
+
+/// Opens what has no link on its way; `O_NONBLOCK` keeps a FIFO from holding us.
+fn open_file(root: &Root, path: &AbsPath) -> Result<File, HostError> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC)
+        .open(root.on_host(path)?.as_str())
+        .map_err(|error| HostError::io(path, &error))
 }
 
 /// An ELF file whose libraries are looked for.
@@ -161,12 +166,13 @@ struct Library {
     by_cache: bool,
 }
 
-struct Search {
+struct Search<'a> {
+    root: &'a Root,
     configured: Vec<String>,
     found: BTreeMap<String, AbsPath>,
 }
 
-impl Search {
+impl Search<'_> {
     /// The library `needed` of `object`; `None` if it has been found before.
     fn library(&mut self, needed: &str, object: &Object) -> Result<Option<Library>, HostError> {
         if self.found.contains_key(needed) {
@@ -176,7 +182,7 @@ impl Search {
             return Err(HostError::malformed(&object.path, "needs too many libraries"));
         }
         for (directory, by_cache) in self.directories(object) {
-            if let Some((resolved, elf)) = candidate(&directory, needed) {
+            if let Some((resolved, elf)) = candidate(self.root, &directory, needed) {
                 self.found.insert(needed.to_owned(), resolved.file.clone());
                 let inherited = elf.rpath.iter().chain(&object.inherited).cloned().collect();
                 let object = Object { path: resolved.location.clone(), elf, inherited };
@@ -205,21 +211,20 @@ fn expand(path: &str, object: &AbsPath) -> Option<String> {
 }
 
 /// The library of that name in that directory, if it is one for this architecture.
-fn candidate(directory: &str, name: &str) -> Option<(Resolved, Elf)> {
+fn candidate(root: &Root, directory: &str, name: &str) -> Option<(Resolved, Elf)> {
     let path = if name.contains('/') { name.to_owned() } else { format!("{directory}/{name}") };
-    let resolved = resolve(&without_dots(path)?).ok()?;
-    let elf = elf::read(File::open(resolved.file.as_str()).ok()?).ok()?;
+    let resolved = resolve(root, &without_dots(root, path)?).ok()?;
+    let elf = elf::read(open_file(root, &resolved.file).ok()?).ok()?;
     Some((resolved, elf))
 }
 
 /// A run path may have `..` (`$ORIGIN/../lib`); a plan's paths have none.
-fn without_dots(path: String) -> Option<AbsPath> {
+fn without_dots(root: &Root, path: String) -> Option<AbsPath> {
     if let Ok(path) = AbsPath::new(path.as_str()) {
         return Some(path);
     }
     let (parent, name) = path.rsplit_once('/')?;
-    let parent = absolute(&std::fs::canonicalize(parent).ok()?).ok()?;
-    join(&parent, name).ok()
+    join(&root.follow(parent).ok()?, name).ok()
 }
 
 /// What changes when a file is replaced.

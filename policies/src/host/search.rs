@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+
+use super::walk::Root;
 
 /// The directories that the loader searches without a configuration, as Debian builds it.
 pub(crate) const DEFAULT_DIRS: [&str; 6] =
@@ -14,28 +15,30 @@ const DEPTH_MAX: u32 = 4;
 /// A larger configuration is not read, bytes.
 const SIZE_MAX: u64 = 64 * 1024;
 
-/// The directories that the host's configuration adds to the defaults.
-pub(crate) fn configured_dirs() -> Vec<String> {
+/// The directories that the configuration adds to the defaults.
+pub(crate) fn configured_dirs(root: &Root) -> Vec<String> {
     let mut dirs = Vec::new();
-    read(Path::new(CONFIGURATION), DEPTH_MAX, &mut dirs);
+    read(root, CONFIGURATION, DEPTH_MAX, &mut dirs);
     let mut seen = BTreeSet::new();
     dirs.retain(|dir| seen.insert(dir.clone()) && !DEFAULT_DIRS.contains(&dir.as_str()));
     dirs
 }
 
 /// What cannot be read adds nothing, as for the loader itself.
-fn read(path: &Path, depth: u32, dirs: &mut Vec<String>) {
-    let small = fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() <= SIZE_MAX);
+fn read(root: &Root, path: &str, depth: u32, dirs: &mut Vec<String>) {
+    let Ok(host) = root.follow(path).and_then(|path| root.on_host(&path)) else { return };
+    let small =
+        fs::metadata(host.as_str()).is_ok_and(|metadata| metadata.is_file() && metadata.len() <= SIZE_MAX);
     if !small || depth == 0 {
         return;
     }
-    let Ok(text) = fs::read_to_string(path) else { return };
+    let Ok(text) = fs::read_to_string(host.as_str()) else { return };
     for line in text.lines() {
         let line = line.split('#').next().unwrap_or("").trim();
         match line.split_once(char::is_whitespace) {
             Some(("include", pattern)) => {
-                for file in matching(pattern.trim(), path) {
-                    read(&file, depth - 1, dirs);
+                for file in matching(root, pattern.trim(), path) {
+                    read(root, &file, depth - 1, dirs);
                 }
             }
             None if line.starts_with('/') => dirs.push(line.trim_end_matches('/').to_owned()),
@@ -45,22 +48,21 @@ fn read(path: &Path, depth: u32, dirs: &mut Vec<String>) {
 }
 
 /// The files of a pattern whose last component may have one `*`: what Debian's configuration uses.
-fn matching(pattern: &str, from: &Path) -> Vec<PathBuf> {
-    let base = from.parent().unwrap_or(Path::new("/"));
-    let pattern = base.join(pattern);
-    let (Some(directory), Some(name)) =
-        (pattern.parent(), pattern.file_name().and_then(|name| name.to_str()))
-    else {
+fn matching(root: &Root, pattern: &str, from: &str) -> Vec<String> {
+    let pattern = match pattern.starts_with('/') {
+        true => pattern.to_owned(),
+        false => format!("{}/{pattern}", from.rsplit_once('/').map_or("", |(directory, _)| directory)),
+    };
+    let (directory, name) = pattern.rsplit_once('/').unwrap_or(("", &pattern));
+    let Some((prefix, suffix)) = name.split_once('*') else { return vec![pattern] };
+    let listed = root.follow(directory).and_then(|directory| root.on_host(&directory)).ok();
+    let Some(entries) = listed.and_then(|listed| fs::read_dir(listed.as_str()).ok()) else {
         return Vec::new();
     };
-    let Some((prefix, suffix)) = name.split_once('*') else { return vec![pattern.clone()] };
-    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
-    let mut files: Vec<PathBuf> = entries
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| {
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
-            name.strip_prefix(prefix).is_some_and(|rest| rest.ends_with(suffix))
-        })
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut files: Vec<String> = names
+        .filter(|name| name.strip_prefix(prefix).is_some_and(|rest| rest.ends_with(suffix)))
+        .map(|name| format!("{directory}/{name}"))
         .collect();
     files.sort();
     files
@@ -81,7 +83,7 @@ mod tests {
         fs::write(root.join("conf.d/a.conf"), "/opt/a\ninclude ../ld.so.conf\n").unwrap();
         fs::write(root.join("conf.d/c.txt"), "/never\n").unwrap();
         let mut dirs = Vec::new();
-        read(&root.join("ld.so.conf"), DEPTH_MAX, &mut dirs);
+        read(&Root::Host, root.join("ld.so.conf").to_str().unwrap(), DEPTH_MAX, &mut dirs);
         dirs.sort();
         dirs.dedup();
         assert_eq!(dirs, ["/opt/a", "/opt/x/lib", "/usr/local/lib"]);

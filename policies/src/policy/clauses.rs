@@ -1,11 +1,19 @@
 //! What one layer says: the clauses that a policy file, a `security_policy` and a job's `security_context` share.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use stockade_plan::{AbsPath, Arg, EnvName, RelPath};
 
+use super::address::AddressRange;
+use super::host_name::HostPattern;
+use super::http::{HeaderName, HttpCap, Method, PathPrefix};
+use super::layers::LayerName;
 use super::limits::LimitKey;
+use super::network::NetworkMode;
 use super::path::ReadPath;
+use super::remote::{FunctionArn, Image, SecretRef};
+use super::syscalls::SyscallClause;
 use crate::yaml::Spanned;
 
 /// The clauses of one layer. `None`: it says nothing about this right.
@@ -13,59 +21,62 @@ use crate::yaml::Spanned;
 pub(crate) struct Clauses {
     pub(crate) commands: Stated<AbsPath>,
     pub(crate) limits: BTreeMap<LimitKey, Spanned<u64>>,
+    pub(crate) root: Option<Spanned<RootDir>>,
     pub(crate) read: Stated<ReadPath>,
+    pub(crate) execute: Stated<ReadPath>,
     pub(crate) write: Stated<AbsPath>,
     pub(crate) network: Option<Spanned<NetworkMode>>,
-    pub(crate) syscalls: Option<Spanned<SyscallProfile>>,
+    pub(crate) hosts: Stated<HostPattern>,
+    pub(crate) addresses: Stated<AddressRange>,
+    pub(crate) syscalls: Option<SyscallClause>,
+    pub(crate) require: Stated<LayerName>,
     pub(crate) outputs: Stated<OutputName>,
     pub(crate) pass: Stated<EnvName>,
     pub(crate) set: Stated<Setting>,
+    pub(crate) images: Stated<Image>,
+    pub(crate) functions: Stated<FunctionArn>,
+    pub(crate) http_hosts: Stated<HostPattern>,
+    pub(crate) methods: Stated<Method>,
+    pub(crate) prefixes: Stated<PathPrefix>,
+    pub(crate) headers: Stated<HeaderName>,
+    pub(crate) http_caps: BTreeMap<HttpCap, Spanned<u64>>,
+    pub(crate) secrets: Stated<SecretRef>,
 }
 
 /// A set of rights as one layer states it.
 pub(crate) type Stated<T> = Option<Vec<Spanned<T>>>;
 
-/// How far the network reaches, from nothing upwards.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum NetworkMode {
-    /// An empty network namespace.
-    None,
-    /// Its own loopback only.
-    Loopback,
-    /// Named hosts through the egress proxy.
-    Allowlist,
+/// Why a text is not taken, and what to write instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NotTaken {
+    pub(crate) reason: String,
+    pub(crate) help: Option<String>,
 }
 
-impl NetworkMode {
-    pub(crate) const WORDS: [(&'static str, Self); 3] =
-        [("none", Self::None), ("loopback", Self::Loopback), ("allowlist", Self::Allowlist)];
+impl NotTaken {
+    pub(crate) fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), help: None }
+    }
 
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Loopback => "loopback",
-            Self::Allowlist => "allowlist",
-        }
+    pub(crate) fn meant(reason: impl Into<String>, meant: impl fmt::Display) -> Self {
+        Self { reason: reason.into(), help: Some(format!("did you mean `{meant}`?")) }
     }
 }
 
-/// A named set of system calls, from the smaller one upwards.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum SyscallProfile {
-    /// What an interpreter or a filter needs to compute.
-    Strict,
-    /// What ordinary programs use.
-    Standard,
+/// Whose files a job sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum RootDir {
+    /// Those of the host that the policy lists.
+    Host,
+    /// Those of a prepared directory.
+    Image(AbsPath),
 }
 
-impl SyscallProfile {
-    pub(crate) const WORDS: [(&'static str, Self); 2] =
-        [("strict", Self::Strict), ("standard", Self::Standard)];
-
-    pub(crate) const fn name(self) -> &'static str {
+impl fmt::Display for RootDir {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Strict => "strict",
-            Self::Standard => "standard",
+            Self::Host => f.write_str("host"),
+            Self::Image(path) => write!(f, "{{image: {path}}}"),
         }
     }
 }
@@ -79,11 +90,11 @@ pub(crate) enum OutputName {
     File(RelPath),
 }
 
-impl OutputName {
-    pub(crate) fn show(&self) -> &str {
+impl fmt::Display for OutputName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Any => "*",
-            Self::File(path) => path.as_str(),
+            Self::Any => f.write_str("*"),
+            Self::File(path) => path.fmt(f),
         }
     }
 }
@@ -93,4 +104,10 @@ impl OutputName {
 pub(crate) struct Setting {
     pub(crate) name: EnvName,
     pub(crate) value: Arg,
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.name, self.value)
+    }
 }

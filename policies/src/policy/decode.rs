@@ -4,9 +4,15 @@ use std::collections::BTreeMap;
 
 use stockade_plan::{AbsPath, Arg, EnvName, NameError, RelPath};
 
-use super::clauses::{Clauses, NetworkMode, OutputName, Setting, Stated, SyscallProfile};
+use super::clauses::{Clauses, OutputName, RootDir, Setting, Stated};
+use super::http::http;
+use super::layers::require;
 use super::limits::LimitKey;
-use super::path::{ReadPath, WRITABLE, check_executable, check_readable};
+use super::lists::{distinct, distinct_of};
+use super::network::{network, taken};
+use super::path::{ReadPath, WRITABLE, check_executable, check_image, check_readable};
+use super::remote::{FunctionArn, Image, SecretRef};
+use super::syscalls::syscalls;
 use crate::yaml::{Fields, Node, Reader, Spanned, Value, one_of, shorten};
 
 /// The keys of the clauses, as every layer that has them lists them.
@@ -15,22 +21,31 @@ pub(crate) fn clauses(fields: &mut Fields<'_, '_>) -> Clauses {
     let mut clauses = Clauses {
         commands: fields.optional("commands").and_then(|node| commands(reader, node)),
         limits: fields.optional("resource_limits").map(|node| limits(reader, node)).unwrap_or_default(),
-        network: fields.optional("network").and_then(|node| network(reader, node)),
         syscalls: fields.optional("syscalls").and_then(|node| syscalls(reader, node)),
+        require: fields.optional("require").and_then(|node| require(reader, node)),
         outputs: fields.optional("outputs").and_then(|node| outputs(reader, node)),
+        images: fields.optional("images").and_then(|node| images(reader, node)),
+        functions: fields.optional("functions").and_then(|node| functions(reader, node)),
+        secrets: fields.optional("secrets").and_then(|node| secrets(reader, node)),
         ..Clauses::default()
     };
     if let Some(node) = fields.optional("filesystem") {
         filesystem(reader, node, &mut clauses);
     }
+    if let Some(node) = fields.optional("network") {
+        network(reader, node, &mut clauses);
+    }
     if let Some(node) = fields.optional("environment") {
         environment(reader, node, &mut clauses);
+    }
+    if let Some(node) = fields.optional("http") {
+        http(reader, node, &mut clauses);
     }
     clauses
 }
 
 pub(crate) fn commands(reader: &Reader, node: &Node) -> Stated<AbsPath> {
-    distinct(reader, reader.list_of(node, "a list of absolute paths of programs", command)?)
+    distinct_of(reader, node, "a list of absolute paths of programs", command)
 }
 
 fn command(reader: &Reader, node: &Node) -> Option<AbsPath> {
@@ -52,35 +67,38 @@ fn absolute(reader: &Reader, node: &Node) -> Option<AbsPath> {
     reader.parsed(node, "an absolute path without `.`, `..` and `//`", |text| AbsPath::new(text))
 }
 
-/// A longer list in a clause is refused: no review would read it, and no plan could hold it.
-const LIST_MAX: usize = 200;
+fn images(reader: &Reader, node: &Node) -> Stated<Image> {
+    let image = |reader: &Reader, node: &Node| taken(reader, node, "an image `NAME@sha256:…`", Image::parse);
+    distinct_of(reader, node, "a list of images `NAME@sha256:…`", image)
+}
 
-/// Reports what a list says twice, or too much of.
-fn distinct<T: Ord>(reader: &Reader, items: Vec<Spanned<T>>) -> Stated<T> {
-    if let Some(first_beyond) = items.get(LIST_MAX) {
-        let message = format!("{} elements, at most {LIST_MAX} are allowed", items.len());
-        reader.report(first_beyond.at.error("out-of-range", message));
-        return None;
-    }
-    let mut seen = std::collections::BTreeSet::new();
-    for item in &items {
-        if !seen.insert(&item.value) {
-            reader.report(
-                item.at.error("duplicate-element", "this is listed twice").help("keep one of the two"),
-            );
+fn functions(reader: &Reader, node: &Node) -> Stated<FunctionArn> {
+    let expected = "a function `arn:aws:lambda:REGION:ACCOUNT:function:NAME:VERSION`";
+    let function = |reader: &Reader, node: &Node| taken(reader, node, expected, FunctionArn::parse);
+    distinct_of(reader, node, "a list of qualified ARNs", function)
+}
+
+/// The message does not repeat what stands there: it might be the secret.
+fn secrets(reader: &Reader, node: &Node) -> Stated<SecretRef> {
+    let expected = "`env:NAME`, `file:/PATH` or `credential:NAME`";
+    let secret = |reader: &Reader, node: &Node| {
+        let found = SecretRef::parse(reader.text(node, expected)?);
+        if found.is_none() {
+            let error = reader.at(node.span).error("bad-value", "this is no reference to a secret");
+            let help = format!("expected {expected}; the secret itself never stands in a policy");
+            reader.report(error.help(help));
         }
-    }
-    Some(items)
+        found
+    };
+    distinct_of(reader, node, "a list of references to secrets", secret)
 }
 
 pub(crate) fn limits(reader: &Reader, node: &Node) -> BTreeMap<LimitKey, Spanned<u64>> {
     let mut limits = BTreeMap::new();
     let Some(mut fields) = Fields::of(reader, node, "`resource_limits`") else { return limits };
     for key in LimitKey::ALL {
-        if let Some(node) = fields.optional(key.name())
-            && let Some(value) = key.decode(reader, node)
-        {
-            limits.insert(key, reader.spanned(node, value));
+        if let Some(value) = key.stated(&mut fields) {
+            limits.insert(key, value);
         }
     }
     fields.finish();
@@ -89,21 +107,46 @@ pub(crate) fn limits(reader: &Reader, node: &Node) -> BTreeMap<LimitKey, Spanned
 
 fn filesystem(reader: &Reader, node: &Node, clauses: &mut Clauses) {
     let Some(mut fields) = Fields::of(reader, node, "`filesystem`") else { return };
+    if let Some(node) = fields.optional("root") {
+        clauses.root = root(reader, node).map(|root| reader.spanned(node, root));
+    }
     if let Some(node) = fields.optional("read") {
-        clauses.read = reader
-            .list_of(node, "a list of absolute paths", read_path)
-            .and_then(|paths| distinct(reader, paths));
+        let read = |reader: &Reader, node: &Node| read_path(reader, node, "reading");
+        clauses.read = distinct_of(reader, node, "a list of absolute paths", read);
+    }
+    if let Some(node) = fields.optional("execute") {
+        let execute = |reader: &Reader, node: &Node| read_path(reader, node, "executing what is in");
+        clauses.execute = distinct_of(reader, node, "a list of absolute paths", execute);
     }
     if let Some(node) = fields.optional("write") {
-        clauses.write = reader
-            .list_of(node, "a list of `/job` and `/tmp`", write_path)
-            .and_then(|paths| distinct(reader, paths));
+        clauses.write = distinct_of(reader, node, "a list of `/job` and `/tmp`", write_path);
     }
     fields.finish();
 }
 
+/// `host`, or `{image: DIRECTORY}`.
+fn root(reader: &Reader, node: &Node) -> Option<RootDir> {
+    if !matches!(node.value, Value::Map(_)) {
+        let words = [("host", ())];
+        return reader.word(node, "a root: `host` or `{image: DIRECTORY}`", &words).map(|()| RootDir::Host);
+    }
+    let mut fields = Fields::of(reader, node, "`root`")?;
+    let image = fields.required("image");
+    fields.finish();
+    let image = image?;
+    let path = absolute(reader, image)?;
+    if let Err(reason) = check_image(&path) {
+        let message = format!("the root `{}` {reason}", shorten(path.as_str()));
+        reader.report(
+            reader.at(image.span).error("unsafe-path", message).help("name a directory prepared for this"),
+        );
+        return None;
+    }
+    Some(RootDir::Image(path))
+}
+
 /// A path, or `{path: …, optional: true}`.
-fn read_path(reader: &Reader, node: &Node) -> Option<ReadPath> {
+fn read_path(reader: &Reader, node: &Node, doing: &str) -> Option<ReadPath> {
     let (path_node, optional) = match &node.value {
         Value::Map(_) => {
             let mut fields = Fields::of(reader, node, "a path")?;
@@ -116,7 +159,7 @@ fn read_path(reader: &Reader, node: &Node) -> Option<ReadPath> {
     };
     let path = absolute(reader, path_node)?;
     if let Err(reason) = check_readable(&path) {
-        let message = format!("reading `{}` {reason}", shorten(path.as_str()));
+        let message = format!("{doing} `{}` {reason}", shorten(path.as_str()));
         reader.report(reader.at(path_node.span).error("unsafe-path", message).help(reason.help()));
         return None;
     }
@@ -132,26 +175,6 @@ fn write_path(reader: &Reader, node: &Node) -> Option<AbsPath> {
     let help = format!("a job writes to {}; nothing of the host is ever writable", one_of(&WRITABLE));
     reader.report(reader.at(node.span).error("unsafe-path", message).help(help));
     None
-}
-
-fn network(reader: &Reader, node: &Node) -> Option<Spanned<NetworkMode>> {
-    reader.map(node, "a map such as `{mode: none}`")?;
-    let mut fields = Fields::of(reader, node, "`network`")?;
-    let mode = fields.required("mode");
-    fields.finish();
-    let mode = mode?;
-    let word = reader.word(mode, "a network mode", &NetworkMode::WORDS)?;
-    Some(reader.spanned(mode, word))
-}
-
-pub(crate) fn syscalls(reader: &Reader, node: &Node) -> Option<Spanned<SyscallProfile>> {
-    reader.map(node, "a map such as `{profile: strict}`")?;
-    let mut fields = Fields::of(reader, node, "`syscalls`")?;
-    let profile = fields.required("profile");
-    fields.finish();
-    let profile = profile?;
-    let word = reader.word(profile, "a system-call profile", &SyscallProfile::WORDS)?;
-    Some(reader.spanned(profile, word))
 }
 
 /// As many as a plan can hold.
@@ -179,9 +202,8 @@ fn output_name(text: &str) -> Result<OutputName, NameError> {
 fn environment(reader: &Reader, node: &Node, clauses: &mut Clauses) {
     let Some(mut fields) = Fields::of(reader, node, "`environment`") else { return };
     if let Some(node) = fields.optional("pass") {
-        clauses.pass = reader
-            .list_of(node, "a list of variable names", |reader, item| reader.parsed(item, VARIABLE, variable))
-            .and_then(|names| distinct(reader, names));
+        let name = |reader: &Reader, node: &Node| reader.parsed(node, VARIABLE, variable);
+        clauses.pass = distinct_of(reader, node, "a list of variable names", name);
     }
     if let Some(node) = fields.optional("set") {
         clauses.set = settings(reader, node);

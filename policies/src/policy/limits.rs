@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use crate::yaml::{Node, Reader, show_thousandths};
+use super::units::Unit;
+use crate::yaml::{Fields, Node, Reader, Spanned, Value, shorten, show_thousandths};
 
 /// One key of `resource_limits`. Values are whole numbers of the unit in the key's name, but for `cpu_cores`,
 /// which is kept in thousandths of a core.
@@ -73,11 +74,42 @@ impl LimitKey {
         bounds.min..=bounds.max
     }
 
-    pub(crate) fn decode(self, reader: &Reader, node: &Node) -> Option<u64> {
+    fn decode(self, reader: &Reader, node: &Node) -> Option<u64> {
         match self {
             Self::CpuCores => reader.thousandths(node, self.range()),
             _ => reader.integer(node, self.range()),
         }
+    }
+
+    /// The other key of this limit, whose value says its unit.
+    pub(crate) const fn with_unit(self) -> Option<(&'static str, Option<Unit>)> {
+        match self {
+            Self::MemoryMb => Some(("memory", Some(Unit::Mebibytes))),
+            Self::CpuCores => Some(("cpu", None)),
+            Self::CpuSeconds => Some(("cpu_time", Some(Unit::Seconds))),
+            Self::WallSeconds => Some(("wall_time", Some(Unit::Seconds))),
+            Self::DiskMb => Some(("disk", Some(Unit::Mebibytes))),
+            Self::OutputKb => Some(("output", Some(Unit::Kibibytes))),
+            Self::Pids | Self::Files | Self::OpenFiles => None,
+        }
+    }
+
+    /// The limit as `fields` state it, under either of its keys but not under both.
+    pub(crate) fn stated(self, fields: &mut Fields<'_, '_>) -> Option<Spanned<u64>> {
+        let reader = fields.reader();
+        let plain = fields.optional(self.name());
+        let other = self.with_unit().and_then(|(name, unit)| Some((name, unit, fields.optional(name)?)));
+        let (node, value) = match (plain, other) {
+            (Some(plain), Some((name, _, node))) => {
+                twice(reader, (self.name(), plain), (name, node));
+                return None;
+            }
+            (Some(node), None) => (node, self.decode(reader, node)),
+            (None, Some((_, Some(unit), node))) => (node, amount(reader, node, unit, self.range())),
+            (None, Some((_, None, node))) => (node, self.decode(reader, node)),
+            (None, None) => return None,
+        };
+        value.map(|value| reader.spanned(node, value))
     }
 
     /// The value as a policy file writes it.
@@ -87,6 +119,44 @@ impl LimitKey {
             _ => value.to_string(),
         }
     }
+}
+
+/// Reports that one limit is stated under both of its keys.
+pub(crate) fn twice(reader: &Reader, a: (&str, &Node), b: (&str, &Node)) {
+    let (first, second) = if a.1.span.line <= b.1.span.line { (a, b) } else { (b, a) };
+    let (line, column) = (first.1.span.line, first.1.span.column);
+    let message =
+        format!("`{}` is the limit that `{}` states already, at {line}:{column}", second.0, first.0);
+    reader.report(reader.at(second.1.span).error("duplicate-limit", message).help("keep one of the two"));
+}
+
+/// An amount with its unit, kept in `unit`.
+pub(crate) fn amount(
+    reader: &Reader,
+    node: &Node,
+    unit: Unit,
+    range: std::ops::RangeInclusive<u64>,
+) -> Option<u64> {
+    let Value::Scalar(scalar) = &node.value else {
+        reader.report(reader.wrong(node, unit.expected()));
+        return None;
+    };
+    let (text, at) = (shorten(&scalar.text), reader.at(node.span));
+    let from_to = || format!("expected {} to {}", unit.show(*range.start()), unit.show(*range.end()));
+    match unit.parse(&scalar.text) {
+        Ok(value) if range.contains(&value) => return Some(value),
+        Ok(_) => reader.report(at.error("out-of-range", format!("`{text}` is out of range")).help(from_to())),
+        Err(error) => {
+            let bare = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            let meant = error.meant.or_else(|| bare.then(|| unit.of_number(&text)));
+            let help = match meant {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("expected {}", unit.expected()),
+            };
+            reader.report(at.error("bad-unit", format!("`{text}` {}", error.reason)).help(help));
+        }
+    }
+    None
 }
 
 impl fmt::Display for LimitKey {

@@ -1,22 +1,41 @@
 //! A policy: what jobs may do, as people write and review it.
 
+mod address;
 mod clauses;
 mod decode;
+mod host_name;
+mod http;
+mod layers;
 mod limits;
+mod lists;
 mod name;
+mod network;
 mod path;
+mod punycode;
+mod remote;
+mod syscalls;
+mod units;
 
 use std::sync::Arc;
 
 use stockade_plan::Digest;
 
-pub(crate) use clauses::{Clauses, NetworkMode, OutputName, Setting, Stated, SyscallProfile};
-pub(crate) use decode::{clauses, commands, limits, syscalls};
+pub(crate) use address::AddressRange;
+pub(crate) use clauses::{Clauses, NotTaken, OutputName, RootDir, Setting, Stated};
+pub(crate) use decode::{clauses, commands, limits};
+pub(crate) use host_name::HostPattern;
+pub(crate) use http::{HeaderName, HttpCap, Method, PathPrefix};
+#[cfg(test)]
+pub(crate) use layers::LAYERS;
+pub(crate) use layers::{LayerName, require};
 pub(crate) use limits::LimitKey;
 pub use limits::ResourceLimits;
 pub use name::{PolicyName, PolicyNameError};
+pub(crate) use network::NetworkMode;
 pub use path::UnsafePath;
 pub(crate) use path::{MADE, ReadPath, check_executable, check_readable};
+pub(crate) use remote::{FunctionArn, Image, SecretRef};
+pub(crate) use syscalls::{SyscallClause, SyscallProfile, syscalls};
 
 use crate::diagnostic::Diagnostics;
 use crate::yaml::{Fields, Node, Reader, Source, Spanned, parse};
@@ -31,6 +50,8 @@ pub(crate) struct Policy {
     pub(crate) version: u32,
     pub(crate) description: Option<String>,
     pub(crate) extends: Option<Spanned<PolicyName>>,
+    /// What it does not say is left to those that extend it; otherwise it is closed to them too.
+    pub(crate) is_abstract: bool,
     pub(crate) clauses: Clauses,
     /// SHA-256 over the file's bytes.
     pub(crate) sha256: Digest,
@@ -48,6 +69,7 @@ fn decode_policy(reader: &Reader, root: &Node) -> Option<Policy> {
     let version = fields.optional("version").map(|node| reader.integer(node, 1..=u64::from(u32::MAX)));
     let description = fields.optional("description").map(|node| reader.text(node, "a description"));
     let extends = fields.optional("extends").map(|node| policy_name(reader, node));
+    let is_abstract = fields.optional("abstract").and_then(|node| reader.boolean(node)).unwrap_or(false);
     let clauses = clauses(&mut fields);
     fields.finish();
     Some(Policy {
@@ -55,6 +77,7 @@ fn decode_policy(reader: &Reader, root: &Node) -> Option<Policy> {
         version: version.flatten().and_then(|version| u32::try_from(version).ok()).unwrap_or(FIRST_VERSION),
         description: description.flatten().map(str::to_owned),
         extends: extends.flatten(),
+        is_abstract,
         clauses,
         sha256: reader.source().digest(),
     })

@@ -12,6 +12,12 @@ pub(crate) struct ReadPath {
     pub(crate) optional: bool,
 }
 
+impl fmt::Display for ReadPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.path.fmt(f)
+    }
+}
+
 /// Directories of programs. What can be read can be run, by handing it to the dynamic loader; so a program that
 /// is not a command must not be readable either.
 const PROGRAM_DIRS: [&str; 6] =
@@ -103,6 +109,22 @@ pub(crate) fn check_readable(path: &AbsPath) -> Result<(), UnsafePath> {
 pub(crate) fn check_executable(path: &AbsPath) -> Result<(), UnsafePath> {
     match RESERVED.into_iter().find(|directory| beneath(path.as_str(), directory)) {
         Some(directory) => Err(UnsafePath::Reserved(directory)),
+        None => Ok(()),
+    }
+}
+
+/// Whether a directory may be the root of jobs: not one of the kernel's trees, nor one that holds the host's
+/// programs or secrets.
+pub(crate) fn check_image(path: &AbsPath) -> Result<(), UnsafePath> {
+    let touches = |other: &&str| beneath(path.as_str(), other) || beneath(other, path.as_str());
+    if let Some(directory) = ["/proc", "/sys", "/dev"].into_iter().find(touches) {
+        return Err(UnsafePath::Reserved(directory));
+    }
+    if let Some(place) = SECRETS.into_iter().find(touches) {
+        return Err(UnsafePath::Secrets(place));
+    }
+    match PROGRAM_DIRS.into_iter().find(touches) {
+        Some(directory) => Err(UnsafePath::Programs(directory)),
         None => Ok(()),
     }
 }

@@ -2,6 +2,7 @@
 
 mod answer;
 mod bpf;
+mod calls;
 mod rules;
 mod table;
 #[cfg(test)]
@@ -13,9 +14,14 @@ use std::sync::OnceLock;
 use stockade_plan::Filter;
 
 pub use bpf::FilterTooLong;
+#[cfg(test)]
+pub(crate) use calls::all;
+pub(crate) use calls::{BadCall, Call, check_addable, check_removable, named, permits};
+use calls::{lets_pass, profile_answer};
 use table::{Row, TABLE};
-use verdict::{ABSENT, Answer, Verdict};
+use verdict::{ABSENT, Answer, REFUSED, Verdict};
 
+use crate::effective::Calls;
 use crate::policy::SyscallProfile;
 
 // The table is that of x86-64. On another architecture every job would be refused by the first instruction of
@@ -24,15 +30,39 @@ use crate::policy::SyscallProfile;
 compile_error!("Stockade's system-call table is that of x86-64");
 
 /// The filter of a job. What the table does not know is answered as a kernel would that does not know it
-/// either, so that libraries fall back.
-pub(crate) fn job_filter(profile: SyscallProfile) -> Result<Filter, FilterTooLong> {
-    static STANDARD: OnceLock<Result<Filter, FilterTooLong>> = OnceLock::new();
-    static STRICT: OnceLock<Result<Filter, FilterTooLong>> = OnceLock::new();
-    let compiled = match profile {
-        SyscallProfile::Standard => STANDARD.get_or_init(|| compile(|row| row.standard, ABSENT)),
-        SyscallProfile::Strict => STRICT.get_or_init(|| compile(|row| row.strict, ABSENT)),
+/// either, so that libraries fall back. Those of bare profiles are compiled once.
+pub(crate) fn job_filter(calls: &Calls) -> Result<Filter, FilterTooLong> {
+    static BARE: [OnceLock<Result<Filter, FilterTooLong>>; 3] = [const { OnceLock::new() }; 3];
+    let [strict, standard, compiler] = &BARE;
+    let known = match calls.profile {
+        SyscallProfile::Strict => strict,
+        SyscallProfile::Standard => standard,
+        SyscallProfile::Compiler => compiler,
     };
-    compiled.clone()
+    if calls.added.is_empty() && calls.removed.is_empty() {
+        return known.get_or_init(|| compile(|row| profile_answer(calls.profile, row), ABSENT)).clone();
+    }
+    compile(|row| answer(calls, row), ABSENT)
+}
+
+fn answer(calls: &Calls, row: &Row) -> Answer<'static> {
+    let names = |call: &Call| call.name() == row.name;
+    if calls.removed.keys().any(names) {
+        return Answer::Fixed(REFUSED);
+    }
+    let answer = match calls.added.keys().any(names) {
+        false => profile_answer(calls.profile, row),
+        // With the conditions that the larger profile has.
+        true if lets_pass(&row.standard) => row.standard,
+        true => Answer::Fixed(Verdict::Allow),
+    };
+    match row.name {
+        _ if !calls.removed.contains_key(&Call::MEMORY_EXEC) || !lets_pass(&answer) => answer,
+        "mmap" => rules::MMAP_FILES_ONLY,
+        "mprotect" | "pkey_mprotect" => rules::MPROTECT_NO_EXEC,
+        "shmat" => rules::SHMAT_NO_EXEC,
+        _ => answer,
+    }
 }
 
 /// The filter of the sandbox's own init once the job has started: what it needs to reap, to collect outputs

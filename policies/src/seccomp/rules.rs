@@ -11,6 +11,10 @@ const fn none_of(argument: u8, mask: u32) -> Condition {
     Condition { argument, mask, value: 0 }
 }
 
+const fn has(argument: u8, bits: u32) -> Condition {
+    Condition { argument, mask: bits, value: bits }
+}
+
 const fn allow(when: &'static [Condition]) -> Case<'static> {
     Case { when, then: Verdict::Allow }
 }
@@ -123,6 +127,27 @@ pub(crate) const SETRLIMIT: Answer<'static> = all_but(&[refuse(&[is(0, 4)])]);
 /// personality(2).
 pub(crate) const PERSONALITY: Answer<'static> = only(&[allow(&[is(0, 0)]), allow(&[is(0, 0xffff_ffff)])]);
 
+/// And `ADDR_NO_RANDOMIZE`, by itself: it makes a program's own addresses predictable, nobody else's.
+pub(crate) const PERSONALITY_COMPILER: Answer<'static> =
+    only(&[allow(&[is(0, 0)]), allow(&[is(0, 0xffff_ffff)]), allow(&[is(0, 0x0004_0000)])]);
+
+/// `PROT_EXEC`, asm-generic/mman-common.h.
+const EXECUTABLE: Condition = has(2, 0x4);
+
+/// Memory that is executable comes from a file and is not writable: no code is made while a program runs. A file
+/// that a job wrote itself cannot be mapped so, because every writable mount is noexec.
+pub(crate) const MMAP_FILES_ONLY: Answer<'static> = all_but(&[
+    // PROT_EXEC with MAP_ANONYMOUS; PROT_EXEC with PROT_WRITE.
+    refuse(&[EXECUTABLE, has(3, 0x20)]),
+    refuse(&[has(2, 0x6)]),
+]);
+
+/// Memory that was not executable does not become so; mprotect(2), pkey_mprotect(2).
+pub(crate) const MPROTECT_NO_EXEC: Answer<'static> = all_but(&[refuse(&[EXECUTABLE])]);
+
+/// `SHM_EXEC`, linux/shm.h.
+pub(crate) const SHMAT_NO_EXEC: Answer<'static> = all_but(&[refuse(&[has(2, 0x8000)])]);
+
 /// Its own limits only: a job's processes share an id, so they could change one another's; prlimit(2). For
 /// `RLIMIT_CORE` see [`SETRLIMIT`].
 pub(crate) const PRLIMIT: Answer<'static> =
@@ -155,6 +180,9 @@ mod tests {
             [0x5412, 0x541c, 0x541d, 0x5423],
             [libc::TIOCSTI, libc::TIOCLINUX, libc::TIOCCONS, 0x5423]
         );
+        assert_eq!([0x4, 0x6], [libc::PROT_EXEC, libc::PROT_EXEC | libc::PROT_WRITE]);
+        assert_eq!((0x20, 0x8000), (libc::MAP_ANONYMOUS, libc::SHM_EXEC));
+        assert_eq!(0x0004_0000, libc::ADDR_NO_RANDOMIZE);
         assert_eq!([1, 2, 10], [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6]);
         assert_eq!([1, 2], [libc::SOCK_STREAM, libc::SOCK_DGRAM]);
         assert_eq!((libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK).cast_unsigned() & TYPE, 0);

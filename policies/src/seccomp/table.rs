@@ -3,27 +3,36 @@
 //! in Linux 6.18; a number that is not here is absent, or kills init.
 //!
 //! `y` lets the call go ahead, `done` answers success without it, `refused` is EPERM, `absent` is ENOSYS, `-` kills,
-//! and a name stands for the rule
-//! of that name in `rules.rs`.
+//! and a name stands for the rule of that name in `rules.rs`.
 
 use super::answer::answer;
+use super::rules;
 use super::verdict::Answer;
 
 /// One system call.
 pub(crate) struct Row {
     pub(crate) number: u32,
-    #[cfg(test)]
     pub(crate) name: &'static str,
     pub(crate) standard: Answer<'static>,
     pub(crate) strict: Answer<'static>,
     pub(crate) init: Answer<'static>,
 }
 
+impl Row {
+    /// `compiler` is `standard`, but that a program may switch off the randomization of its own addresses, as
+    /// build systems do that want the same result on every run.
+    pub(crate) fn compiler(&self) -> Answer<'static> {
+        match self.name {
+            "personality" => rules::PERSONALITY_COMPILER,
+            _ => self.standard,
+        }
+    }
+}
+
 macro_rules! table {
     ($($number:literal $name:ident $standard:tt $strict:tt $init:tt;)*) => {
         pub(crate) const TABLE: &[Row] = &[$(Row {
             number: $number,
-            #[cfg(test)]
             name: stringify!($name),
             standard: answer!($standard),
             strict: answer!($strict),

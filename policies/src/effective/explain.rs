@@ -1,0 +1,78 @@
+//! An effective policy line by line.
+
+use std::fmt::{self, Display};
+
+use serde::Serialize;
+
+use super::cover::Right;
+use super::origin::Origin;
+use super::rights::Rights;
+
+/// One effective value and who decided it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Explained {
+    /// The key, with dots.
+    pub clause: String,
+    /// The value, as a policy file writes it.
+    pub value: String,
+    /// The layer, and the place in its file.
+    pub origin: String,
+}
+
+impl Display for Explained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}  # {}", self.clause, self.value, self.origin)
+    }
+}
+
+/// Lines as they are collected.
+pub(crate) struct Lines(Vec<Explained>);
+
+impl Lines {
+    fn push(&mut self, clause: impl Into<String>, value: impl Into<String>, origin: &Origin) {
+        self.0.push(Explained { clause: clause.into(), value: value.into(), origin: origin.to_string() });
+    }
+
+    pub(super) fn set<'a, T: Right + 'a>(
+        &mut self,
+        clause: &str,
+        members: impl Iterator<Item = (&'a T, &'a Origin)>,
+    ) {
+        for (element, origin) in members {
+            self.push(clause, element.line(), origin);
+        }
+    }
+}
+
+/// Every effective value with who decided it.
+pub(crate) fn lines(rights: &Rights) -> Vec<Explained> {
+    let mut lines = Lines(Vec::new());
+    rights.show_sets(&mut lines);
+    for (key, decided) in &rights.limits {
+        lines.push(format!("resource_limits.{key}"), key.show(decided.value), &decided.origin);
+    }
+    if let Some(decided) = &rights.root {
+        lines.push("filesystem.root", decided.value.to_string(), &decided.origin);
+    }
+    if let Some(decided) = &rights.network {
+        lines.push("network.mode", decided.value.name(), &decided.origin);
+    }
+    let calls = rights.calls();
+    lines.push("syscalls.profile", calls.profile.name(), &calls.origin);
+    for (call, origin) in &calls.added {
+        lines.push("syscalls.add", call.name(), origin);
+    }
+    for (call, origin) in &calls.removed {
+        lines.push("syscalls.remove", call.name(), origin);
+    }
+    // Without a host there is no call whose size they could bound.
+    for (cap, decided) in
+        rights.http_caps.iter().filter(|_| rights.http_hosts.iter().flatten().next().is_some())
+    {
+        lines.push(format!("http.{}", cap.name()), decided.value.to_string(), &decided.origin);
+    }
+    for (layer, origin) in &rights.require {
+        lines.push("require", layer.name(), origin);
+    }
+    lines.0
+}
