@@ -2,7 +2,7 @@
 CARGO ?= cargo
 STATE ?= /var/lib/stockade
 
-.PHONY: demo test check check-fmt check-clippy check-unit check-deny bench setup
+.PHONY: demo test check check-fmt check-clippy check-unit check-deny fuzz fuzz-short fuzz-replay bench setup
 
 # Builds, starts the embedded Postgres, runs honest and hostile jobs, prints what became of each.
 demo:
@@ -17,6 +17,7 @@ test: check
 	$(CARGO) build --locked --bins
 	$(CARGO) test --locked -p stockade --test '*'
 	$(CARGO) test --locked -p stockade-tests
+	$(MAKE) fuzz-short
 
 # Format, lints, documentation, unit tests: no root, no database.
 check: check-fmt check-clippy check-unit
@@ -31,6 +32,20 @@ check-clippy:
 check-unit:
 	$(CARGO) test --locked --workspace --exclude stockade-tests --lib --bins
 	$(CARGO) test --locked -p stockade-policies --test '*'
+
+# What parses text or bytes that we did not write, fed with what libFuzzer makes up: FUZZ_SECONDS of processor time for
+# each target (ten minutes if not said), as many at a time as there are cores. Prints executions per second.
+fuzz:
+	@./deploy/setup.sh fuzz
+	@CARGO="$(CARGO)" ./fuzz/run.sh
+
+fuzz-short: fuzz-replay
+	@./deploy/setup.sh fuzz
+	@FUZZ_SECONDS=10 CARGO="$(CARGO)" ./fuzz/run.sh
+
+# Every seed, and every input that once broke a target; without libFuzzer.
+fuzz-replay:
+	$(CARGO) test --locked --manifest-path fuzz/Cargo.toml --target-dir $${CARGO_TARGET_DIR:-target}/fuzz
 
 # Licences, advisories, banned crates; needs cargo-deny (`cargo install cargo-deny`).
 check-deny:

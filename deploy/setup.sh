@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what is missing on a Debian host and makes the account Stockade runs under. Idempotent: a second run
 # changes nothing. Takes the kind of use as its argument: build, run (build and what jobs and Postgres need),
-# test (run and what the tests need), bench (run and the peers that are measured beside Stockade).
+# test (run and what the tests need), bench (run and the peers that are measured beside Stockade), fuzz (build and
+# what libFuzzer is made of).
 set -eu
 
 use=${1:-run}
@@ -24,7 +25,10 @@ need_file() {
 
 need cc gcc
 need make make
-if [ "$use" != build ]; then
+if [ "$use" = fuzz ]; then
+    need c++ g++
+fi
+if [ "$use" != build ] && [ "$use" != fuzz ]; then
     need_file '/usr/lib/postgresql/*/bin/postgres' postgresql
     need /usr/bin/python3 python3-minimal
     need setpriv util-linux
@@ -54,7 +58,7 @@ if [ -n "$missing" ]; then
     DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
 fi
 
-if [ "$use" != build ] && ! id stockade >/dev/null 2>&1; then
+if [ "$use" != build ] && [ "$use" != fuzz ] && ! id stockade >/dev/null 2>&1; then
     if [ "$(id -u)" != 0 ]; then
         echo "setup: run as root once, to make the account \`stockade\`" >&2
         exit 1

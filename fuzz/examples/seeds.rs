@@ -1,0 +1,191 @@
+//! Writes `corpus/` anew: `cargo run --example seeds`. The texts are those of the library, the examples and the
+//! snapshot tests of the messages; the frames are plans of the library's policies, and one of each reply and report.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use stockade_plan::{
+    Ended, Errno, Evidence, FileName, Found, LauncherFacts, List, Mounted, Namespaces, NotCollected, Plan,
+    Reply, Report, Request, Rlimits, Rusage, SetupError, Stage, StageTime, encode,
+};
+use stockade_policies::{Environment, Host, JobSpec, Library, compile};
+
+/// A larger text teaches the fuzzer nothing that a smaller one does not.
+const TEXT_MAX: usize = 4096;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    texts()?;
+    requests()?;
+    replies()?;
+    reports()
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+fn write(target: &str, name: &str, bytes: &[u8]) -> Result<(), Box<dyn Error>> {
+    let directory = root().join("corpus").join(target);
+    std::fs::create_dir_all(&directory)?;
+    Ok(std::fs::write(directory.join(name), bytes)?)
+}
+
+/// Each text to the target that parses its kind.
+fn texts() -> Result<(), Box<dyn Error>> {
+    for directory in ["policies/library", "policies/tests/errors", "examples", "fuzz/src"] {
+        for entry in std::fs::read_dir(root().join("..").join(directory))? {
+            let path = entry?.path();
+            if path.extension().is_none_or(|extension| extension != "yaml") {
+                continue;
+            }
+            let bytes = std::fs::read(&path)?;
+            let is_registry = bytes.windows(9).any(|window| window == b"services:");
+            let name = path.file_name().unwrap_or_default().display().to_string();
+            if bytes.len() <= TEXT_MAX {
+                write(if is_registry { "registry" } else { "policy" }, &name, &bytes)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The plan of a command under each policy of the library.
+fn plans() -> Result<Vec<(String, Plan)>, Box<dyn Error>> {
+    let (library, host) = (Library::shipped()?, Host::new());
+    let mut plans = Vec::new();
+    for name in library.names() {
+        let policy = library.effective(name.as_str(), Environment::Production)?;
+        let commands: Vec<String> = policy.commands().map(ToString::to_string).collect();
+        for command in commands.iter().take(4) {
+            let job = JobSpec::command(vec![command.clone(), "-c".into(), "true".into()])?
+                .with_input(FileName::new("input.json")?, 2);
+            if let Ok(plan) = compile(&policy, &job, &host, 6) {
+                plans.push((format!("{name}-{}", plans.len()), plan));
+            }
+        }
+    }
+    Ok(plans)
+}
+
+fn requests() -> Result<(), Box<dyn Error>> {
+    let plans = plans()?;
+    for (name, plan) in &plans {
+        write("request", name, &encode(&Request { id: 7, v1_groups: 3, plan: plan.clone() })?)?;
+    }
+    // Small ones are changed more often: without filters, without rules, without a view.
+    for (name, plan) in &plans {
+        let mut plan = plan.clone();
+        plan.filter.instructions = List::empty();
+        plan.init_filter.instructions = List::empty();
+        write(
+            "request",
+            &format!("{name}-no-filter"),
+            &encode(&Request { id: 7, v1_groups: 0, plan: plan.clone() })?,
+        )?;
+        plan.view.entries = List::empty();
+        plan.landlock.rules = List::empty();
+        write("request", &format!("{name}-bare"), &encode(&Request { id: u64::MAX, v1_groups: 0, plan })?)?;
+    }
+    Ok(())
+}
+
+fn namespaces() -> Namespaces {
+    Namespaces { user: 1, mnt: 2, pid: 3, net: 4, ipc: 5, uts: 6, cgroup: 7 }
+}
+
+fn setup_error(stage: Stage) -> SetupError {
+    SetupError { stage, call: "mount".into(), target: "/job".into(), errno: Errno(13) }
+}
+
+fn replies() -> Result<(), Box<dyn Error>> {
+    let facts = LauncherFacts {
+        plan_version: 1,
+        landlock_abi: 6,
+        landlock_errata: 3,
+        host_namespaces: namespaces(),
+        uid_base: 100_000,
+        uid_slots: 1024,
+    };
+    let rusage =
+        Rusage { user_us: 1, system_us: 2, max_rss_kb: 3, blocks_in: 4, blocks_out: 5, context_switches: 6 };
+    write("reply", "hello", &encode(&Reply::Hello(facts))?)?;
+    write("reply", "launched", &encode(&Reply::Launched { id: 1, host_uid: 100_001 })?)?;
+    for stage in Stage::ALL {
+        let reply = Reply::Failed { id: Some(1), error: setup_error(*stage) };
+        write("reply", &format!("failed-{}", stage.name()), &encode(&reply)?)?;
+    }
+    write(
+        "reply",
+        "failed-early",
+        &encode(&Reply::Failed { id: None, error: setup_error(Stage::Request) })?,
+    )?;
+    for ended in [Ended::Exited(0), Ended::Exited(-1), Ended::Signaled(9)] {
+        let reply = Reply::Exited { id: 1, ended, rusage };
+        write("reply", &format!("exited-{ended:?}"), &encode(&reply)?)?;
+    }
+    Ok(())
+}
+
+fn evidence() -> Result<Evidence, Box<dyn Error>> {
+    let mounted = |path: &str| Mounted {
+        path: path.to_owned(),
+        read_only: path == "/",
+        nosuid: true,
+        nodev: true,
+        noexec: path != "/",
+        size_bytes: 1 << 24,
+        inodes: 4096,
+    };
+    let rlimits = Rlimits {
+        open_files: 64,
+        file_bytes: 1 << 24,
+        processes: 32,
+        cpu_seconds: 11,
+        stack_bytes: 8 << 20,
+        pending_signals: 1024,
+    };
+    Ok(Evidence {
+        namespaces: namespaces(),
+        host_uid: 100_001,
+        uid: 1000,
+        groups: 0,
+        capabilities: [0; 5],
+        securebits: 0x2f,
+        no_new_privs: true,
+        seccomp_mode: 2,
+        seccomp_filters: 2,
+        landlock_abi: 6,
+        landlock_probe_refused: true,
+        cgroup_paths: vec!["0::/".to_owned(), "4:memory:/".to_owned()].try_into()?,
+        mounts: ["/", "/job", "/tmp", "/dev/shm", "/proc"].map(mounted).to_vec().try_into()?,
+        rlimits,
+        descriptors: vec![0, 1, 2].try_into()?,
+        stages: Stage::ALL
+            .iter()
+            .map(|stage| StageTime { stage: *stage, us: 7 })
+            .collect::<Vec<_>>()
+            .try_into()?,
+    })
+}
+
+fn reports() -> Result<(), Box<dyn Error>> {
+    write("report", "ready", &encode(&Report::Ready(Box::new(evidence()?)))?)?;
+    write("report", "setup-failed", &encode(&Report::SetupFailed(setup_error(Stage::Exec)))?)?;
+    for (name, ended) in [("exited", Ended::Exited(1)), ("signaled", Ended::Signaled(31))] {
+        let report = Report::Ended { ended, read_bytes: Some(u64::MAX), written_bytes: None };
+        write("report", name, &encode(&report)?)?;
+    }
+    let found = [
+        Found::File { size: 3 },
+        Found::Not(NotCollected::Missing),
+        Found::Not(NotCollected::Symlink),
+        Found::Not(NotCollected::HardLinked),
+        Found::Not(NotCollected::TooLarge { size: u64::MAX }),
+        Found::Not(NotCollected::Unreadable(Errno(5))),
+    ];
+    for (index, found) in (0..).zip(found) {
+        write("report", &format!("output-{index}"), &encode(&Report::Output { index, found })?)?;
+    }
+    write("report", "chunk", &encode(&Report::Chunk(b"a\0\xff".to_vec().try_into()?))?)?;
+    write("report", "done", &encode(&Report::Done)?)
+}

@@ -1,0 +1,27 @@
+//! What the fuzz targets do with their bytes, and what must hold of it whatever the bytes are.
+//!
+//! Each function is one target: `targets/NAME.rs` hands it what libFuzzer makes up, `tests/replay.rs` what lies in
+//! `corpus/NAME` and `regressions/NAME`. Not to panic is the least; each also states what must be true of a value
+//! that was taken.
+#![forbid(unsafe_code)]
+
+mod job;
+mod text;
+mod wire;
+
+pub use job::job;
+pub use text::{policy, registry};
+pub use wire::{reply, report, request};
+
+/// A fuzz target.
+pub type Target = fn(&[u8]);
+
+/// Every target by its name.
+pub const TARGETS: [(&str, Target); 6] = [
+    ("policy", policy),
+    ("registry", registry),
+    ("request", request),
+    ("reply", reply),
+    ("report", report),
+    ("job", job),
+];

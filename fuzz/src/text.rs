@@ -1,0 +1,65 @@
+//! Text that people write.
+
+use std::sync::OnceLock;
+
+use stockade_policies::{Capabilities, Diagnostics, EffectivePolicy, Environment, Library, Registry};
+
+/// Text to a policy, and the policy to its rights under every environment. One that was taken explains each of its
+/// lines; one that was refused says why, at a place that is there.
+pub fn policy(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    match library().with_text("fuzzed.yaml", text) {
+        Ok((library, name)) => {
+            for environment in Environment::ALL {
+                if let Ok(policy) = library.effective(name.as_str(), environment) {
+                    explained(&policy);
+                }
+            }
+        }
+        Err(found) => explained_errors(&found, text),
+    }
+}
+
+/// Text to a service registry.
+pub fn registry(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    let capabilities = ["shell", "http", "docker", "serverless", "other"]
+        .into_iter()
+        .fold(Capabilities::new(), Capabilities::runner);
+    match Registry::parse("fuzzed.yaml", text, library(), Environment::Production, &capabilities) {
+        Ok(registry) => {
+            for operation in registry.services().flat_map(|service| service.operations()) {
+                let _ = operation.check_input(&serde_json::Value::Null);
+                operation.shell().map(|action| action.policy()).into_iter().for_each(explained);
+            }
+        }
+        Err(found) => explained_errors(&found, text),
+    }
+}
+
+/// Bytes that are not UTF-8 are refused before anything is parsed; libFuzzer's time is better spent behind that.
+fn text(data: &[u8]) -> Option<&str> {
+    std::str::from_utf8(data).ok()
+}
+
+fn explained(policy: &EffectivePolicy) {
+    let lines = policy.clauses();
+    assert!(lines.iter().all(|line| !line.clause.is_empty() && !line.origin.is_empty()));
+    assert_eq!(policy.sha256(), policy.sha256());
+}
+
+fn explained_errors(found: &Diagnostics, text: &str) {
+    assert!(found.has_errors());
+    assert!(!found.to_string().is_empty());
+    let lines = u32::try_from(text.split('\n').count()).unwrap_or(u32::MAX);
+    for diagnostic in found.iter().filter(|diagnostic| diagnostic.file.as_ref() == "fuzzed.yaml") {
+        assert!(diagnostic.line <= lines + 1, "line {} of {lines}: {}", diagnostic.line, diagnostic.message);
+        assert!(diagnostic.end_column >= diagnostic.column, "{}", diagnostic.message);
+    }
+    assert!(serde_json::to_string(found).is_ok());
+}
+
+fn library() -> &'static Library {
+    static LIBRARY: OnceLock<Library> = OnceLock::new();
+    LIBRARY.get_or_init(|| Library::shipped().unwrap_or_else(|found| panic!("{found}")))
+}

@@ -1,0 +1,72 @@
+//! Every seed and every input that once broke something, through its target: without libFuzzer, on any machine.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use stockade_fuzz::TARGETS;
+use stockade_plan::FRAME_MAX;
+
+/// The bound that `make fuzz` sets; this build is not even optimized.
+const BOUND: Duration = Duration::from_secs(5);
+
+fn files(kind: &str, target: &str) -> Vec<PathBuf> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join(kind).join(target);
+    let Ok(entries) = std::fs::read_dir(&directory) else { return Vec::new() };
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+#[test]
+fn every_seed_and_every_regression_goes_through_its_target_within_bounds() {
+    for (name, target) in TARGETS {
+        for path in files("corpus", name).into_iter().chain(files("regressions", name)) {
+            let bytes = std::fs::read(&path).unwrap();
+            let begun = Instant::now();
+            target(&bytes);
+            assert!(begun.elapsed() < BOUND, "{} took {:?}", path.display(), begun.elapsed());
+        }
+    }
+}
+
+/// As large as a frame may be, and as a file may be: larger ones are refused unread.
+const SIZES: [(&str, usize); 6] = [
+    ("policy", 1 << 20),
+    ("registry", 1 << 20),
+    ("request", FRAME_MAX),
+    ("reply", FRAME_MAX),
+    ("report", FRAME_MAX),
+    ("job", 1 << 20),
+];
+
+#[test]
+fn the_largest_inputs_take_bounded_time_whatever_they_repeat() {
+    for (name, size) in SIZES {
+        let (_, target) = TARGETS.into_iter().find(|(target, _)| *target == name).unwrap();
+        for pattern in ["\0", "\x01", "\u{7f}", "[", "{a: ", "- ", "a: b\n", "\"", "#", "\n", "!", "\\u0000,"]
+        {
+            let begun = Instant::now();
+            target(pattern.repeat(size / pattern.len()).as_bytes());
+            assert!(begun.elapsed() < BOUND, "{name}: {pattern:?} took {:?}", begun.elapsed());
+        }
+        target(&vec![0xff; size]);
+    }
+}
+
+#[test]
+fn every_target_has_seeds() {
+    for (name, _) in TARGETS {
+        let seeds = files("corpus", name).len();
+        assert!((10..=100).contains(&seeds), "`{name}` has {seeds} seeds");
+    }
+}
+
+#[test]
+fn every_directory_of_inputs_belongs_to_a_target() {
+    // Git keeps no empty directory: without a regression there is none for them.
+    for kind in ["corpus", "regressions"] {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join(kind);
+        for entry in std::fs::read_dir(directory).into_iter().flatten() {
+            let name = entry.unwrap().file_name();
+            assert!(TARGETS.iter().any(|(target, _)| *target == name), "{kind}/{}", name.display());
+        }
+    }
+}
