@@ -6,7 +6,7 @@ use stockade_plan::{FileName, Plan, Stage};
 use stockade_policies::{CompileError, Environment, Host, JobSpec, Library, compile};
 use stockade_sandbox::{
     CgroupConfig, CgroupParent, LauncherConfig, LauncherProcess, Outcome, RunError, Sandbox, SandboxJob,
-    Sink, Stdin, User, drop_privileges,
+    Sink, Stdin, User, Warm, drop_privileges,
 };
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +28,11 @@ pub struct Rig {
 impl Rig {
     /// Starts a launcher, takes a place for control groups, gives up root. Once per process, before any thread.
     pub fn start(fail_at: Option<Stage>) -> Self {
+        Self::start_with(fail_at, Warm::NONE)
+    }
+
+    /// Like [`Rig::start`], with sandboxes made ahead.
+    pub fn start_with(fail_at: Option<Stage>, warm: Warm) -> Self {
         let user = User::lookup(ACCOUNT).expect("make setup makes the account");
         let config = LauncherConfig {
             binary: binary("stockade-launcher"),
@@ -38,7 +43,7 @@ impl Rig {
         let cgroups = CgroupParent::prepare(&CgroupConfig::default(), &user).expect("control groups");
         drop_privileges(&user).expect("give up root");
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("runtime");
-        let sandbox = runtime.block_on(Sandbox::start(launcher, cgroups)).expect("sandbox");
+        let sandbox = runtime.block_on(Sandbox::start(launcher, cgroups, warm)).expect("sandbox");
         Self { runtime, sandbox, library: Library::shipped().expect("library"), host: Host::new() }
     }
 
