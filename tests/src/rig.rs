@@ -64,7 +64,7 @@ impl Rig {
 
     /// Runs a plan to its end.
     pub fn run_plan(&self, plan: Plan, inputs: &[(&str, &[u8])]) -> Result<Outcome, RunError> {
-        self.runtime.block_on(self.sandbox.run(job(plan, inputs, CancellationToken::new())))
+        self.runtime.block_on(self.sandbox.run(job_with(plan, inputs, CancellationToken::new())))
     }
 
     /// Runs a command under a policy's text.
@@ -84,7 +84,7 @@ impl Rig {
         arguments: &[&str],
         cancel: &CancellationToken,
     ) -> tokio::task::JoinHandle<Result<Outcome, RunError>> {
-        let job = job(self.plan(policy, arguments, &[]), &[], cancel.clone());
+        let job = job_with(self.plan(policy, arguments, &[]), &[], cancel.clone());
         let sandbox = self.sandbox.clone();
         self.runtime.spawn(async move { sandbox.run(job).await })
     }
@@ -95,7 +95,12 @@ impl Rig {
     }
 }
 
-fn job(plan: Plan, inputs: &[(&str, &[u8])], cancel: CancellationToken) -> SandboxJob {
+/// A job without inputs.
+pub fn job(plan: Plan) -> SandboxJob {
+    job_with(plan, &[], CancellationToken::new())
+}
+
+fn job_with(plan: Plan, inputs: &[(&str, &[u8])], cancel: CancellationToken) -> SandboxJob {
     SandboxJob {
         plan,
         inputs: inputs.iter().map(|(_, bytes)| bytes.to_vec()).collect(),
