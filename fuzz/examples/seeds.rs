@@ -71,7 +71,13 @@ fn plans() -> Result<Vec<(String, Plan)>, Box<dyn Error>> {
 fn requests() -> Result<(), Box<dyn Error>> {
     write("request", "prepare", &encode(&Request::Prepare { id: 7, v1_groups: 3 })?)?;
     for (name, plan) in &plans()? {
-        write("task", name, &encode(&plan.task)?)?;
+        let mut task = plan.task.clone();
+        write("task", name, &encode(&task)?)?;
+        task.inputs = List::empty();
+        write("task", &format!("{name}-no-input"), &encode(&task)?)?;
+        task.command.environment = List::empty();
+        task.outputs = List::empty();
+        write("task", &format!("{name}-bare"), &encode(&task)?)?;
         let mut confinement = Box::new(plan.confinement.clone());
         write("request", name, &build(&confinement)?)?;
         // Small ones are changed more often: without filters, without rules, without a view.
