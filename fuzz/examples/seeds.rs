@@ -5,9 +5,9 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use stockade_plan::{
-    Confinement, Ended, Errno, Evidence, FileName, Found, LauncherFacts, List, Mounted, Namespaces,
-    NotCollected, PLAN_VERSION, Plan, Reply, Report, Request, Rlimits, Rusage, SetupError, Stage, StageTime,
-    encode,
+    AbsPath, Command, Confinement, Ended, Errno, Evidence, FileName, Found, LauncherFacts, List, Mounted,
+    Namespaces, NotCollected, PLAN_VERSION, Plan, Reply, Report, Request, Rlimits, Rusage, SetupError, Stage,
+    StageTime, encode,
 };
 use stockade_policies::{Environment, Host, JobSpec, Library, compile};
 
@@ -70,6 +70,7 @@ fn plans() -> Result<Vec<(String, Plan)>, Box<dyn Error>> {
 
 fn requests() -> Result<(), Box<dyn Error>> {
     write("request", "prepare", &encode(&Request::Prepare { id: 7, v1_groups: 3 })?)?;
+    write("task", "shortest", &encode(&shortest()?)?)?;
     for (name, plan) in &plans()? {
         let mut task = plan.task.clone();
         write("task", name, &encode(&task)?)?;
@@ -89,6 +90,12 @@ fn requests() -> Result<(), Box<dyn Error>> {
         write("request", &format!("{name}-bare"), &build(&confinement)?)?;
     }
     Ok(())
+}
+
+fn shortest() -> Result<Task, Box<dyn Error>> {
+    let command =
+        Command { executable: AbsPath::new("/a")?, arguments: List::empty(), environment: List::empty() };
+    Ok(Task { command, inputs: List::empty(), outputs: List::empty() })
 }
 
 fn build(confinement: &Confinement) -> Result<Vec<u8>, Box<dyn Error>> {
