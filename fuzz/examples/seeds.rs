@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use stockade_plan::{
     AbsPath, Command, Confinement, Ended, Errno, Evidence, FileName, Found, LauncherFacts, List, Mounted,
     Namespaces, NotCollected, PLAN_VERSION, Plan, Reply, Report, Request, Rlimits, Rusage, SetupError, Stage,
-    StageTime, encode,
+    StageTime, Task, encode,
 };
 use stockade_policies::{Environment, Host, JobSpec, Library, compile};
 
