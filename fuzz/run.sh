@@ -37,9 +37,12 @@ fuzz() {
         -artifact_prefix="artifacts/$1/" >"$log" 2>&1; then
         value() { sed -n "s/^stat::$1: *//p" "$log"; }
         coverage=$(sed -n 's/.* cov: \([0-9]*\).*/\1/p' "$log" | tail -n 1)
-        printf '%-9s %9s runs, %6s a second, %5s edges, %4s MB, slowest input %s s: nothing found\n' "$1" \
-            "$(value number_of_executed_units)" "$(value average_exec_per_sec)" "$coverage" \
-            "$(value peak_rss_mb)" "$(value slowest_unit_time_sec)"
+        # Of the children of this shell, which has run nothing else that counts: user, then system.
+        times >"$build/$1.times"
+        spent=$(tail -n 1 "$build/$1.times")
+        printf '%-9s %9s runs, %6s a second, %5s edges, %4s MB, slowest input %s s, processor time %s: nothing found\n' \
+            "$1" "$(value number_of_executed_units)" "$(value average_exec_per_sec)" "$coverage" \
+            "$(value peak_rss_mb)" "$(value slowest_unit_time_sec)" "$spent"
     else
         echo "$1: broken; the end of $log:"
         tail -n 30 "$log"
