@@ -27,27 +27,36 @@ max_len() {
     esac
 }
 
-# fuzz TARGET: prints one line; fails on a crash, a time-out or too much memory.
+# What times(1) has written to a file as seconds: of the shell's children, which have run nothing else that counts.
+spent() {
+    sed -n '2s/\([0-9]*\)m\([0-9]*\)[.0-9]*s \([0-9]*\)m\([0-9]*\)[.0-9]*s/\1 * 60 + \2 + \3 * 60 + \4/p' "$1"
+}
+
+# fuzz TARGET: prints one line; fails on a crash, a time-out or too much memory. On a machine that is busy a run of
+# so many seconds is less processor time, so runs follow one another until enough was had.
 fuzz() {
     found=$build/corpus/$1
     log=$build/$1.log
     mkdir -p "$found" "artifacts/$1" "regressions/$1"
-    if "$build/$triple/release/$1" "$found" "corpus/$1" "regressions/$1" -max_total_time="$seconds" \
-        -max_len="$(max_len "$1")" -timeout=5 -rss_limit_mb=512 -print_final_stats=1 \
-        -artifact_prefix="artifacts/$1/" >"$log" 2>&1; then
-        value() { sed -n "s/^stat::$1: *//p" "$log"; }
-        coverage=$(sed -n 's/.* cov: \([0-9]*\).*/\1/p' "$log" | tail -n 1)
-        # Of the children of this shell, which has run nothing else that counts: user, then system.
-        times >"$build/$1.times"
-        spent=$(tail -n 1 "$build/$1.times")
-        printf '%-9s %9s runs, %6s a second, %5s edges, %4s MB, slowest input %s s, processor time %s: nothing found\n' \
-            "$1" "$(value number_of_executed_units)" "$(value average_exec_per_sec)" "$coverage" \
-            "$(value peak_rss_mb)" "$(value slowest_unit_time_sec)" "$spent"
-    else
-        echo "$1: broken; the end of $log:"
-        tail -n 30 "$log"
-        return 1
-    fi
+    value() { sed -n "s/^stat::$1: *//p" "$log"; }
+    runs=0
+    had=0
+    while [ "$had" -lt "$seconds" ]; do
+        if ! "$build/$triple/release/$1" "$found" "corpus/$1" "regressions/$1" -max_total_time="$((seconds - had))" \
+            -max_len="$(max_len "$1")" -timeout=5 -rss_limit_mb=512 -print_final_stats=1 \
+            -artifact_prefix="artifacts/$1/" >"$log" 2>&1; then
+            echo "$1: broken; the end of $log:"
+            tail -n 30 "$log"
+            return 1
+        fi
+        runs=$((runs + $(value number_of_executed_units)))
+        # Not in a substitution: that is a shell of its own, without children.
+        times >"$log.times"
+        had=$(($(spent "$log.times")))
+    done
+    coverage=$(sed -n 's/.* cov: \([0-9]*\).*/\1/p' "$log" | tail -n 1)
+    printf '%-9s %9s runs in %s s of processor time, %6s a second, %5s edges, %4s MB, slowest input %s s: nothing found\n' \
+        "$1" "$runs" "$had" "$((runs / had))" "$coverage" "$(value peak_rss_mb)" "$(value slowest_unit_time_sec)"
 }
 
 # Not more at a time than there are cores, so that seconds are seconds of processor time.
