@@ -1,5 +1,7 @@
 //! What each environment asks of a host, and leaves of the shipped policies.
 
+use std::collections::BTreeSet;
+
 use stockade_policies::{Environment, Host, JobSpec, Library, compile};
 
 use crate::RUNNABLE;
@@ -26,6 +28,13 @@ const LAYERS: [&str; 19] = [
     "work_filesystem",
     "proc_filesystem",
 ];
+/// What the shipped environment requires, without Landlock, which has versions.
+fn required(environment: Environment) -> BTreeSet<String> {
+    let policy = Library::shipped().unwrap().effective("shell-utils", environment).unwrap();
+    let required = policy.clauses().into_iter().filter(|line| line.clause == "require");
+    required.map(|line| line.value).filter(|layer| layer != "landlock").collect()
+}
+
 /// The Landlock that confines all a job can do there is.
 const LANDLOCK_FULL: u8 = 6;
 
@@ -34,6 +43,14 @@ fn compiled(environment: Environment, host: &Host, landlock_abi: u8) -> Result<(
     let policy = Library::shipped().unwrap().effective("shell-utils", environment).unwrap();
     let job = JobSpec::command(vec!["/bin/sh".into(), "-c".into(), "true".into()]).unwrap();
     compile(&policy, &job, host, landlock_abi).map(|_| ()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn staging_and_production_require_every_layer() {
+    let layers: BTreeSet<String> = LAYERS.map(str::to_owned).into();
+    assert_eq!(required(Environment::Staging), layers);
+    assert_eq!(required(Environment::Production), layers);
+    assert_eq!(required(Environment::Development), BTreeSet::new());
 }
 
 #[test]
