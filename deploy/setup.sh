@@ -24,6 +24,7 @@ need_file() {
 }
 
 need cc gcc
+need_file /usr/include/stdio.h libc6-dev
 need make make
 if [ "$use" = fuzz ]; then
     need c++ g++
@@ -35,6 +36,18 @@ if [ "$use" != build ] && [ "$use" != fuzz ]; then
 fi
 if [ "$use" = test ]; then
     need busybox busybox-static
+    # What the shipped policies are for; tests/tests/library.rs runs each.
+    need /usr/bin/gcc gcc
+    need /usr/bin/jq jq
+    need /usr/bin/node nodejs
+    need /usr/bin/openssl openssl
+    need /usr/bin/sqlite3 sqlite3
+    need /usr/bin/unzip unzip
+    need /usr/bin/xz xz-utils
+    need_file '/usr/lib/python3.*/csv.py' python3
+    need_file /usr/lib/python3/dist-packages/yaml/__init__.py python3-yaml
+    need_file '/usr/share/perl/5.*/JSON/PP.pm' perl
+    need_file /usr/share/zoneinfo/Europe/Zurich tzdata
 fi
 if [ "$use" = bench ]; then
     need bwrap bubblewrap

@@ -10,13 +10,32 @@ use crate::environment::Environment;
 use crate::policy::{Policy, PolicyName};
 use crate::yaml::{Source, Spanned};
 
+/// File name and text of policies in `policies/library`.
+macro_rules! shipped {
+    ($($name:literal)*) => {
+        &[$((concat!("library/", $name), include_str!(concat!("../library/", $name)))),*]
+    };
+}
+
 /// The policies shipped with Stockade: file name and text.
-const SHIPPED: [(&str, &str); 4] = [
-    ("library/base.yaml", include_str!("../library/base.yaml")),
-    ("library/script-standard.yaml", include_str!("../library/script-standard.yaml")),
-    ("library/script-strict.yaml", include_str!("../library/script-strict.yaml")),
-    ("library/shell-utils.yaml", include_str!("../library/shell-utils.yaml")),
-];
+const SHIPPED: &[(&str, &str)] = shipped! {
+    "base.yaml"
+    "script-standard.yaml"
+    "script-strict.yaml"
+    "shell-utils.yaml"
+    "archive-unpack.yaml"
+    "artifact-verify.yaml"
+    "big-file-data.yaml"
+    "c-compiler.yaml"
+    "container-batch.yaml"
+    "function-call.yaml"
+    "http-webhook.yaml"
+    "json-tools.yaml"
+    "node-script.yaml"
+    "perl-text.yaml"
+    "python-data.yaml"
+    "sqlite-query.yaml"
+};
 
 /// A longer `extends` chain is refused.
 const CHAIN_MAX: usize = 8;

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::io::Errno;
+
 use super::CgroupError;
 use super::file::{keyed, read, write};
 
@@ -57,11 +59,26 @@ fn start_time(pid: i32) -> Option<u64> {
 pub(super) fn sweep(unified: &Path, parents: &[&PathBuf]) -> Result<(), CgroupError> {
     for parent in parents {
         for dead in dead_workers(parent)? {
-            kill_and_wait(&unified.join(&dead))?;
-            remove_tree(&parent.join(&dead))?;
+            unless_gone(kill_and_wait(&unified.join(&dead)))?;
+            unless_gone(remove_tree(&parent.join(&dead)))?;
         }
     }
     Ok(())
+}
+
+/// Who else starts at this moment sweeps too: a group that is gone is what both want. The kernel says ENOENT where one
+/// is no longer found, and ENODEV where it went while its file was open (`kernfs_get_active`, fs/kernfs).
+fn unless_gone(swept: Result<(), CgroupError>) -> Result<(), CgroupError> {
+    match swept {
+        Err(CgroupError::File { source, .. })
+            if [Errno::NOENT, Errno::NODEV]
+                .map(|gone| Some(gone.raw_os_error()))
+                .contains(&source.raw_os_error()) =>
+        {
+            Ok(())
+        }
+        swept => swept,
+    }
 }
 
 fn dead_workers(parent: &Path) -> Result<Vec<String>, CgroupError> {
@@ -73,14 +90,7 @@ fn dead_workers(parent: &Path) -> Result<Vec<String>, CgroupError> {
 }
 
 fn kill_and_wait(group: &Path) -> Result<(), CgroupError> {
-    match write(group, "cgroup.kill", "1") {
-        Ok(()) => {}
-        // Already removed in this hierarchy.
-        Err(CgroupError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-            return Ok(());
-        }
-        Err(error) => return Err(error),
-    }
+    write(group, "cgroup.kill", "1")?;
     for _ in 0..TRIES {
         if keyed(&read(group, "cgroup.events")?, "populated") == Some(0) {
             break;
@@ -135,6 +145,28 @@ mod tests {
         assert!(this.is_alive());
         assert_eq!(WorkerName::parse(&this.to_string()), Some(this));
         assert!(!WorkerName { started: this.started + 1, ..this }.is_alive());
+    }
+
+    #[test]
+    fn who_starts_at_the_same_time_sweeps_the_same_groups_and_neither_fails() {
+        let parent = tempfile::tempdir().unwrap();
+        // No process has this number: it is above the kernel's largest (`PID_MAX_LIMIT`, linux/threads.h).
+        let dead = |round: u32| parent.path().join(format!("w-99999999-{round}"));
+        (0..300).for_each(|round| std::fs::create_dir_all(dead(round).join("job")).unwrap());
+        let sweep = || sweep(parent.path(), &[&parent.path().to_owned()]);
+        let both = std::thread::scope(|scope| {
+            [scope.spawn(sweep), scope.spawn(sweep)].map(|one| one.join().unwrap())
+        });
+        assert!(both.iter().all(Result::is_ok), "{both:?}");
+        assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_group_that_cannot_be_swept_for_another_reason_is_told() {
+        let parent = tempfile::tempdir().unwrap();
+        std::fs::write(parent.path().join("w-99999999-1"), "").unwrap();
+        assert!(unless_gone(remove_tree(&parent.path().join("w-99999999-1"))).is_err());
+        assert!(unless_gone(remove_tree(&parent.path().join("w-99999999-2"))).is_ok());
     }
 
     #[test]
