@@ -61,9 +61,9 @@ pub fn check(paths: &[PathBuf], checks: &Checks<'_>) -> CheckReport {
     let mut found = Vec::new();
     let (mut files, mut policies, mut registries) = (Vec::new(), Vec::new(), Vec::new());
     for path in paths.iter().flat_map(|path| files_of(path, &mut found)).collect::<Vec<_>>() {
-        match Source::read(&path) {
-            Ok((source, writable)) => {
-                found.extend(writable.map(Diagnostic::warning));
+        match Source::read(&path, checks.library.trust()) {
+            Ok((source, doubts)) => {
+                found.extend(doubts.into_iter().map(Diagnostic::warning));
                 let kind = kind_of(&source);
                 files.push(CheckedFile { path: source.name.clone(), kind });
                 match kind {
@@ -85,7 +85,7 @@ pub fn check(paths: &[PathBuf], checks: &Checks<'_>) -> CheckReport {
 }
 
 fn files_of(path: &Path, found: &mut Vec<Diagnostic>) -> Vec<PathBuf> {
-    let directory = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
+    let directory = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_dir());
     if !directory {
         return vec![path.to_owned()];
     }

@@ -16,6 +16,9 @@ impl LayerName {
     }
 }
 
+/// `landlock` means the whole of it: with signals and abstract sockets, which it confines from this ABI.
+pub(crate) const LANDLOCK_FULL: u8 = 6;
+
 /// Each by the name under which an attempt's enforcement has it.
 pub(crate) const LAYERS: [&str; 20] = [
     "user_namespace",

@@ -27,7 +27,7 @@ pub(crate) use host_name::HostPattern;
 pub(crate) use http::{HeaderName, HttpCap, Method, PathPrefix};
 #[cfg(test)]
 pub(crate) use layers::LAYERS;
-pub(crate) use layers::{LayerName, require};
+pub(crate) use layers::{LANDLOCK_FULL, LayerName, require};
 pub(crate) use limits::LimitKey;
 pub use limits::ResourceLimits;
 pub use name::{PolicyName, PolicyNameError};

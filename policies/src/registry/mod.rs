@@ -108,14 +108,14 @@ impl Registry {
     /// Reads the registry at `path`.
     ///
     /// # Errors
-    /// Everything wrong with it; also if it is a symbolic link or can be written by others.
+    /// Everything wrong with it; also if it is a symbolic link, or others can write or own it.
     pub fn load(
         path: &Path,
         library: &Library,
         environment: Environment,
         capabilities: &Capabilities,
     ) -> Result<Self, Diagnostics> {
-        let source = Source::read_trusted(path)?;
+        let source = Source::read_trusted(path, library.trust())?;
         Self::from_source(&source, library, environment, capabilities)
     }
 

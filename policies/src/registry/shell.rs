@@ -69,6 +69,11 @@ impl ShellAction {
         &self.policy
     }
 
+    /// The same with the operation's timeout, as every job gets it.
+    pub fn effective_policy(&self) -> EffectivePolicy {
+        self.limited(self.policy.clone())
+    }
+
     /// Makes a job of `input` and of what its row proposes.
     ///
     /// # Errors
