@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::effective::{Calls, EffectivePolicy, Right, Rights, Set, members};
+use crate::effective::{Calls, EffectivePolicy, Right, Rights, Set, members, section_order};
 use crate::policy::{HttpCap, LimitKey, NetworkMode};
 
 /// A right that two policies grant in different measure.
@@ -71,15 +71,9 @@ impl EffectivePolicy {
         found.network(before, after);
         found.calls(before.calls(), after.calls());
         found.required(before, after);
-        found.0.sort_by_key(|difference| (section(&difference.clause), !difference.change.widens()));
+        found.0.sort_by_key(|difference| (section_order(&difference.clause), !difference.change.widens()));
         found.0
     }
-}
-
-/// The order of a policy file, as far as sections go; within one, that of the clauses.
-fn section(clause: &str) -> usize {
-    let order = ["commands", "filesystem", "resource_limits", "network", "syscalls", "require"];
-    order.iter().position(|section| clause.starts_with(section)).unwrap_or(order.len())
 }
 
 /// Differences as they are found.

@@ -38,6 +38,7 @@ mod host;
 mod library;
 mod policy;
 mod registry;
+mod schema;
 mod seccomp;
 mod yaml;
 
@@ -56,4 +57,5 @@ pub use registry::{
     JobProposal, Operation, Prepared, Refusal, Registry, Runner, ServerlessSettings, Service, ShellAction,
     Unknown,
 };
+pub use schema::{policy_schema, registry_schema};
 pub use seccomp::FilterTooLong;

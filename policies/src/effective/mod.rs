@@ -17,6 +17,7 @@ use stockade_plan::{AbsPath, Digest};
 
 pub(crate) use calls::Calls;
 pub(crate) use cover::Right;
+pub(crate) use explain::section_order;
 pub use explain::{Explained, Place};
 pub(crate) use origin::{Layer, Origin};
 pub(crate) use rights::{Rights, Set, members};

@@ -61,9 +61,7 @@ impl<'a> Mechanisms<'a> {
             LimitKey::MemoryMb => self.controller("memory", "no swap"),
             LimitKey::CpuCores => self.controller("cpu", "a quota of every 100 ms"),
             LimitKey::Pids => self.controller("pids", "RLIMIT_NPROC behind it"),
-            LimitKey::CpuSeconds => {
-                self.controller("cpu", "its count is read and the group killed; RLIMIT_CPU behind it")
-            }
+            LimitKey::CpuSeconds => self.controller("cpu", "its count is watched; RLIMIT_CPU behind it"),
             LimitKey::WallSeconds => Ok("the supervisor's clock, then cgroup.kill".to_owned()),
             LimitKey::DiskMb => Ok("the size of the job's tmpfs, and RLIMIT_FSIZE".to_owned()),
             LimitKey::Files => Ok("the inodes of the job's tmpfs".to_owned()),

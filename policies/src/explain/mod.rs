@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::effective::{EffectivePolicy, Explained, members};
+use crate::effective::{EffectivePolicy, Explained, Right, members, section_order};
 use crate::host::{Host, HostError};
 use mechanism::Mechanisms;
 
@@ -57,7 +57,7 @@ pub struct EnforcedLine {
 }
 
 impl EffectivePolicy {
-    /// Every effective value with who decided it and what enforces it: the kernel described by `mechanisms`, with
+    /// Every effective value, in the order of a policy file, with who decided it and what enforces it: the kernel described by `mechanisms`, with
     /// the files of `host`.
     pub fn explain(&self, mechanisms: &HostMechanisms, host: &Host) -> Vec<EnforcedLine> {
         let known = Mechanisms::new(self, mechanisms);
@@ -66,12 +66,15 @@ impl EffectivePolicy {
             let gone = absent.get(&(line.clause.clone(), line.value.clone()));
             let (standing, mechanism) = match (known.behind(&line), gone) {
                 (Err(missing), _) => (Standing::NotEnforced, missing),
+                (Ok(_), Some((standing, HostError::Missing { .. }))) => (*standing, "not here".to_owned()),
                 (Ok(_), Some((standing, error))) => (*standing, error.to_string()),
                 (Ok(mechanism), None) => (Standing::Enforced, mechanism),
             };
             EnforcedLine { line, standing, mechanism }
         };
-        self.clauses().into_iter().map(explain).collect()
+        let mut lines = self.clauses();
+        lines.sort_by_key(|line| section_order(&line.clause));
+        lines.into_iter().map(explain).collect()
     }
 
     /// The lines that name what `host` does not have.
@@ -88,7 +91,7 @@ impl EffectivePolicy {
             let missing = |error: &HostError| matches!(error, HostError::Missing { .. });
             let error = host.resolve(root, &path.path).err().filter(missing)?;
             let standing = if path.optional { Standing::NotHere } else { Standing::StopsJobs };
-            Some((line(clause, crate::effective::Right::line(path)), (standing, error)))
+            Some((line(clause, Right::line(path)), (standing, error)))
         });
         commands.chain(paths).collect()
     }

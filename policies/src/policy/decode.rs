@@ -178,7 +178,7 @@ fn write_path(reader: &Reader, node: &Node) -> Option<AbsPath> {
 }
 
 /// As many as a plan can hold.
-const OUTPUTS_MAX: usize = 64;
+pub(crate) const OUTPUTS_MAX: usize = 64;
 
 fn outputs(reader: &Reader, node: &Node) -> Stated<OutputName> {
     let names = reader.list_of(node, "a list of file names in `/job`", |reader, item| {

@@ -6,7 +6,7 @@ use super::Stated;
 use crate::yaml::{Node, Reader, Spanned};
 
 /// A longer list in a clause is refused: no review would read it, and no plan could hold it.
-const LIST_MAX: usize = 200;
+pub(crate) const LIST_MAX: usize = 200;
 
 /// Every element of a list that `decode` takes; what it says twice, or too much of, is reported.
 pub(crate) fn distinct_of<T: Ord>(

@@ -22,20 +22,22 @@ use stockade_plan::Digest;
 
 pub(crate) use address::AddressRange;
 pub(crate) use clauses::{Clauses, NotTaken, OutputName, RootDir, Setting, Stated};
-pub(crate) use decode::{clauses, commands, limits};
+pub(crate) use decode::{OUTPUTS_MAX, clauses, commands, limits};
 pub(crate) use host_name::HostPattern;
-pub(crate) use http::{HeaderName, HttpCap, Method, PathPrefix};
+pub(crate) use http::{HeaderName, HttpCap, Method, PathPrefix, method_names};
 #[cfg(test)]
 pub(crate) use layers::LAYERS;
-pub(crate) use layers::{LANDLOCK_FULL, LayerName, require};
+pub(crate) use layers::{LANDLOCK_FULL, LayerName, require, required_names};
 pub(crate) use limits::LimitKey;
 pub use limits::ResourceLimits;
+pub(crate) use lists::LIST_MAX;
 pub use name::{PolicyName, PolicyNameError};
 pub(crate) use network::NetworkMode;
 pub use path::UnsafePath;
-pub(crate) use path::{MADE, ReadPath, check_executable, check_readable};
+pub(crate) use path::{MADE, ReadPath, WRITABLE, check_executable, check_readable};
 pub(crate) use remote::{FunctionArn, Image, SecretRef};
 pub(crate) use syscalls::{SyscallClause, SyscallProfile, syscalls};
+pub(crate) use units::Unit;
 
 use crate::diagnostic::Diagnostics;
 use crate::yaml::{Fields, Node, Reader, Source, Spanned, parse};

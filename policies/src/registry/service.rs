@@ -17,7 +17,9 @@ use crate::yaml::{At, Fields, Node, Reader, Spanned, Value, shorten};
 const DEFAULT_POLICY: &str = "script-standard";
 /// Tries of an operation that says nothing, as SpecQL has it.
 const DEFAULT_ATTEMPTS: u32 = 3;
-const ATTEMPTS_MAX: u64 = 100;
+pub(crate) const ATTEMPTS_MAX: u64 = 100;
+/// How the time between tries grows.
+pub(crate) const BACKOFFS: [(&str, ()); 3] = [("exponential", ()), ("linear", ()), ("fixed", ())];
 
 /// What services are read against.
 pub(crate) struct Context<'a> {
@@ -179,7 +181,7 @@ fn retry_policy(reader: &Reader, node: &Node) -> Option<u32> {
     let mut fields = Fields::of(reader, node, "`retry_policy`")?;
     let attempts = fields.optional("max_attempts").and_then(|node| reader.integer(node, 1..=ATTEMPTS_MAX));
     if let Some(node) = fields.optional("backoff") {
-        reader.word(node, "a backoff", &[("exponential", ()), ("linear", ()), ("fixed", ())]);
+        reader.word(node, "a backoff", &BACKOFFS);
     }
     fields.finish();
     attempts.and_then(|attempts| u32::try_from(attempts).ok())

@@ -146,7 +146,10 @@ pub(crate) fn decode_run(
 ) -> Option<Run> {
     let needs = || {
         let message = "a shell operation needs `runner_config` with `command`, or with `interpreter` and `script_from_input`";
-        reader.report(reader.at(operation.span).error("missing-key", message));
+        let at = reader.at(config.unwrap_or(operation).span);
+        reader.report(
+            at.error("missing-key", message).help("`runner_config: {command: [/usr/bin/python3, …]}`"),
+        );
     };
     let Some(config) = config else {
         needs();
