@@ -69,7 +69,7 @@ fn decode_policy(reader: &Reader, root: &Node) -> Option<Policy> {
     let mut fields = Fields::of(reader, root, "a policy")?;
     let name = fields.required("policy").and_then(|node| policy_name(reader, node));
     let version = fields.optional("version").map(|node| reader.integer(node, 1..=u64::from(u32::MAX)));
-    let description = fields.optional("description").map(|node| reader.text(node, "a description"));
+    let description = fields.optional("description").map(|node| reader.prose(node, "a description"));
     let extends = fields.optional("extends").map(|node| policy_name(reader, node));
     let is_abstract = fields.optional("abstract").and_then(|node| reader.boolean(node)).unwrap_or(false);
     let clauses = clauses(&mut fields);

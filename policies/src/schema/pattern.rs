@@ -1,7 +1,7 @@
 //! Regular expressions (ECMA-262) for the texts of policies.
 
 /// An absolute path without `.`, `..`, empty components, control characters.
-pub(super) const ABSOLUTE: &str = r"^(/(?!\.{1,2}(/|$))[^/\u0000-\u001f\u007f]+)+$";
+pub(super) const ABSOLUTE: &str = r"^(/(?!\.{1,2}(/|$))[^/\u0000-\u001f\u007f*?$]+)+$";
 /// The same, relative; or `*`.
 pub(super) const OUTPUT: &str =
     r"^(\*|(?!\.{1,2}(/|$))[^/\u0000-\u001f\u007f*?\[]+(/(?!\.{1,2}(/|$))[^/\u0000-\u001f\u007f*?\[]+)*)$";

@@ -66,8 +66,9 @@ fn print(report: &CheckReport) -> Result<(), CliError> {
         output::line("")?;
     }
     let (errors, warnings) = (count(found, Severity::Error), count(found, Severity::Warning));
-    let files = report.files.len();
-    Ok(output::line(&format!("{files} files checked: {errors} errors, {warnings} warnings"))?)
+    let some = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let (files, errors) = (some(report.files.len(), "file"), some(errors, "error"));
+    Ok(output::line(&format!("{files} checked: {errors}, {}", some(warnings, "warning")))?)
 }
 
 fn count(found: &Diagnostics, severity: Severity) -> usize {
