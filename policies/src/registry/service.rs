@@ -167,7 +167,7 @@ fn execution_type(
             true => "it has no runner at all".to_owned(),
             false => format!("it has runners for {}", crate::yaml::one_of(&runners)),
         };
-        reader.report(at.error("no-runner", message).help(help));
+        reader.report(context.capabilities.judge(at.error("no-runner", message).help(help)));
     }
     Some(kind)
 }
@@ -217,7 +217,7 @@ fn refuse_clauses(reader: &Reader, security: &Security<'_>, kind: &ExecutionType
     if let Some(node) = security.node.filter(|_| states && context.capabilities.has(kind)) {
         let message =
             format!("this policy cannot be enforced: the `{kind}` runner of this version knows no policies");
-        reader.report(reader.at(node.span).error("not-enforceable", message));
+        reader.report(context.capabilities.judge(reader.at(node.span).error("not-enforceable", message)));
     }
 }
 
@@ -252,7 +252,7 @@ fn policy(
     for (clause, missing, origin) in policy.unenforceable() {
         let at = origin.at.as_ref().unwrap_or(&service.at);
         let message = format!("service `{}` cannot be enforced here: `{clause}`", service.value);
-        reader.report(at.error("not-enforceable", message).help(missing));
+        reader.report(context.capabilities.judge(at.error("not-enforceable", message).help(missing)));
     }
     Some(policy)
 }

@@ -32,7 +32,7 @@ impl Target {
                 "`{name}` is an operation: name the registry that has it with `--services FILE`"
             ))
         })?;
-        let registry = Registry::load(services, library, environment, &capabilities())?;
+        let registry = Registry::load(services, library, environment, &capabilities().for_reading())?;
         let operation = operation(&registry, name)?;
         let action = operation.shell().ok_or_else(|| {
             CliError::Other(format!(
