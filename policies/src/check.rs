@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::effective::{EffectivePolicy, members};
 use crate::environment::Environment;
 use crate::host::{Host, HostError};
@@ -95,14 +95,13 @@ fn files_of(path: &Path, found: &mut Vec<Diagnostic>) -> Vec<PathBuf> {
     })
 }
 
-/// A file without a `services` key is taken for a policy, whose parser then says what is missing.
+/// A file without a `services` key, or one that is nearly that, is taken for a policy. The parser of its kind then says
+/// what is missing.
 fn kind_of(source: &Arc<Source>) -> FileKind {
-    match load(source).0.map(|root| root.value) {
-        Some(Value::Map(entries)) if entries.iter().any(|(key, _)| key.text == "services") => {
-            FileKind::Registry
-        }
-        _ => FileKind::Policy,
-    }
+    let Some(Value::Map(entries)) = load(source).0.map(|root| root.value) else { return FileKind::Policy };
+    let has = |wanted: &str| entries.iter().any(|(key, _)| key.text == wanted);
+    let nearly = || entries.iter().any(|(key, _)| did_you_mean(&key.text, ["services"]).is_some());
+    if has("services") || !has("policy") && nearly() { FileKind::Registry } else { FileKind::Policy }
 }
 
 /// The library with the policies that are right, so that registries can be checked against them.

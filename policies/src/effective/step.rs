@@ -107,6 +107,9 @@ pub(crate) fn wider<T>(
 ) -> Diagnostic {
     let message = format!("{layer} asks for `{clause}` {want}, more than the {has} of {origin}");
     let help = match has.starts_with(|c: char| c.is_ascii_digit()) {
+        true if matches!(layer, Layer::Service(_)) => {
+            format!("a layer can only tighten: write {has} or less, or `use` a policy that grants more")
+        }
         true => format!("a layer can only tighten: write {has} or less"),
         false => format!("a layer can only tighten: write `{has}`, or leave it out"),
     };

@@ -62,7 +62,7 @@ fn named<'n>(reader: &Reader, node: &'n Node, expected: &str) -> Vec<(Option<Spa
 }
 
 fn listed_name(reader: &Reader, item: &Node) -> Option<Spanned<String>> {
-    let mut fields = Fields::of(reader, item, "a map with a `name`")?;
+    let mut fields = Fields::of(reader, item, "something with a `name`")?;
     let node = fields.required("name")?;
     name(reader, reader.text(node, NAME)?, reader.at(node.span))
 }

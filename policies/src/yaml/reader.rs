@@ -266,8 +266,17 @@ fn digits(scalar: &Scalar) -> Option<String> {
     match (scalar.kind(), unquoted) {
         (Kind::OddNumber, _) => Some("write it out in decimal digits".to_owned()),
         (Kind::Text, Kind::Integer | Kind::Decimal) => Some("leave the quotes out".to_owned()),
+        (Kind::Text, _) => {
+            number_before_unit(&scalar.text).map(|number| format!("write the number alone: {number}"))
+        }
         _ => None,
     }
+}
+
+/// The digits of `30s`.
+fn number_before_unit(text: &str) -> Option<&str> {
+    let (number, unit) = text.split_at_checked(text.find(|c: char| !c.is_ascii_digit())?)?;
+    (!number.is_empty() && unit.trim().bytes().all(|byte| byte.is_ascii_alphabetic())).then_some(number)
 }
 
 /// "`a`, `b` or `c`".
