@@ -118,6 +118,7 @@ fn check_warns_of_links_and_of_files_that_others_can_write() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a shell sets the limit that this test is about")]
 fn a_hundred_megabytes_are_refused_in_little_memory() {
     let place = place();
     let path = file(&place, "large.yaml", "policy: large\n");

@@ -162,7 +162,7 @@ fn environment() -> Value {
             "Fixed values; quote what looks like a number.",
             json!({
                 "type": "object",
-                "propertyNames": {"pattern": VARIABLE},
+                "propertyNames": text(VARIABLE),
                 "additionalProperties": {"type": "string"},
             }),
         )

@@ -10,6 +10,7 @@ mod tests;
 
 use serde_json::{Map, Value, json};
 
+use pattern::Form;
 pub use policy::policy_schema;
 pub use registry::registry_schema;
 
@@ -75,9 +76,14 @@ impl Keys {
     }
 }
 
-/// A text of this form.
-fn text(pattern: &str) -> Value {
-    json!({"type": "string", "pattern": pattern})
+/// A text of this form. `patternErrorMessage` is what yaml-language-server says of one that is not; to others it is an
+/// annotation.
+fn text(form: Form) -> Value {
+    json!({
+        "type": "string",
+        "pattern": form.pattern,
+        "patternErrorMessage": format!("expected {}", form.what),
+    })
 }
 
 /// One of these words.

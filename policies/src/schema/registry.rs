@@ -54,14 +54,18 @@ fn listed_or_named(thing: &str) -> Value {
         },
         "else": {
             "type": "object",
-            "propertyNames": {"pattern": NAME},
+            "propertyNames": text(NAME),
             "additionalProperties": {"$ref": thing},
         },
     })
 }
 
 fn named() -> Value {
-    json!({"type": "string", "pattern": NAME, "description": "Letters, digits, `_`, `-` and `.`."})
+    let mut name = text(NAME);
+    if let Value::Object(object) = &mut name {
+        object.insert("description".to_owned(), "Its name.".into());
+    }
+    name
 }
 
 /// The execution types that the decoder knows more about.

@@ -266,17 +266,18 @@ fn digits(scalar: &Scalar) -> Option<String> {
     match (scalar.kind(), unquoted) {
         (Kind::OddNumber, _) => Some("write it out in decimal digits".to_owned()),
         (Kind::Text, Kind::Integer | Kind::Decimal) => Some("leave the quotes out".to_owned()),
-        (Kind::Text, _) => {
-            number_before_unit(&scalar.text).map(|number| format!("write the number alone: {number}"))
+        (Kind::Text, _) if has_unit(&scalar.text) => {
+            Some("no unit is written here: the key says what the number counts".to_owned())
         }
         _ => None,
     }
 }
 
-/// The digits of `30s`.
-fn number_before_unit(text: &str) -> Option<&str> {
-    let (number, unit) = text.split_at_checked(text.find(|c: char| !c.is_ascii_digit())?)?;
-    (!number.is_empty() && unit.trim().bytes().all(|byte| byte.is_ascii_alphabetic())).then_some(number)
+/// Whether it is like `30s` or `3 times`.
+fn has_unit(text: &str) -> bool {
+    let number = text.bytes().take_while(u8::is_ascii_digit).count();
+    let unit = text.bytes().skip(number).all(|byte| byte.is_ascii_alphabetic() || byte == b' ');
+    number > 0 && unit
 }
 
 /// "`a`, `b` or `c`".
