@@ -106,7 +106,7 @@ fn execution_type() -> Value {
 fn retry_policy() -> Value {
     Keys::new("Retries.")
         .key("max_attempts", "Tries, the first included.", integer(1..=ATTEMPTS_MAX))
-        .key("backoff", "How the time between tries grows.", words(BACKOFFS.map(|(word, ())| word)))
+        .key("backoff", "How the time between tries grows.", words(BACKOFFS.map(|(word, _)| word)))
         .schema()
 }
 
