@@ -212,8 +212,14 @@ fn run() -> Value {
         .schema()
 }
 
-/// A map of names to types.
+/// A map of names to types, or a JSON Schema: what has the key `$schema`. What stands in that is its own dialect's.
 fn fields() -> Value {
     let kind = json!({"anyOf": [text(TYPE), {"$ref": "#/$defs/fields"}]});
-    json!({"type": "object", "description": "Field names and types.", "additionalProperties": kind})
+    json!({
+        "type": "object",
+        "description": "Field names and types; or a JSON Schema, with `$schema`.",
+        "if": {"required": ["$schema"]},
+        "then": {"properties": {"$schema": {"type": "string", "description": "The address of its dialect."}}},
+        "else": {"additionalProperties": kind},
+    })
 }
