@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::effective::{EffectivePolicy, members};
 use crate::environment::Environment;
 use crate::host::{Host, HostError};
@@ -61,9 +61,9 @@ pub fn check(paths: &[PathBuf], checks: &Checks<'_>) -> CheckReport {
     let mut found = Vec::new();
     let (mut files, mut policies, mut registries) = (Vec::new(), Vec::new(), Vec::new());
     for path in paths.iter().flat_map(|path| files_of(path, &mut found)).collect::<Vec<_>>() {
-        match Source::read(&path) {
-            Ok((source, writable)) => {
-                found.extend(writable.map(Diagnostic::warning));
+        match Source::read(&path, checks.library.trust()) {
+            Ok((source, doubts)) => {
+                found.extend(doubts.into_iter().map(Diagnostic::warning));
                 let kind = kind_of(&source);
                 files.push(CheckedFile { path: source.name.clone(), kind });
                 match kind {
@@ -85,7 +85,7 @@ pub fn check(paths: &[PathBuf], checks: &Checks<'_>) -> CheckReport {
 }
 
 fn files_of(path: &Path, found: &mut Vec<Diagnostic>) -> Vec<PathBuf> {
-    let directory = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
+    let directory = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_dir());
     if !directory {
         return vec![path.to_owned()];
     }
@@ -95,14 +95,13 @@ fn files_of(path: &Path, found: &mut Vec<Diagnostic>) -> Vec<PathBuf> {
     })
 }
 
-/// A file without a `services` key is taken for a policy, whose parser then says what is missing.
+/// A file without a `services` key, or one that is nearly that, is taken for a policy. The parser of its kind then says
+/// what is missing.
 fn kind_of(source: &Arc<Source>) -> FileKind {
-    match load(source).0.map(|root| root.value) {
-        Some(Value::Map(entries)) if entries.iter().any(|(key, _)| key.text == "services") => {
-            FileKind::Registry
-        }
-        _ => FileKind::Policy,
-    }
+    let Some(Value::Map(entries)) = load(source).0.map(|root| root.value) else { return FileKind::Policy };
+    let has = |wanted: &str| entries.iter().any(|(key, _)| key.text == wanted);
+    let nearly = || entries.iter().any(|(key, _)| did_you_mean(&key.text, ["services"]).is_some());
+    if has("services") || !has("policy") && nearly() { FileKind::Registry } else { FileKind::Policy }
 }
 
 /// The library with the policies that are right, so that registries can be checked against them.

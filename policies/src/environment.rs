@@ -105,7 +105,7 @@ impl Ceiling {
         let words = Environment::ALL.map(|environment| (environment.name(), environment));
         let named =
             fields.required("environment").and_then(|node| reader.word(node, "an environment", &words));
-        let described = fields.required("description").and_then(|node| reader.text(node, "a description"));
+        let described = fields.required("description").and_then(|node| reader.prose(node, "a description"));
         let limits = fields.optional("resource_limits").map(|node| policy::limits(reader, node));
         let syscalls = fields.optional("syscalls").and_then(|node| policy::syscalls(reader, node));
         let require = fields.optional("require").and_then(|node| policy::require(reader, node));

@@ -30,20 +30,25 @@
 mod check;
 mod compile;
 mod diagnostic;
+mod diff;
 mod effective;
 mod environment;
+mod explain;
 mod host;
 mod library;
 mod policy;
 mod registry;
+mod schema;
 mod seccomp;
 mod yaml;
 
 pub use check::{CheckReport, CheckedFile, Checks, FileKind, check};
 pub use compile::{CompileError, JobSpec, compile};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
-pub use effective::{EffectivePolicy, Explained, PolicyId};
+pub use diff::{Change, Difference};
+pub use effective::{EffectivePolicy, Explained, Place, PolicyId};
 pub use environment::{Environment, UnknownEnvironment};
+pub use explain::{EnforcedLine, HostMechanisms, Standing};
 pub use host::{Host, HostError};
 pub use library::Library;
 pub use policy::{PolicyName, PolicyNameError, ResourceLimits, UnsafePath};
@@ -52,4 +57,5 @@ pub use registry::{
     JobProposal, Operation, Prepared, Refusal, Registry, Runner, ServerlessSettings, Service, ShellAction,
     Unknown,
 };
+pub use schema::{policy_schema, registry_schema};
 pub use seccomp::FilterTooLong;

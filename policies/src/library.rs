@@ -8,7 +8,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::effective::{EffectivePolicy, Layer, Rights};
 use crate::environment::Environment;
 use crate::policy::{Policy, PolicyName};
-use crate::yaml::{Source, Spanned};
+use crate::yaml::{Source, Spanned, Trust};
 
 /// File name and text of policies in `policies/library`.
 macro_rules! shipped {
@@ -45,6 +45,7 @@ const CHAIN_MAX: usize = 8;
 pub struct Library {
     policies: BTreeMap<PolicyName, Arc<Policy>>,
     rights: BTreeMap<PolicyName, Arc<Rights>>,
+    trust: Trust,
 }
 
 impl Library {
@@ -57,11 +58,31 @@ impl Library {
         Self::default().with_sources(sources.collect())
     }
 
+    /// These policies; files of user `uid` are taken too, from here on. Without this only those of root and of the
+    /// user that this process runs as.
+    #[must_use]
+    pub fn trusting(self, uid: u32) -> Self {
+        Self { trust: self.trust.and(uid), ..self }
+    }
+
+    /// These policies, to be compared and not put in force: from here on files that others can write or own are
+    /// taken too, and a file's policy takes the place of another one of its name.
+    #[must_use]
+    pub fn for_comparison(self) -> Self {
+        Self { trust: self.trust.for_comparison(), ..self }
+    }
+
+    pub(crate) fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
     /// These policies and those of every `*.yaml` and `*.yml` file in `directory`.
     ///
     /// # Errors
-    /// Everything wrong with any of the files; a file that others can write, or a symbolic link, is refused.
+    /// Everything wrong with any of the files; a file or directory that others can write or own is refused, and so is
+    /// a symbolic link to a file.
     pub fn with_directory(self, directory: &Path) -> Result<Self, Diagnostics> {
+        self.trust.check_directory(directory)?;
         self.with_files(&yaml_files(directory)?).map(|(library, _)| library)
     }
 
@@ -89,7 +110,7 @@ impl Library {
         let mut sources = Vec::new();
         let mut found = Vec::new();
         for path in paths {
-            match Source::read_trusted(path) {
+            match Source::read_trusted(path, &self.trust) {
                 Ok(source) => sources.push(source),
                 Err(error) => found.push(error),
             }
@@ -153,6 +174,7 @@ impl Library {
         let name = policy.name.value.clone();
         if let Some(first) = self.policies.get(&name)
             && first.sha256 != policy.sha256
+            && !self.trust.is_comparison()
         {
             let place = &first.name.at.source.name;
             return Err(policy
@@ -367,8 +389,38 @@ mod tests {
         let codes: Vec<&str> = found.iter().map(|found| found.code).collect();
         assert_eq!(
             codes,
-            ["policy-cycle", "policy-cycle", "unknown-key", "writable-by-others", "unreadable-file"]
+            ["policy-cycle", "policy-cycle", "unknown-key", "writable-by-others", "symbolic-link"]
         );
+    }
+
+    #[test]
+    fn a_file_or_directory_that_others_have_a_say_in_is_refused_and_one_of_root_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = write(&directory, "mine.yaml", "policy: mine\n");
+        let load = |library: Library| library.with_directory(directory.path()).map(|_| ());
+        let code = |library: Library| load(library).unwrap_err().iter().next().unwrap().code;
+        let shipped = || Library::shipped().unwrap();
+        assert_eq!(load(shipped()), Ok(()));
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        assert_eq!(code(shipped()), "writable-by-others");
+        assert_eq!(load(shipped().for_comparison()), Ok(()));
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        // Only root can give a file away.
+        if std::os::unix::fs::chown(&path, Some(4321), None).is_ok() {
+            assert_eq!(code(shipped()), "foreign-owner");
+            assert_eq!(load(shipped().trusting(4321)), Ok(()));
+            assert_eq!(load(shipped().for_comparison()), Ok(()));
+        }
+    }
+
+    #[test]
+    fn for_a_comparison_a_file_takes_the_place_of_the_policy_it_edits() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = write(&directory, "edited.yaml", "policy: script-strict\nextends: base\n");
+        assert!(Library::shipped().unwrap().with_file(&path).is_err());
+        let (library, name) = Library::shipped().unwrap().for_comparison().with_file(&path).unwrap();
+        let policy = library.effective(name.as_str(), Environment::Production).unwrap();
+        assert_eq!(policy.commands().count(), 0);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 mod cgroup;
 mod denial;
 mod enforcement;
+mod kernel;
 mod launcher;
 mod outcome;
 mod privilege;
@@ -24,6 +25,7 @@ mod watch;
 pub use cgroup::{CgroupConfig, CgroupError, CgroupParent, Hierarchy};
 pub use denial::Denial;
 pub use enforcement::{Enforcement, Layer, State};
+pub use kernel::Kernel;
 pub use launcher::{LaunchError, LauncherConfig, LauncherProcess};
 pub use outcome::{Captured, Collected, End, Limit, Outcome, OutputState};
 pub use privilege::{PrivilegeError, User, drop_privileges};

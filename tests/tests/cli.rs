@@ -180,6 +180,9 @@ fn every_command_has_help_with_an_example() {
         "jobs show",
         "jobs cancel",
         "policy check",
+        "policy explain",
+        "policy diff",
+        "policy schema",
         "doctor",
         "migrate",
     ] {

@@ -16,7 +16,7 @@ pub use job::JobSpec;
 
 use crate::effective::{EffectivePolicy, members};
 use crate::host::Host;
-use crate::policy::{LayerName, OutputName, ResourceLimits};
+use crate::policy::{LANDLOCK_FULL, LayerName, OutputName, ResourceLimits};
 use crate::seccomp::{init_filter, job_filter};
 use command::Programs;
 use job::bounded;
@@ -68,9 +68,6 @@ pub fn compile(
     encode(&plan)?;
     Ok(plan)
 }
-
-/// The Landlock that confines all a job can do there is: with signals and abstract sockets.
-const LANDLOCK_FULL: u8 = 6;
 
 /// Fails closed: a clause without a mechanism behind it stops the job.
 fn enforceable(policy: &EffectivePolicy, host: &Host, landlock_abi: u8) -> Result<(), CompileError> {

@@ -17,6 +17,20 @@ pub struct Explained {
     pub value: String,
     /// The layer, and the place in its file.
     pub origin: String,
+    /// The place by itself; none where nobody said anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+}
+
+/// A place in a file that people wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// The file, as the user named it.
+    pub file: String,
+    /// Its line, from 1.
+    pub line: u32,
+    /// The column, from 1, in characters.
+    pub column: u32,
 }
 
 impl Display for Explained {
@@ -25,12 +39,38 @@ impl Display for Explained {
     }
 }
 
+/// Where a clause stands in a policy file, by its section.
+pub(crate) fn section_order(clause: &str) -> usize {
+    const ORDER: [&str; 12] = [
+        "commands",
+        "resource_limits",
+        "filesystem",
+        "network",
+        "syscalls",
+        "require",
+        "outputs",
+        "environment",
+        "images",
+        "functions",
+        "http",
+        "secrets",
+    ];
+    let section = clause.split('.').next().unwrap_or(clause);
+    ORDER.iter().position(|known| *known == section).unwrap_or(ORDER.len())
+}
+
 /// Lines as they are collected.
 pub(crate) struct Lines(Vec<Explained>);
 
 impl Lines {
     fn push(&mut self, clause: impl Into<String>, value: impl Into<String>, origin: &Origin) {
-        self.0.push(Explained { clause: clause.into(), value: value.into(), origin: origin.to_string() });
+        let place = origin.at.as_ref().map(|at| Place {
+            file: at.source.name.clone(),
+            line: at.span.line,
+            column: at.span.column,
+        });
+        let (clause, value) = (clause.into(), value.into());
+        self.0.push(Explained { clause, value, origin: origin.to_string(), place });
     }
 
     pub(super) fn set<'a, T: Right + 'a>(

@@ -16,9 +16,11 @@ use serde::Serialize;
 use stockade_plan::{AbsPath, Digest};
 
 pub(crate) use calls::Calls;
-pub use explain::Explained;
+pub(crate) use cover::Right;
+pub(crate) use explain::section_order;
+pub use explain::{Explained, Place};
 pub(crate) use origin::{Layer, Origin};
-pub(crate) use rights::{Rights, members};
+pub(crate) use rights::{Rights, Set, members};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::environment::{Ceiling, Environment};
@@ -116,6 +118,11 @@ impl EffectivePolicy {
 
     pub(crate) fn rights(&self) -> &Rights {
         &self.rights
+    }
+
+    /// What the texts grant, before any ceiling.
+    pub(crate) fn granted(&self) -> &Rights {
+        &self.granted
     }
 
     /// This policy, less what `clauses` give up.

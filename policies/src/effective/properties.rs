@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::Layer;
-use super::rights::Rights;
+use super::rights::{Rights, members};
+use super::{EffectivePolicy, Layer};
 use crate::environment::Environment;
 use crate::policy::{Clauses, LimitKey, Policy, SyscallProfile};
 use crate::seccomp::all;
@@ -163,7 +163,44 @@ fn within(inner: &Rights, outer: &Rights) -> bool {
         && outer.require.keys().all(|layer| inner.require.contains_key(layer))
 }
 
+/// A policy with these rights.
+fn policy(rights: Rights) -> EffectivePolicy {
+    let name = crate::policy::PolicyName::new("generated").unwrap();
+    EffectivePolicy::new(name, 1, rights, Environment::Development).unwrap()
+}
+
 proptest! {
+    #[test]
+    fn a_policy_does_not_differ_from_itself(library in layer()) {
+        let policy = policy(closed(&library));
+        prop_assert_eq!(policy.difference(&policy), vec![]);
+    }
+
+    #[test]
+    fn what_is_tightened_gains_nothing(library in layer(), second in layer()) {
+        let outer = closed(&library);
+        let mut inner = outer.clone();
+        inner.tighten(&second, &Layer::Job);
+        let (outer, inner) = (policy(outer), policy(inner));
+        let found = outer.difference(&inner);
+        prop_assert!(found.iter().all(|difference| !difference.change.widens()), "{:?}", found);
+        // And the way back loses nothing.
+        prop_assert!(inner.difference(&outer).iter().all(|difference| difference.change.widens()));
+    }
+
+    #[test]
+    fn a_difference_widens_exactly_if_the_rights_are_not_within(a in layer(), b in layer()) {
+        let (a, mut b) = (closed(&a), closed(&b));
+        if [&a, &b].iter().all(|rights| members(&rights.http_hosts).next().is_none()) {
+            // The size of calls that nobody makes.
+            b.http_caps = a.http_caps.clone();
+        }
+        let found = policy(a.clone()).difference(&policy(b.clone()));
+        let widens = found.iter().any(|difference| difference.change.widens());
+        prop_assert_eq!(widens, !within(&b, &a), "{:?}", found);
+        prop_assert_eq!(found.is_empty(), within(&a, &b) && within(&b, &a));
+    }
+
     #[test]
     fn no_layer_ever_widens_a_right(library in layer(), second in layer(), third in layer()) {
         let outer = closed(&library);

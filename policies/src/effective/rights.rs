@@ -9,6 +9,7 @@ use super::explain::Lines;
 use super::origin::{Layer, Origin};
 use super::step::Step;
 use crate::diagnostic::Diagnostic;
+use crate::diff::Differences;
 use crate::policy::{
     AddressRange, Clauses, FunctionArn, HeaderName, HostPattern, HttpCap, Image, LayerName, LimitKey, Method,
     NetworkMode, OutputName, PathPrefix, ReadPath, ResourceLimits, RootDir, SecretRef, Setting,
@@ -64,6 +65,10 @@ pub(crate) struct Rights {
 macro_rules! sets {
     ($($field:ident $clause:literal;)*) => {
         impl Rights {
+            /// The clauses of all sets.
+            #[cfg(test)]
+            pub(crate) const SET_CLAUSES: &[&str] = &[$($clause),*];
+
             fn tighten_sets(&mut self, clauses: &Clauses, step: &mut Step<'_>) {
                 $(step.set($clause, &mut self.$field, &clauses.$field);)*
             }
@@ -74,6 +79,11 @@ macro_rules! sets {
 
             pub(super) fn show_sets(&self, lines: &mut Lines) {
                 $(lines.set($clause, members(&self.$field));)*
+            }
+
+            /// What `after` grants of every set, and this does not, and the other way round.
+            pub(crate) fn compare_sets(&self, after: &Self, found: &mut Differences) {
+                $(found.set($clause, &self.$field, &after.$field);)*
             }
 
             /// Whether every element of every set is covered by one of `outer`.

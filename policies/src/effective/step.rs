@@ -106,7 +106,14 @@ pub(crate) fn wider<T>(
     origin: &Origin,
 ) -> Diagnostic {
     let message = format!("{layer} asks for `{clause}` {want}, more than the {has} of {origin}");
-    asked.at.error("wider", message).help(format!("a layer can only tighten: write {has} or less"))
+    let help = match has.starts_with(|c: char| c.is_ascii_digit()) {
+        true if matches!(layer, Layer::Service(_)) => {
+            format!("a layer can only tighten: write {has} or less, or `use` a policy that grants more")
+        }
+        true => format!("a layer can only tighten: write {has} or less"),
+        false => format!("a layer can only tighten: write `{has}`, or leave it out"),
+    };
+    asked.at.error("wider", message).help(help)
 }
 
 fn wider_set<'a, T>(

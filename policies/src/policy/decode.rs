@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use stockade_plan::{AbsPath, Arg, EnvName, NameError, RelPath};
 
-use super::clauses::{Clauses, OutputName, RootDir, Setting, Stated};
+use super::clauses::{Clauses, NotTaken, OutputName, RootDir, Setting, Stated};
 use super::http::http;
 use super::layers::require;
 use super::limits::LimitKey;
@@ -64,7 +64,27 @@ fn command(reader: &Reader, node: &Node) -> Option<AbsPath> {
 }
 
 fn absolute(reader: &Reader, node: &Node) -> Option<AbsPath> {
-    reader.parsed(node, "an absolute path without `.`, `..` and `//`", |text| AbsPath::new(text))
+    taken(reader, node, "an absolute path without `.`, `..` and `//`", absolute_path)
+}
+
+/// An absolute path. Nothing in it is expanded, so what looks as if it were is refused.
+fn absolute_path(text: &str) -> Result<AbsPath, NotTaken> {
+    let not = |reason: &str, help: &str| NotTaken { reason: reason.to_owned(), help: Some(help.to_owned()) };
+    if text.starts_with('~') || text.contains(['*', '?', '$']) {
+        let help = "`~`, `$` and patterns are not expanded; a directory stands for all that is in it";
+        return Err(not("is not a plain path", help));
+    }
+    AbsPath::new(text).map_err(|error| match error {
+        NameError::NotAbsolute if !text.contains('/') => not(
+            &error.to_string(),
+            &format!("write the whole path; for a program `command -v {}` tells it", shorten(text)),
+        ),
+        NameError::Component if !text.split('/').any(|part| part == "..") => {
+            let parts = text.split('/').filter(|part| !matches!(*part, "" | "."));
+            NotTaken::meant(error.to_string(), format!("/{}", parts.collect::<Vec<_>>().join("/")))
+        }
+        _ => NotTaken::new(error.to_string()),
+    })
 }
 
 fn images(reader: &Reader, node: &Node) -> Stated<Image> {
@@ -178,7 +198,7 @@ fn write_path(reader: &Reader, node: &Node) -> Option<AbsPath> {
 }
 
 /// As many as a plan can hold.
-const OUTPUTS_MAX: usize = 64;
+pub(crate) const OUTPUTS_MAX: usize = 64;
 
 fn outputs(reader: &Reader, node: &Node) -> Stated<OutputName> {
     let names = reader.list_of(node, "a list of file names in `/job`", |reader, item| {

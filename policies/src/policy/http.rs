@@ -24,6 +24,11 @@ const METHODS: [(&str, Method); 7] = [
     ("OPTIONS", Method("OPTIONS")),
 ];
 
+/// Every method.
+pub(crate) fn method_names() -> impl Iterator<Item = &'static str> {
+    METHODS.into_iter().map(|(name, _)| name)
+}
+
 /// A path and all beneath it, without a slash at its end but for `/` itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct PathPrefix(String);
@@ -103,7 +108,7 @@ pub(crate) enum HttpCap {
 impl HttpCap {
     pub(crate) const ALL: [Self; 2] = [Self::RequestKb, Self::ResponseKb];
     /// Kibibytes.
-    const RANGE: std::ops::RangeInclusive<u64> = 1..=64 * 1024;
+    pub(crate) const RANGE: std::ops::RangeInclusive<u64> = 1..=64 * 1024;
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -112,7 +117,7 @@ impl HttpCap {
         }
     }
 
-    const fn with_unit(self) -> &'static str {
+    pub(crate) const fn with_unit(self) -> &'static str {
         match self {
             Self::RequestKb => "request",
             Self::ResponseKb => "response",

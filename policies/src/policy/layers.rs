@@ -16,6 +16,9 @@ impl LayerName {
     }
 }
 
+/// `landlock` means the whole of it: with signals and abstract sockets, which it confines from this ABI.
+pub(crate) const LANDLOCK_FULL: u8 = 6;
+
 /// Each by the name under which an attempt's enforcement has it.
 pub(crate) const LAYERS: [&str; 20] = [
     "user_namespace",
@@ -42,10 +45,14 @@ pub(crate) const LAYERS: [&str; 20] = [
 /// One word for the three controllers.
 const CGROUP: &str = "cgroup";
 
+/// Every word of `require`.
+pub(crate) fn required_names() -> impl Iterator<Item = &'static str> {
+    LAYERS.into_iter().chain([CGROUP])
+}
+
 /// Decodes `require`.
 pub(crate) fn require(reader: &Reader, node: &Node) -> Stated<LayerName> {
-    let words: Vec<(&'static str, &'static str)> =
-        LAYERS.into_iter().chain([CGROUP]).map(|name| (name, name)).collect();
+    let words: Vec<(&'static str, &'static str)> = required_names().map(|name| (name, name)).collect();
     let word = |reader: &Reader, node: &Node| reader.word(node, "a layer of the confinement", &words);
     let named = distinct_of(reader, node, "a list of layers such as `landlock` and `seccomp`", word)?;
     let layers = named.into_iter().flat_map(|named| {

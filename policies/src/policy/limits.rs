@@ -75,10 +75,39 @@ impl LimitKey {
     }
 
     fn decode(self, reader: &Reader, node: &Node) -> Option<u64> {
+        if let Some(help) = self.unit_beside(node) {
+            let [from, to] = [self.range().start(), self.range().end()].map(|bound| self.show(*bound));
+            let expected = format!("a number from {from} to {to}");
+            reader.report(reader.wrong(node, &expected).help(help));
+            return None;
+        }
         match self {
             Self::CpuCores => reader.thousandths(node, self.range()),
             _ => reader.integer(node, self.range()),
         }
+    }
+
+    /// What to do about a number with a unit, which the key has already.
+    fn unit_beside(self, node: &Node) -> Option<String> {
+        let Value::Scalar(scalar) = &node.value else { return None };
+        let digits = scalar.text.find(|c: char| !c.is_ascii_digit())?;
+        let (number, unit) = scalar.text.split_at_checked(digits)?;
+        let is_unit = !number.is_empty() && unit.trim().bytes().all(|byte| byte.is_ascii_alphabetic());
+        if !is_unit || unit.to_ascii_lowercase().starts_with('e') {
+            return None;
+        }
+        Some(match (self, self.with_unit()) {
+            (Self::CpuCores, _) => {
+                "the unit is cores, without a word for it: `0.5` is half of one".to_owned()
+            }
+            (_, Some((other, Some(Unit::Seconds)))) => {
+                format!("`{self}` is a plain number of seconds; a time with its unit is `{other}: 1m30s`")
+            }
+            (_, Some((other, Some(_)))) => {
+                format!("`{self}` has its unit in its name; a size with its unit is `{other}: 512MiB`")
+            }
+            _ => "this limit has no unit: leave it out".to_owned(),
+        })
     }
 
     /// The other key of this limit, whose value says its unit.

@@ -1,12 +1,12 @@
 //! Lists of rights.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::Stated;
 use crate::yaml::{Node, Reader, Spanned};
 
 /// A longer list in a clause is refused: no review would read it, and no plan could hold it.
-const LIST_MAX: usize = 200;
+pub(crate) const LIST_MAX: usize = 200;
 
 /// Every element of a list that `decode` takes; what it says twice, or too much of, is reported.
 pub(crate) fn distinct_of<T: Ord>(
@@ -25,12 +25,11 @@ pub(crate) fn distinct<T: Ord>(reader: &Reader, items: Vec<Spanned<T>>) -> State
         reader.report(first_beyond.at.error("out-of-range", message));
         return None;
     }
-    let mut seen = BTreeSet::new();
+    let mut seen = BTreeMap::new();
     for item in &items {
-        if !seen.insert(&item.value) {
-            reader.report(
-                item.at.error("duplicate-element", "this is listed twice").help("keep one of the two"),
-            );
+        if let Some(first) = seen.insert(&item.value, item.at.span) {
+            let message = format!("this is listed already, at {}:{}", first.line, first.column);
+            reader.report(item.at.error("duplicate-element", message).help("keep one of the two"));
         }
     }
     Some(items)

@@ -22,20 +22,22 @@ use stockade_plan::Digest;
 
 pub(crate) use address::AddressRange;
 pub(crate) use clauses::{Clauses, NotTaken, OutputName, RootDir, Setting, Stated};
-pub(crate) use decode::{clauses, commands, limits};
+pub(crate) use decode::{OUTPUTS_MAX, clauses, commands, limits};
 pub(crate) use host_name::HostPattern;
-pub(crate) use http::{HeaderName, HttpCap, Method, PathPrefix};
+pub(crate) use http::{HeaderName, HttpCap, Method, PathPrefix, method_names};
 #[cfg(test)]
 pub(crate) use layers::LAYERS;
-pub(crate) use layers::{LayerName, require};
+pub(crate) use layers::{LANDLOCK_FULL, LayerName, require, required_names};
 pub(crate) use limits::LimitKey;
 pub use limits::ResourceLimits;
+pub(crate) use lists::LIST_MAX;
 pub use name::{PolicyName, PolicyNameError};
 pub(crate) use network::NetworkMode;
 pub use path::UnsafePath;
-pub(crate) use path::{MADE, ReadPath, check_executable, check_readable};
+pub(crate) use path::{MADE, ReadPath, WRITABLE, check_executable, check_readable};
 pub(crate) use remote::{FunctionArn, Image, SecretRef};
 pub(crate) use syscalls::{SyscallClause, SyscallProfile, syscalls};
+pub(crate) use units::Unit;
 
 use crate::diagnostic::Diagnostics;
 use crate::yaml::{Fields, Node, Reader, Source, Spanned, parse};
@@ -67,7 +69,7 @@ fn decode_policy(reader: &Reader, root: &Node) -> Option<Policy> {
     let mut fields = Fields::of(reader, root, "a policy")?;
     let name = fields.required("policy").and_then(|node| policy_name(reader, node));
     let version = fields.optional("version").map(|node| reader.integer(node, 1..=u64::from(u32::MAX)));
-    let description = fields.optional("description").map(|node| reader.text(node, "a description"));
+    let description = fields.optional("description").map(|node| reader.prose(node, "a description"));
     let extends = fields.optional("extends").map(|node| policy_name(reader, node));
     let is_abstract = fields.optional("abstract").and_then(|node| reader.boolean(node)).unwrap_or(false);
     let clauses = clauses(&mut fields);

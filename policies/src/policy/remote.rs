@@ -18,7 +18,10 @@ impl Image {
         let Some((name, digest)) = text.split_once('@') else {
             return Err(NotTaken {
                 reason: "names no digest, so what it is can change after review".to_owned(),
-                help: Some(format!("write `{}@sha256:…`", untagged(text))),
+                help: Some(format!(
+                    "write `{}@sha256:…`, as `docker image inspect --format '{{{{.RepoDigests}}}}' {text}` shows it",
+                    untagged(text)
+                )),
             });
         };
         if untagged(name) != name {

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::diagnostic::Diagnostic;
+
 /// The runner a service asks for. Open: a runner registers under a name of its own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
@@ -52,6 +54,7 @@ pub struct ExecutionTypeError;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Capabilities {
     runners: BTreeSet<String>,
+    reading: bool,
 }
 
 impl Capabilities {
@@ -65,6 +68,18 @@ impl Capabilities {
     pub fn runner(mut self, execution_type: impl Into<String>) -> Self {
         self.runners.insert(execution_type.into());
         self
+    }
+
+    /// Of somebody who runs nothing and wants to know what a registry says: what cannot be carried out is then a
+    /// warning.
+    #[must_use]
+    pub fn for_reading(self) -> Self {
+        Self { reading: true, ..self }
+    }
+
+    /// A finding about what these runners cannot do.
+    pub(crate) fn judge(&self, found: Diagnostic) -> Diagnostic {
+        if self.reading { found.warning() } else { found }
     }
 
     pub(crate) fn has(&self, execution_type: &ExecutionType) -> bool {

@@ -21,6 +21,8 @@ use stockade_plan::Digest;
 pub use capabilities::{Capabilities, ExecutionType, ExecutionTypeError};
 pub use input::{InputError, InputErrors};
 pub use proposal::JobProposal;
+pub(crate) use service::{ATTEMPTS_MAX, BACKOFFS};
+pub(crate) use settings::{AUTH_TYPES, METHODS, PROVIDERS, SIGN_INS, TIMEOUT_MAX};
 pub use settings::{DockerSettings, HttpSettings, ServerlessSettings};
 pub use shell::{Prepared, Refusal, ShellAction};
 
@@ -108,14 +110,14 @@ impl Registry {
     /// Reads the registry at `path`.
     ///
     /// # Errors
-    /// Everything wrong with it; also if it is a symbolic link or can be written by others.
+    /// Everything wrong with it; also if it is a symbolic link, or others can write or own it.
     pub fn load(
         path: &Path,
         library: &Library,
         environment: Environment,
         capabilities: &Capabilities,
     ) -> Result<Self, Diagnostics> {
-        let source = Source::read_trusted(path)?;
+        let source = Source::read_trusted(path, library.trust())?;
         Self::from_source(&source, library, environment, capabilities)
     }
 
@@ -152,7 +154,7 @@ impl Registry {
     pub fn check_on(&self, host: &Host, landlock_abi: u8) -> Result<(), Diagnostics> {
         let operations = self.services().flat_map(Service::operations);
         let found: Diagnostics =
-            operations.filter_map(|operation| operation.check_on(host, landlock_abi)).collect();
+            operations.filter_map(|operation| operation.not_on(host, landlock_abi)).collect();
         if found.is_empty() { Ok(()) } else { Err(found) }
     }
 
@@ -269,7 +271,15 @@ impl Operation {
         input::check(&self.output_schema, output)
     }
 
-    fn check_on(&self, host: &Host, landlock_abi: u8) -> Option<Diagnostic> {
+    /// Compiles it once, if it runs in a sandbox.
+    ///
+    /// # Errors
+    /// That this host cannot run it, at its place in the file.
+    pub fn check_on(&self, host: &Host, landlock_abi: u8) -> Result<(), Diagnostics> {
+        self.not_on(host, landlock_abi).map_or(Ok(()), |found| Err(found.into()))
+    }
+
+    fn not_on(&self, host: &Host, landlock_abi: u8) -> Option<Diagnostic> {
         let action = self.shell()?;
         let plan = action.probe().and_then(|job| compile(&action.policy, &job, host, landlock_abi));
         let error = plan.err()?;

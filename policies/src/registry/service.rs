@@ -17,7 +17,9 @@ use crate::yaml::{At, Fields, Node, Reader, Spanned, Value, shorten};
 const DEFAULT_POLICY: &str = "script-standard";
 /// Tries of an operation that says nothing, as SpecQL has it.
 const DEFAULT_ATTEMPTS: u32 = 3;
-const ATTEMPTS_MAX: u64 = 100;
+pub(crate) const ATTEMPTS_MAX: u64 = 100;
+/// How the time between tries grows.
+pub(crate) const BACKOFFS: [(&str, ()); 3] = [("exponential", ()), ("linear", ()), ("fixed", ())];
 
 /// What services are read against.
 pub(crate) struct Context<'a> {
@@ -60,7 +62,7 @@ fn named<'n>(reader: &Reader, node: &'n Node, expected: &str) -> Vec<(Option<Spa
 }
 
 fn listed_name(reader: &Reader, item: &Node) -> Option<Spanned<String>> {
-    let mut fields = Fields::of(reader, item, "a map with a `name`")?;
+    let mut fields = Fields::of(reader, item, "something with a `name`")?;
     let node = fields.required("name")?;
     name(reader, reader.text(node, NAME)?, reader.at(node.span))
 }
@@ -165,7 +167,7 @@ fn execution_type(
             true => "it has no runner at all".to_owned(),
             false => format!("it has runners for {}", crate::yaml::one_of(&runners)),
         };
-        reader.report(at.error("no-runner", message).help(help));
+        reader.report(context.capabilities.judge(at.error("no-runner", message).help(help)));
     }
     Some(kind)
 }
@@ -179,7 +181,7 @@ fn retry_policy(reader: &Reader, node: &Node) -> Option<u32> {
     let mut fields = Fields::of(reader, node, "`retry_policy`")?;
     let attempts = fields.optional("max_attempts").and_then(|node| reader.integer(node, 1..=ATTEMPTS_MAX));
     if let Some(node) = fields.optional("backoff") {
-        reader.word(node, "a backoff", &[("exponential", ()), ("linear", ()), ("fixed", ())]);
+        reader.word(node, "a backoff", &BACKOFFS);
     }
     fields.finish();
     attempts.and_then(|attempts| u32::try_from(attempts).ok())
@@ -215,7 +217,7 @@ fn refuse_clauses(reader: &Reader, security: &Security<'_>, kind: &ExecutionType
     if let Some(node) = security.node.filter(|_| states && context.capabilities.has(kind)) {
         let message =
             format!("this policy cannot be enforced: the `{kind}` runner of this version knows no policies");
-        reader.report(reader.at(node.span).error("not-enforceable", message));
+        reader.report(context.capabilities.judge(reader.at(node.span).error("not-enforceable", message)));
     }
 }
 
@@ -250,7 +252,7 @@ fn policy(
     for (clause, missing, origin) in policy.unenforceable() {
         let at = origin.at.as_ref().unwrap_or(&service.at);
         let message = format!("service `{}` cannot be enforced here: `{clause}`", service.value);
-        reader.report(at.error("not-enforceable", message).help(missing));
+        reader.report(context.capabilities.judge(at.error("not-enforceable", message).help(missing)));
     }
     Some(policy)
 }

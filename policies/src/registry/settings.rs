@@ -80,7 +80,7 @@ fn word(
     node.and_then(|node| reader.word(node, what, words)).map(str::to_owned)
 }
 
-const AUTH_TYPES: [(&str, &str); 6] = [
+pub(crate) const AUTH_TYPES: [(&str, &str); 6] = [
     ("none", "none"),
     ("bearer_token", "bearer_token"),
     ("api_key", "api_key"),
@@ -88,7 +88,7 @@ const AUTH_TYPES: [(&str, &str); 6] = [
     ("oauth2", "oauth2"),
     ("hmac", "hmac"),
 ];
-const METHODS: [(&str, &str); 6] = [
+pub(crate) const METHODS: [(&str, &str); 6] = [
     ("GET", "GET"),
     ("HEAD", "HEAD"),
     ("POST", "POST"),
@@ -96,8 +96,8 @@ const METHODS: [(&str, &str); 6] = [
     ("PATCH", "PATCH"),
     ("DELETE", "DELETE"),
 ];
-const PROVIDERS: [(&str, &str); 2] = [("aws", "aws"), ("gcp", "gcp")];
-const SIGN_INS: [(&str, &str); 5] = [
+pub(crate) const PROVIDERS: [(&str, &str); 2] = [("aws", "aws"), ("gcp", "gcp")];
+pub(crate) const SIGN_INS: [(&str, &str); 5] = [
     ("iam_role", "iam_role"),
     ("access_key", "access_key"),
     ("profile", "profile"),

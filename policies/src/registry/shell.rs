@@ -69,6 +69,11 @@ impl ShellAction {
         &self.policy
     }
 
+    /// The same with the operation's timeout, as every job gets it.
+    pub fn effective_policy(&self) -> EffectivePolicy {
+        self.limited(self.policy.clone())
+    }
+
     /// Makes a job of `input` and of what its row proposes.
     ///
     /// # Errors
@@ -141,7 +146,10 @@ pub(crate) fn decode_run(
 ) -> Option<Run> {
     let needs = || {
         let message = "a shell operation needs `runner_config` with `command`, or with `interpreter` and `script_from_input`";
-        reader.report(reader.at(operation.span).error("missing-key", message));
+        let at = reader.at(config.unwrap_or(operation).span);
+        reader.report(
+            at.error("missing-key", message).help("`runner_config: {command: [/usr/bin/python3, …]}`"),
+        );
     };
     let Some(config) = config else {
         needs();

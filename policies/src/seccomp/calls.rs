@@ -168,6 +168,23 @@ pub(crate) fn check_removable(text: &str, calls: &[Call]) -> Result<(), BadCall>
     }
 }
 
+/// Every name that a policy may add.
+pub(crate) fn addable_names() -> Vec<&'static str> {
+    names(check_addable)
+}
+
+/// Every name that a policy may remove.
+pub(crate) fn removable_names() -> Vec<&'static str> {
+    names(check_removable)
+}
+
+/// Groups first: what a person looks for.
+fn names(check: impl Fn(&str, &[Call]) -> Result<(), BadCall>) -> Vec<&'static str> {
+    let groups = GROUPS.iter().map(|group| group.name).chain([Call::MEMORY_EXEC.name()]);
+    let all = groups.chain(TABLE.iter().map(|row| row.name));
+    all.filter(|name| named(name).is_ok_and(|calls| check(name, &calls).is_ok())).collect()
+}
+
 /// What a profile answers to a call.
 pub(crate) fn profile_answer(profile: SyscallProfile, row: &Row) -> Answer<'static> {
     match profile {

@@ -16,7 +16,9 @@ use stockade_plan::Filter;
 pub use bpf::FilterTooLong;
 #[cfg(test)]
 pub(crate) use calls::all;
-pub(crate) use calls::{BadCall, Call, check_addable, check_removable, named, permits};
+pub(crate) use calls::{
+    BadCall, Call, addable_names, check_addable, check_removable, named, permits, removable_names,
+};
 use calls::{lets_pass, profile_answer};
 use table::{Row, TABLE};
 use verdict::{ABSENT, Answer, REFUSED, Verdict};

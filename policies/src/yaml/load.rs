@@ -25,7 +25,8 @@ pub(crate) fn load(source: &Arc<Source>) -> (Option<Node>, Vec<Diagnostic>) {
         let step = match next {
             Ok((event, span)) => loader.take(event, Span::from(span)),
             Err(error) => {
-                Err(loader.at(Span::from_marker(error.marker())).error("yaml-syntax", plain(error.info())))
+                let at = loader.at(Span::from_marker(error.marker()));
+                Err(at.error("yaml-syntax", plain(error.info())).maybe_help(meant(error.info())))
             }
         };
         if let Err(last) = step {
@@ -39,6 +40,32 @@ pub(crate) fn load(source: &Arc<Source>) -> (Option<Node>, Vec<Diagnostic>) {
 /// The parser's own words, made one line in our style.
 fn plain(info: &str) -> String {
     format!("this is not YAML: {}", shorten(info))
+}
+
+/// More findings in one file are not kept.
+pub(super) const FOUND_MAX: usize = 500;
+
+/// That there are more.
+pub(super) fn too_many(file: &str) -> Diagnostic {
+    let message = format!("more than {FOUND_MAX} errors; the rest of this file is not shown");
+    Diagnostic::about_file("too-many-errors", file, message)
+}
+
+/// What people have mostly done where the parser says `info`.
+fn meant(info: &str) -> Option<String> {
+    let help = if info.contains("mapping values are not allowed") {
+        "is this line indented further than the one above it? a text with `: ` in it needs quotes"
+    } else if info.contains("illegal placement of ':'")
+        || info.contains("',' or ']'")
+        || info.contains("',' or '}'")
+    {
+        "is a `[` or `{` above not closed, or a comma missing?"
+    } else if info.contains("did not find expected key") || info.contains("block mapping") {
+        "the keys of a map begin in the same column"
+    } else {
+        return None;
+    };
+    Some(help.to_owned())
 }
 
 /// Characters that make a text read differently to a person and to a parser.
@@ -112,6 +139,9 @@ impl Loader<'_> {
 
     /// Takes one event; an error ends the loading.
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Diagnostic> {
+        if self.found.len() >= FOUND_MAX {
+            return Err(too_many(&self.source.name));
+        }
         match event {
             Event::DocumentStart(_) if self.root.is_some() => {
                 Err(self.at(span).error("yaml-feature", "a second document; a file holds one"))
@@ -167,6 +197,10 @@ impl Loader<'_> {
         self.counted(span)?;
         if scalar.text.contains('\0') {
             return Err(self.at(span).error("bad-character", "a NUL is not allowed"));
+        }
+        // Written as an escape, which the check of the text as a whole does not see.
+        if let Some(what) = scalar.text.chars().find(|c| is_invisible(*c)).and_then(name_bad) {
+            self.found.push(self.at(span).error("bad-character", format!("{what} is not allowed")));
         }
         if self.wants_key() {
             self.key(scalar, span)

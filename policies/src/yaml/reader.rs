@@ -5,13 +5,10 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use super::load::load;
+use super::load::{FOUND_MAX, load, too_many};
 use super::source::{At, Source, Span};
 use super::tree::{Key, Kind, Node, Scalar, Value, shorten};
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
-
-/// More findings in one file are not kept.
-const FOUND_MAX: usize = 500;
 
 /// A value and where it was said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,10 +47,7 @@ impl Reader {
     pub(crate) fn report(&self, found: Diagnostic) {
         let mut all = self.found.borrow_mut();
         match all.len() {
-            FOUND_MAX => {
-                let message = format!("more than {FOUND_MAX} errors; the rest of this file is not shown");
-                all.push(Diagnostic::about_file("too-many-errors", &self.source.name, message));
-            }
+            FOUND_MAX => all.push(too_many(&self.source.name)),
             count if count < FOUND_MAX => all.push(found),
             _ => {}
         }
@@ -88,8 +82,21 @@ impl Reader {
         }
     }
 
-    /// A text. One that looks like a number or boolean must be quoted: nobody should have to guess.
+    /// A text. One that looks like a number or boolean must be quoted: nobody should have to guess. Nor may it go on
+    /// in the next line without quotes: that is how YAML reads a list whose second `-` is indented too far.
     pub(crate) fn text<'n>(&self, node: &'n Node, expected: &str) -> Option<&'n str> {
+        let text = self.prose(node, expected)?;
+        if is_plain(node) && node.span.end_line > node.span.line {
+            let message = format!("this goes on in the next line, as one text: `{}`", shorten(text));
+            let help = "is the next line indented too far? a text of several lines needs quotes";
+            self.report(self.at(node.span).error("several-lines", message).help(help));
+            return None;
+        }
+        Some(text)
+    }
+
+    /// A text for people.
+    pub(crate) fn prose<'n>(&self, node: &'n Node, expected: &str) -> Option<&'n str> {
         let scalar = self.scalar(node, expected)?;
         if scalar.kind() == Kind::Text {
             return Some(&scalar.text);
@@ -144,10 +151,16 @@ impl Reader {
     }
 
     pub(crate) fn boolean(&self, node: &Node) -> Option<bool> {
-        match self.scalar(node, "`true` or `false`")?.kind() {
+        let scalar = self.scalar(node, "`true` or `false`")?;
+        match scalar.kind() {
             Kind::Bool(value) => Some(value),
             _ => {
-                self.report(self.wrong(node, "`true` or `false`"));
+                let help = match scalar.text.to_ascii_lowercase().as_str() {
+                    "yes" | "y" | "on" | "1" => Some("did you mean `true`?".to_owned()),
+                    "no" | "n" | "off" | "0" => Some("did you mean `false`?".to_owned()),
+                    _ => None,
+                };
+                self.report(self.wrong(node, "`true` or `false`").maybe_help(help));
                 None
             }
         }
@@ -197,7 +210,13 @@ impl Reader {
     pub(crate) fn list<'n>(&self, node: &'n Node, expected: &str) -> Option<&'n [Node]> {
         match &node.value {
             Value::List(items) => Some(items),
-            Value::Scalar(_) | Value::Map(_) => {
+            Value::Scalar(scalar) => {
+                let one = Some(shorten(&scalar.text)).filter(|text| !text.is_empty());
+                let help = one.map(|text| format!("a list of one is written `[{text}]`"));
+                self.report(self.wrong(node, expected).maybe_help(help));
+                None
+            }
+            Value::Map(_) => {
                 self.report(self.wrong(node, expected));
                 None
             }
@@ -218,12 +237,27 @@ impl Reader {
     pub(crate) fn map<'n>(&self, node: &'n Node, expected: &str) -> Option<&'n [(Key, Node)]> {
         match &node.value {
             Value::Map(entries) => Some(entries),
-            Value::Scalar(_) | Value::List(_) => {
+            Value::Scalar(scalar) => {
+                self.report(self.wrong(node, expected).maybe_help(no_blank(scalar)));
+                None
+            }
+            Value::List(_) => {
                 self.report(self.wrong(node, expected));
                 None
             }
         }
     }
+}
+
+fn is_plain(node: &Node) -> bool {
+    matches!(&node.value, Value::Scalar(scalar) if scalar.plain)
+}
+
+/// What to do about `key:value`, which is a text.
+fn no_blank(scalar: &Scalar) -> Option<String> {
+    let (key, value) = scalar.text.split_once(':').filter(|_| scalar.plain)?;
+    let is_key = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    is_key.then(|| format!("a colon needs a blank behind it: `{key}: {}`", shorten(value)))
 }
 
 /// What to do about a number in another form.
@@ -232,8 +266,18 @@ fn digits(scalar: &Scalar) -> Option<String> {
     match (scalar.kind(), unquoted) {
         (Kind::OddNumber, _) => Some("write it out in decimal digits".to_owned()),
         (Kind::Text, Kind::Integer | Kind::Decimal) => Some("leave the quotes out".to_owned()),
+        (Kind::Text, _) if has_unit(&scalar.text) => {
+            Some("no unit is written here: the key says what the number counts".to_owned())
+        }
         _ => None,
     }
+}
+
+/// Whether it is like `30s` or `3 times`.
+fn has_unit(text: &str) -> bool {
+    let number = text.bytes().take_while(u8::is_ascii_digit).count();
+    let unit = text.bytes().skip(number).all(|byte| byte.is_ascii_alphabetic() || byte == b' ');
+    number > 0 && unit
 }
 
 /// "`a`, `b` or `c`".

@@ -2,13 +2,14 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Read;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use stockade_plan::Digest;
 
 use super::tree::visible;
+use super::trust::Trust;
 use crate::diagnostic::{Diagnostic, Severity};
 
 /// The largest file that is read, bytes.
@@ -30,31 +31,49 @@ impl Source {
         Arc::new(Self { name: name.into(), text, lines })
     }
 
-    /// Reads a file that decides what jobs may do: nobody but its owner may write it.
-    pub(crate) fn read_trusted(path: &Path) -> Result<Arc<Self>, Diagnostic> {
-        match Self::read(path)? {
-            (_, Some(writable)) => Err(writable),
-            (source, None) => Ok(source),
+    /// Reads a file that decides what jobs may do, if nobody has a say in it whom `trust` does not name. Nothing is
+    /// read of another.
+    pub(crate) fn read_trusted(path: &Path, trust: &Trust) -> Result<Arc<Self>, Diagnostic> {
+        let (file, doubts) = Self::open(path, trust)?;
+        match doubts.into_iter().next().filter(|_| !trust.is_comparison()) {
+            Some(doubt) => Err(doubt),
+            None => Self::read_opened(path, file),
         }
     }
 
-    /// Reads a file, with a finding if others can write it. What is no small regular file in UTF-8 is refused
-    /// before a byte of it is parsed.
-    pub(crate) fn read(path: &Path) -> Result<(Arc<Self>, Option<Diagnostic>), Diagnostic> {
+    /// Reads a file, with a finding for each reason not to trust it.
+    pub(crate) fn read(path: &Path, trust: &Trust) -> Result<(Arc<Self>, Vec<Diagnostic>), Diagnostic> {
+        let (file, doubts) = Self::open(path, trust)?;
+        Ok((Self::read_opened(path, file)?, doubts))
+    }
+
+    /// Opens a regular file, and says what speaks against trusting it.
+    fn open(path: &Path, trust: &Trust) -> Result<(File, Vec<Diagnostic>), Diagnostic> {
         let name = path.display().to_string();
         let refuse = |message: String| Diagnostic::about_file("unreadable-file", &name, message);
-        let file = open(path).map_err(|error| refuse(why_unopened(&name, &error)))?;
+        let (file, link) = open(path).map_err(|error| refuse(format!("cannot open `{name}`: {error}")))?;
         let metadata = file.metadata().map_err(|error| refuse(format!("cannot stat `{name}`: {error}")))?;
         if !metadata.is_file() {
             return Err(refuse(format!("`{name}` is not a regular file")));
         }
-        let bytes = read_bounded(file).map_err(|error| refuse(format!("cannot read `{name}`: {error}")))?;
+        let link = link.then(|| symbolic_link(&name));
+        Ok((file, link.into_iter().chain(trust.doubts(&name, &metadata)).collect()))
+    }
+
+    /// What is too large, or not in UTF-8, is refused before a byte of it is parsed.
+    fn read_opened(path: &Path, file: File) -> Result<Arc<Self>, Diagnostic> {
+        let name = path.display().to_string();
+        let unreadable = |error| {
+            Diagnostic::about_file("unreadable-file", &name, format!("cannot read `{name}`: {error}"))
+        };
+        let bytes = read_bounded(file).map_err(unreadable)?;
         if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > FILE_MAX {
             let message = format!("`{name}` is larger than {FILE_MAX} bytes");
-            return Err(Diagnostic::about_file("too-large", &name, message));
+            let help = "a policy or registry is a text that people review; is this one?";
+            return Err(Diagnostic::about_file("too-large", &name, message).help(help));
         }
-        let source = Self::new(name.clone(), decode(&name, bytes)?);
-        Ok((source, writable_by_others(&name, metadata.mode())))
+        let text = decode(&name, bytes)?;
+        Ok(Self::new(name, text))
     }
 
     pub(crate) fn digest(&self) -> Digest {
@@ -70,29 +89,20 @@ impl Source {
     }
 }
 
-/// A symbolic link is refused: its target can change between review and use. `O_NONBLOCK` keeps a FIFO from
-/// holding us; open(2).
-fn open(path: &Path) -> std::io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC)
-        .open(path)
-}
-
-fn writable_by_others(name: &str, mode: u32) -> Option<Diagnostic> {
-    (mode & 0o022 != 0).then(|| {
-        let message = format!("`{name}` can be written by others (mode {:04o})", mode & 0o7777);
-        let help = format!("it decides what jobs may do; run `chmod go-w {name}`");
-        Diagnostic::about_file("writable-by-others", name, message).help(help)
-    })
-}
-
-fn why_unopened(name: &str, error: &std::io::Error) -> String {
-    if error.raw_os_error() == Some(libc::ELOOP) {
-        format!("`{name}` is a symbolic link; name the file itself")
-    } else {
-        format!("cannot open `{name}`: {error}")
+/// Opens a file, and says whether its name is a symbolic link. `O_NONBLOCK` keeps a FIFO from holding us; open(2).
+fn open(path: &Path) -> std::io::Result<(File, bool)> {
+    let open = |flags| OpenOptions::new().read(true).custom_flags(flags).open(path);
+    let flags = libc::O_NONBLOCK | libc::O_CLOEXEC;
+    match open(flags | libc::O_NOFOLLOW) {
+        Err(error) if error.raw_os_error() == Some(libc::ELOOP) => Ok((open(flags)?, true)),
+        opened => Ok((opened?, false)),
     }
+}
+
+/// Its target can change between review and use.
+fn symbolic_link(name: &str) -> Diagnostic {
+    let message = format!("`{name}` is a symbolic link, and what it leads to can change after review");
+    Diagnostic::about_file("symbolic-link", name, message).help("name the file itself")
 }
 
 fn read_bounded(file: File) -> std::io::Result<Vec<u8>> {

@@ -49,6 +49,11 @@ impl Controller {
     }
 }
 
+/// Each controller that this host has, and where it sits.
+pub(crate) fn hierarchies() -> Vec<(&'static str, Hierarchy)> {
+    mounts::Mounts::present().into_iter().map(|(controller, place)| (controller.name(), place)).collect()
+}
+
 /// Control groups cannot be used as they must.
 #[derive(Debug, thiserror::Error)]
 pub enum CgroupError {

@@ -26,20 +26,41 @@ impl Mounts {
         Self::assign(&mounts, &unified.point, &in_unified)
     }
 
+    /// Each controller that this host has, and where it sits; nothing without a cgroup2 hierarchy.
+    pub(super) fn present() -> Vec<(Controller, Hierarchy)> {
+        let text = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let mounts: Vec<Mount> = text.lines().filter_map(Mount::parse).collect();
+        let Some(unified) = mounts.iter().find(|mount| mount.kind == "cgroup2") else { return Vec::new() };
+        let in_unified = super::file::read(&unified.point, "cgroup.controllers").unwrap_or_default();
+        let place = |controller| place(&mounts, &unified.point, &in_unified, controller);
+        Controller::ALL
+            .into_iter()
+            .filter_map(place)
+            .map(|(controller, place, _)| (controller, place))
+            .collect()
+    }
+
     fn assign(mounts: &[Mount], unified: &Path, in_unified: &str) -> Result<Self, CgroupError> {
         let place = |controller: Controller| {
-            if in_unified.split_whitespace().any(|name| name == controller.name()) {
-                return Ok((controller, Hierarchy::V2, unified.to_owned()));
-            }
-            mounts
-                .iter()
-                .find(|mount| mount.kind == "cgroup" && mount.has_option(controller.name()))
-                .map(|mount| (controller, Hierarchy::V1, mount.point.clone()))
-                .ok_or(CgroupError::NoController(controller.name()))
+            place(mounts, unified, in_unified, controller).ok_or(CgroupError::NoController(controller.name()))
         };
         let controllers = Controller::ALL.into_iter().map(place).collect::<Result<_, _>>()?;
         Ok(Self { unified: unified.to_owned(), controllers })
     }
+}
+
+/// Where a controller sits, if it is anywhere.
+fn place(
+    mounts: &[Mount],
+    unified: &Path,
+    in_unified: &str,
+    controller: Controller,
+) -> Option<(Controller, Hierarchy, PathBuf)> {
+    if in_unified.split_whitespace().any(|name| name == controller.name()) {
+        return Some((controller, Hierarchy::V2, unified.to_owned()));
+    }
+    let v1 = mounts.iter().find(|mount| mount.kind == "cgroup" && mount.has_option(controller.name()))?;
+    Some((controller, Hierarchy::V1, v1.point.clone()))
 }
 
 struct Mount {

@@ -6,6 +6,10 @@ use std::process::ExitCode;
 pub(super) const DONE: u8 = 0;
 /// It did not, and has said why on standard error; or what it was to check does not hold.
 pub(super) const FAILED: u8 = 1;
+/// `policy diff`: the second policy grants less, and nothing more.
+pub(super) const LESS: u8 = 3;
+/// `policy diff`: the second policy grants something that the first does not.
+pub(super) const MORE: u8 = 4;
 /// `exec`, `submit --wait`: the time was over.
 pub(super) const TIMED_OUT: u8 = 124;
 /// `exec`: the job could not be set up, and did not run.

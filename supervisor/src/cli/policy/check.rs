@@ -1,46 +1,23 @@
-//! `stockade policy`
+//! `stockade policy check`
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use serde_json::json;
-use stockade_policies::{
-    Capabilities, CheckReport, Checks, Diagnostics, ExecutionType, Host, Severity, check,
-};
+use stockade_policies::{CheckReport, Checks, Diagnostics, Host, Severity, check};
 
-use super::options::PolicyOptions;
-use super::{CliError, exit};
+use super::{CliError, PolicyOptions, capabilities, exit};
 use crate::output;
 use crate::start;
 use crate::supervisor::library;
-
-/// Work with policies
-#[derive(Debug, Args)]
-pub(super) struct Policy {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    Check(Check),
-}
-
-impl Policy {
-    pub(super) fn run(self) -> Result<ExitCode, CliError> {
-        match self.command {
-            Command::Check(check) => check.run(),
-        }
-    }
-}
 
 /// Check policy files and service registries; needs no root and no database
 ///
 /// Every error of every file is shown, with its place. Exits with 1 if there are errors; warnings are no errors.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  stockade policy check examples/services.yaml policies/")]
-struct Check {
+pub(super) struct Check {
     /// Files, or directories with `*.yaml` files
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
@@ -58,7 +35,7 @@ struct Check {
 }
 
 impl Check {
-    fn run(self) -> Result<ExitCode, CliError> {
+    pub(super) fn run(self) -> Result<ExitCode, CliError> {
         start::unprivileged_if_there(&self.user)?;
         let library = library(self.policies.directory().as_deref())?;
         let host = self.this_host.then(Host::new);
@@ -67,7 +44,7 @@ impl Check {
             &Checks {
                 library: &library,
                 environment: self.policies.environment,
-                capabilities: &Capabilities::new().runner(ExecutionType::SHELL),
+                capabilities: &capabilities(),
                 host: host.as_ref(),
             },
         );
@@ -89,8 +66,9 @@ fn print(report: &CheckReport) -> Result<(), CliError> {
         output::line("")?;
     }
     let (errors, warnings) = (count(found, Severity::Error), count(found, Severity::Warning));
-    let files = report.files.len();
-    Ok(output::line(&format!("{files} files checked: {errors} errors, {warnings} warnings"))?)
+    let some = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let (files, errors) = (some(report.files.len(), "file"), some(errors, "error"));
+    Ok(output::line(&format!("{files} checked: {errors}, {}", some(warnings, "warning")))?)
 }
 
 fn count(found: &Diagnostics, severity: Severity) -> usize {

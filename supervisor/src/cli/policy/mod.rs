@@ -1,0 +1,46 @@
+//! `stockade policy`
+
+mod check;
+mod diff;
+mod explain;
+mod schema;
+mod target;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use stockade_policies::{Capabilities, ExecutionType};
+
+use super::options::PolicyOptions;
+use super::{CliError, exit};
+
+/// Work with policies
+#[derive(Debug, Args)]
+pub(super) struct Policy {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Check(check::Check),
+    Explain(explain::Explain),
+    Diff(diff::Diff),
+    Schema(schema::Schema),
+}
+
+impl Policy {
+    pub(super) fn run(self) -> Result<ExitCode, CliError> {
+        match self.command {
+            Command::Check(command) => command.run(),
+            Command::Explain(command) => command.run(),
+            Command::Diff(command) => command.run(),
+            Command::Schema(command) => command.run(),
+        }
+    }
+}
+
+/// What registries are read for: the runners of this version.
+fn capabilities() -> Capabilities {
+    Capabilities::new().runner(ExecutionType::SHELL)
+}
