@@ -49,7 +49,7 @@ pub use library::Library;
 pub use policy::{PolicyName, PolicyNameError, ResourceLimits, UnsafePath};
 pub use registry::{
     Capabilities, DockerSettings, ExecutionType, ExecutionTypeError, HttpSettings, InputError, InputErrors,
-    JobProposal, Operation, Prepared, Refusal, Registry, Runner, ServerlessSettings, Service, ShellAction,
-    Unknown,
+    JobProposal, Operation, Prepared, RESULT_FILE, Refusal, Registry, Runner, ServerlessSettings, Service,
+    ShellAction, Unknown,
 };
 pub use seccomp::FilterTooLong;

@@ -22,7 +22,7 @@ pub use capabilities::{Capabilities, ExecutionType, ExecutionTypeError};
 pub use input::{InputError, InputErrors};
 pub use proposal::JobProposal;
 pub use settings::{DockerSettings, HttpSettings, ServerlessSettings};
-pub use shell::{Prepared, Refusal, ShellAction};
+pub use shell::{Prepared, RESULT_FILE, Refusal, ShellAction};
 
 use crate::compile::compile;
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
@@ -30,7 +30,8 @@ use crate::environment::Environment;
 use crate::host::Host;
 use crate::library::Library;
 use crate::yaml::{At, Source, parse, shorten};
-use schema::Schema;
+use input::Subject;
+use schema::{Compiler, Schema};
 use service::{Context, services};
 
 /// All services, from one file.
@@ -139,7 +140,8 @@ impl Registry {
         environment: Environment,
         capabilities: &Capabilities,
     ) -> Result<Self, Diagnostics> {
-        let context = Context { library, environment, capabilities };
+        let compiler = Compiler::default();
+        let context = Context { library, environment, capabilities, compiler: &compiler };
         let (services, warnings) = parse(source, |reader, root| services(reader, root, &context))?;
         Ok(Self { services, sha256: source.digest(), warnings })
     }
@@ -258,7 +260,12 @@ impl Operation {
     /// # Errors
     /// Every field that is not.
     pub fn check_input(&self, input: &Value) -> Result<(), InputErrors> {
-        input::check(&self.input_schema, input)
+        input::check(&self.input_schema, Subject::Input, input)
+    }
+
+    /// Whether it says what it leaves behind.
+    pub fn promises_output(&self) -> bool {
+        self.output_schema != Schema::Any
     }
 
     /// Whether `output` is what the operation promises.
@@ -266,7 +273,7 @@ impl Operation {
     /// # Errors
     /// Every field that is not.
     pub fn check_output(&self, output: &Value) -> Result<(), InputErrors> {
-        input::check(&self.output_schema, output)
+        input::check(&self.output_schema, Subject::Result, output)
     }
 
     fn check_on(&self, host: &Host, landlock_abi: u8) -> Option<Diagnostic> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::capabilities::{Capabilities, ExecutionType};
-use super::schema::Schema;
+use super::schema::{Compiler, Schema};
 use super::settings::{DockerSettings, HttpSettings, ServerlessSettings, seconds};
 use super::shell::{self, ShellAction};
 use super::{Operation, Runner, Service};
@@ -24,6 +24,7 @@ pub(crate) struct Context<'a> {
     pub(crate) library: &'a Library,
     pub(crate) environment: Environment,
     pub(crate) capabilities: &'a Capabilities,
+    pub(crate) compiler: &'a Compiler,
 }
 
 /// The services of a registry, in either shape.
@@ -99,6 +100,7 @@ struct Shared<'a> {
     policy: Option<EffectivePolicy>,
     timeout: Option<Spanned<u64>>,
     attempts: Option<u32>,
+    compiler: &'a Compiler,
 }
 
 fn service(reader: &Reader, node: &Node, name: Spanned<String>, context: &Context<'_>) -> Option<Service> {
@@ -125,8 +127,17 @@ fn service(reader: &Reader, node: &Node, name: Spanned<String>, context: &Contex
         }
     };
     let mounts = security.mounts;
-    let shared =
-        Shared { name: &name.value, execution_type, http, config, mounts, policy, timeout, attempts };
+    let shared = Shared {
+        name: &name.value,
+        execution_type,
+        http,
+        config,
+        mounts,
+        policy,
+        timeout,
+        attempts,
+        compiler: context.compiler,
+    };
     let operations = operations.map(|node| all_operations(reader, node, &shared)).unwrap_or_default();
     let execution_type = shared.execution_type;
     Some(Service { name: name.value, kind, category, execution_type, operations, at: name.at })
@@ -276,8 +287,9 @@ fn allowed_commands(reader: &Reader, config: Option<&Node>) -> Stated<stockade_p
 fn operation(reader: &Reader, node: &Node, name: Spanned<String>, shared: &Shared<'_>) -> Option<Operation> {
     let mut fields = Fields::of(reader, node, "an operation")?;
     fields.optional("name");
-    let input_schema = Schema::decode(reader, fields.optional("input_schema"));
-    let output_schema = Schema::decode(reader, fields.optional("output_schema"));
+    let input_schema = Schema::decode(reader, fields.optional("input_schema"), shared.compiler);
+    let promised = fields.optional("output_schema");
+    let output_schema = Schema::decode(reader, promised, shared.compiler);
     let timeout = timeout(reader, fields.optional("timeout")).or_else(|| shared.timeout.clone());
     let retries = fields.optional("max_retries").and_then(|node| reader.integer(node, 0..=ATTEMPTS_MAX - 1));
     let retries = retries.and_then(|retries| u32::try_from(retries).ok());
@@ -285,6 +297,9 @@ fn operation(reader: &Reader, node: &Node, name: Spanned<String>, shared: &Share
     let bound = timeout.as_ref().map(|timeout| (timeout.value, Origin::new(&layer, &timeout.at)));
     let parts = Parts { node, layer, timeout: bound, schema: &input_schema };
     let runner = runner(&mut fields, &parts, shared);
+    if let (Some(node), Some(Runner::Shell(action))) = (promised, &runner) {
+        shell::check_result_is_collected(reader, node, &action.policy);
+    }
     fields.finish();
     Some(Operation {
         service: shared.name.to_owned(),

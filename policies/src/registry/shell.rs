@@ -3,9 +3,9 @@
 use serde_json::Value;
 use stockade_plan::{AbsPath, FileName};
 
-use super::input::{self, InputErrors};
+use super::input::{self, InputErrors, Subject};
 use super::proposal::{self, JobProposal};
-use super::schema::{Schema, require_text_field};
+use super::schema::Schema;
 use crate::compile::{CompileError, JobSpec};
 use crate::diagnostic::Diagnostics;
 use crate::effective::{EffectivePolicy, Origin};
@@ -16,6 +16,8 @@ use crate::yaml::{Fields, Node, Reader};
 const SCRIPT_MAX: usize = 1024 * 1024;
 /// The file in `/job` that holds the job's input.
 const INPUT_FILE: &str = "input.json";
+/// The output that is a job's result, if it is JSON.
+pub const RESULT_FILE: &str = "result.json";
 /// The file in `/job` that holds the job's script.
 const SCRIPT_FILE: &str = "script";
 
@@ -74,7 +76,7 @@ impl ShellAction {
     /// # Errors
     /// [`Refusal`]: the input does not fit the schema, or the row asks for more than the registry grants.
     pub fn prepare(&self, input: &Value, proposal: &JobProposal<'_>) -> Result<Prepared, Refusal> {
-        input::check(&self.schema, input)?;
+        input::check(&self.schema, Subject::Input, input)?;
         let policy = proposal::apply(self, proposal)?;
         let policy = self.limited(policy);
         let json = serde_json::to_vec(input)
@@ -155,7 +157,7 @@ pub(crate) fn decode_run(
         (Some(command), None, None) => arguments(reader, command).map(Run::Command),
         (None, Some(interpreter), Some(node)) => {
             let field = reader.text(node, "the name of an input field")?.to_owned();
-            require_text_field(&fields, schema, node, &field);
+            schema.require_text_field(reader, node, &field);
             arguments(reader, interpreter).map(|interpreter| Run::Script { interpreter, field })
         }
         _ => {
@@ -194,4 +196,18 @@ pub(crate) fn check_program(reader: &Reader, node: &Node, run: &Run, policy: &Ef
         false => format!("granted are {}", crate::yaml::one_of(&known)),
     };
     reader.report(reader.at(node.span).error("command-not-allowed", message).help(help));
+}
+
+/// A result that nothing collects would never be what `output_schema` promises.
+pub(crate) fn check_result_is_collected(reader: &Reader, node: &Node, policy: &EffectivePolicy) {
+    if !policy.collects(RESULT_FILE) {
+        let message = format!(
+            "`output_schema` is checked against `{RESULT_FILE}`, which is not among the outputs of policy `{}` here",
+            policy.name()
+        );
+        let help = format!(
+            "collect it with `security_policy: {{outputs: [{RESULT_FILE}]}}`, or leave `output_schema` out"
+        );
+        reader.report(reader.at(node.span).error("not-enforceable", message).help(help));
+    }
 }
