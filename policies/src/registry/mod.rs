@@ -61,10 +61,23 @@ pub struct Operation {
     execution_type: ExecutionType,
     timeout: Option<u64>,
     max_attempts: u32,
+    backoff: Backoff,
     input_schema: Schema,
     output_schema: Schema,
     runner: Runner,
     at: At,
+}
+
+/// How the pause between two attempts grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Backoff {
+    /// It doubles.
+    #[default]
+    Exponential,
+    /// It grows by the same amount each time.
+    Linear,
+    /// It does not grow.
+    Fixed,
 }
 
 /// What an operation's runner needs to know.
@@ -240,6 +253,11 @@ impl Operation {
     /// How often it is tried, the first time included.
     pub fn max_attempts(&self) -> u32 {
         self.max_attempts
+    }
+
+    /// How the pause between two attempts grows.
+    pub fn backoff(&self) -> Backoff {
+        self.backoff
     }
 
     /// What its runner needs to know.

@@ -6,7 +6,7 @@ use super::capabilities::{Capabilities, ExecutionType};
 use super::schema::{Compiler, Schema};
 use super::settings::{DockerSettings, HttpSettings, ServerlessSettings, seconds};
 use super::shell::{self, ShellAction};
-use super::{Operation, Runner, Service};
+use super::{Backoff, Operation, Runner, Service};
 use crate::effective::{EffectivePolicy, Layer, Origin};
 use crate::environment::Environment;
 use crate::library::Library;
@@ -99,7 +99,7 @@ struct Shared<'a> {
     mounts: Option<&'a Node>,
     policy: Option<EffectivePolicy>,
     timeout: Option<Spanned<u64>>,
-    attempts: Option<u32>,
+    retry: RetryPolicy,
     compiler: &'a Compiler,
 }
 
@@ -113,7 +113,8 @@ fn service(reader: &Reader, node: &Node, name: Spanned<String>, context: &Contex
     let is_http = execution_type.as_str() == ExecutionType::HTTP;
     let http = if is_http { HttpSettings::of_service(&mut fields) } else { HttpSettings::default() };
     let timeout = timeout(reader, fields.optional("timeout"));
-    let attempts = fields.optional("retry_policy").and_then(|node| retry_policy(reader, node));
+    let retry = fields.optional("retry_policy").and_then(|node| retry_policy(reader, node));
+    let retry = retry.unwrap_or_default();
     let config = fields.optional("runner_config");
     let security = security_policy(reader, fields.optional("security_policy"), execution_type.as_str());
     let operations = fields.required("operations");
@@ -135,7 +136,7 @@ fn service(reader: &Reader, node: &Node, name: Spanned<String>, context: &Contex
         mounts,
         policy,
         timeout,
-        attempts,
+        retry,
         compiler: context.compiler,
     };
     let operations = operations.map(|node| all_operations(reader, node, &shared)).unwrap_or_default();
@@ -186,14 +187,23 @@ fn timeout(reader: &Reader, node: Option<&Node>) -> Option<Spanned<u64>> {
     node.map(|node| reader.spanned(node, value))
 }
 
-fn retry_policy(reader: &Reader, node: &Node) -> Option<u32> {
+/// What a service says of further attempts.
+#[derive(Default)]
+struct RetryPolicy {
+    attempts: Option<u32>,
+    backoff: Backoff,
+}
+
+const BACKOFFS: [(&str, Backoff); 3] =
+    [("exponential", Backoff::Exponential), ("linear", Backoff::Linear), ("fixed", Backoff::Fixed)];
+
+fn retry_policy(reader: &Reader, node: &Node) -> Option<RetryPolicy> {
     let mut fields = Fields::of(reader, node, "`retry_policy`")?;
     let attempts = fields.optional("max_attempts").and_then(|node| reader.integer(node, 1..=ATTEMPTS_MAX));
-    if let Some(node) = fields.optional("backoff") {
-        reader.word(node, "a backoff", &[("exponential", ()), ("linear", ()), ("fixed", ())]);
-    }
+    let backoff = fields.optional("backoff").and_then(|node| reader.word(node, "a backoff", &BACKOFFS));
     fields.finish();
-    attempts.and_then(|attempts| u32::try_from(attempts).ok())
+    let attempts = attempts.and_then(|attempts| u32::try_from(attempts).ok());
+    Some(RetryPolicy { attempts, backoff: backoff.unwrap_or_default() })
 }
 
 /// What a `security_policy` says.
@@ -306,7 +316,11 @@ fn operation(reader: &Reader, node: &Node, name: Spanned<String>, shared: &Share
         name: name.value,
         execution_type: shared.execution_type.clone(),
         timeout: timeout.map(|timeout| timeout.value),
-        max_attempts: retries.map(|retries| retries + 1).or(shared.attempts).unwrap_or(DEFAULT_ATTEMPTS),
+        max_attempts: retries
+            .map(|retries| retries + 1)
+            .or(shared.retry.attempts)
+            .unwrap_or(DEFAULT_ATTEMPTS),
+        backoff: shared.retry.backoff,
         runner: runner?,
         input_schema,
         output_schema,
@@ -357,7 +371,7 @@ fn shell(
     let policy = tighten(reader, shared.policy.clone()?, &tightening, &parts.layer);
     let run = run?;
     shell::check_program(reader, config.unwrap_or(parts.node), &run, &policy);
-    Some(ShellAction { policy, run, schema: parts.schema.clone(), timeout: parts.timeout.clone() })
+    Some(ShellAction { policy, run, timeout: parts.timeout.clone() })
 }
 
 fn operation_clauses(reader: &Reader, node: &Node) -> Option<Clauses> {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use stockade_plan::{AbsPath, FileName};
 
-use super::input::{self, InputErrors, Subject};
+use super::input::InputErrors;
 use super::proposal::{self, JobProposal};
 use super::schema::Schema;
 use crate::compile::{CompileError, JobSpec};
@@ -35,7 +35,6 @@ pub(crate) enum Run {
 pub struct ShellAction {
     pub(crate) policy: EffectivePolicy,
     pub(crate) run: Run,
-    pub(crate) schema: Schema,
     /// Seconds, and who said so.
     pub(crate) timeout: Option<(u64, Origin)>,
 }
@@ -71,12 +70,13 @@ impl ShellAction {
         &self.policy
     }
 
-    /// Makes a job of `input` and of what its row proposes.
+    /// Makes a job of `input`, which [`Operation::check_input`](super::Operation::check_input) has taken, and of what its
+    /// row proposes.
     ///
     /// # Errors
-    /// [`Refusal`]: the input does not fit the schema, or the row asks for more than the registry grants.
+    /// [`Refusal`]: the input holds no script where there should be one, or the row asks for more than the registry
+    /// grants.
     pub fn prepare(&self, input: &Value, proposal: &JobProposal<'_>) -> Result<Prepared, Refusal> {
-        input::check(&self.schema, Subject::Input, input)?;
         let policy = proposal::apply(self, proposal)?;
         let policy = self.limited(policy);
         let json = serde_json::to_vec(input)

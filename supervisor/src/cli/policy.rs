@@ -12,8 +12,8 @@ use stockade_policies::{
 use super::options::PolicyOptions;
 use super::{CliError, exit};
 use crate::output;
+use crate::rules::library;
 use crate::start;
-use crate::supervisor::library;
 
 /// Work with policies
 #[derive(Debug, Args)]
