@@ -4,7 +4,8 @@
 //! are matched in linear time, no schema refers to itself, and what references add up to has a bound. Nothing is fetched:
 //! a reference leads to a place in the same document.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jsonschema::{PatternCache, PatternOptions, ValidationOptions, Validator};
@@ -20,15 +21,16 @@ use crate::yaml::{Node, Reader};
 /// Schemas that the JSON Schemas of one file come to, every reference written out.
 const SCHEMAS_MAX: u32 = 100_000;
 /// Different patterns in the JSON Schemas of one file.
-const PATTERNS_MAX: u32 = 500;
+const PATTERNS_MAX: usize = 300;
 /// A compiled pattern, bytes.
-const PATTERN_BYTES_MAX: usize = 256 * 1024;
+const PATTERN_BYTES_MAX: usize = 128 * 1024;
 
 /// Compiles the schemas of one file.
 #[derive(Debug)]
 pub(crate) struct Compiler {
     patterns: PatternCache,
-    patterns_left: Cell<u32>,
+    /// Each pattern so far, and whether it is taken.
+    tried: RefCell<HashMap<(Dialect, String), bool>>,
     schemas_left: Cell<u32>,
 }
 
@@ -51,7 +53,7 @@ impl Default for Compiler {
     fn default() -> Self {
         Self {
             patterns: PatternCache::new(),
-            patterns_left: Cell::new(PATTERNS_MAX),
+            tried: RefCell::default(),
             schemas_left: Cell::new(SCHEMAS_MAX),
         }
     }
@@ -97,8 +99,17 @@ impl Compiler {
 
     /// Whether `pattern` can be matched in linear time; `None` if the file has too many to try.
     pub(super) fn takes_pattern(&self, dialect: Dialect, pattern: &str) -> Option<bool> {
-        take(&self.patterns_left, 1)
-            .then(|| self.options(dialect).build(&json!({ "pattern": pattern })).is_ok())
+        let mut tried = self.tried.borrow_mut();
+        let pattern = (dialect, pattern.to_owned());
+        if let Some(taken) = tried.get(&pattern) {
+            return Some(*taken);
+        }
+        if tried.len() >= PATTERNS_MAX {
+            return None;
+        }
+        let taken = self.options(dialect).build(&json!({ "pattern": pattern.1 })).is_ok();
+        tried.insert(pattern, taken);
+        Some(taken)
     }
 }
 

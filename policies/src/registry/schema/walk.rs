@@ -273,7 +273,7 @@ impl<'r, 'n> Walk<'r, 'n> {
             Some(false) => (
                 "bad-value",
                 format!("`{}` is not a pattern that can be matched in linear time", shorten(pattern)),
-                "expected a regular expression without back references and without looking ahead or behind, and not too large",
+                "expected a regular expression without back references and without looking ahead or behind; say lengths with `maxLength`",
             ),
             None => (
                 "schema-too-large",
