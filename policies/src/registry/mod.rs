@@ -10,7 +10,7 @@ mod shell;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +33,7 @@ use crate::yaml::{At, Source, parse, shorten};
 use input::Subject;
 use schema::{Compiler, Schema};
 use service::{Context, services};
+use shell::Run;
 
 /// All services, from one file.
 #[derive(Debug, Clone)]
@@ -165,9 +166,11 @@ impl Registry {
     /// # Errors
     /// Every operation that this host cannot run, at its place in the file.
     pub fn check_on(&self, host: &Host, landlock_abi: u8) -> Result<(), Diagnostics> {
+        let mut compiled = HashSet::new();
         let operations = self.services().flat_map(Service::operations);
-        let found: Diagnostics =
-            operations.filter_map(|operation| operation.check_on(host, landlock_abi)).collect();
+        let found: Diagnostics = operations
+            .filter_map(|operation| operation.check_on(host, landlock_abi, &mut compiled))
+            .collect();
         if found.is_empty() { Ok(()) } else { Err(found) }
     }
 
@@ -294,10 +297,23 @@ impl Operation {
         input::check(&self.output_schema, Subject::Result, output)
     }
 
-    fn check_on(&self, host: &Host, landlock_abi: u8) -> Option<Diagnostic> {
+    /// `compiled` has what was compiled before: many operations run the same program under the same policy.
+    fn check_on<'a>(
+        &'a self,
+        host: &Host,
+        landlock_abi: u8,
+        compiled: &mut HashSet<(Digest, &'a Run)>,
+    ) -> Option<Diagnostic> {
         let action = self.shell()?;
+        let same = (action.policy.sha256(), &action.run);
+        if compiled.contains(&same) {
+            return None;
+        }
         let plan = action.probe().and_then(|job| compile(&action.policy, &job, host, landlock_abi));
-        let error = plan.err()?;
+        let Some(error) = plan.err() else {
+            compiled.insert(same);
+            return None;
+        };
         let message = format!("operation `{}.{}` cannot run on this host: {error}", self.service, self.name);
         Some(self.at.error("not-on-this-host", message))
     }

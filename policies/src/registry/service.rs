@@ -278,6 +278,9 @@ fn policy(
 
 /// Reports what is wider and goes on with what is not, so that later errors show too.
 fn tighten(reader: &Reader, policy: EffectivePolicy, clauses: &Clauses, layer: &Layer) -> EffectivePolicy {
+    if *clauses == Clauses::default() {
+        return policy;
+    }
     match policy.clone().tightened(clauses, layer) {
         Ok(policy) => policy,
         Err(found) => {

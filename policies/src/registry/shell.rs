@@ -22,7 +22,7 @@ pub const RESULT_FILE: &str = "result.json";
 const SCRIPT_FILE: &str = "script";
 
 /// How an operation runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Run {
     /// These arguments, the program first.
     Command(Vec<String>),
