@@ -11,16 +11,17 @@ mod wire;
 
 pub use job::job;
 pub use text::{policy, registry};
-pub use wire::{reply, report, request};
+pub use wire::{reply, report, request, task};
 
 /// A fuzz target.
 pub type Target = fn(&[u8]);
 
 /// Every target by its name.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("policy", policy),
     ("registry", registry),
     ("request", request),
+    ("task", task),
     ("reply", reply),
     ("report", report),
     ("job", job),

@@ -7,7 +7,9 @@ mod job;
 mod tests;
 mod view;
 
-use stockade_plan::{CPU_PERIOD_US, Hostname, Limits, Output, PLAN_VERSION, Plan, Rlimits, encode};
+use stockade_plan::{
+    CPU_PERIOD_US, Confinement, Hostname, Limits, Output, PLAN_VERSION, Plan, Rlimits, Task, encode,
+};
 
 pub use error::CompileError;
 pub use job::JobSpec;
@@ -47,17 +49,21 @@ pub fn compile(
     let limits = limits(&resources);
     let plan = Plan {
         version: PLAN_VERSION,
-        view: sight.view()?,
-        landlock: sight.landlock(landlock_abi)?,
-        filter: job_filter(policy.rights().calls())?,
-        init_filter: init_filter()?,
-        rlimits: rlimits(&resources),
-        limits,
-        hostname: Hostname::new(HOSTNAME)
-            .map_err(|reason| CompileError::Name { text: HOSTNAME.to_owned(), reason })?,
-        command,
-        inputs: job.checked_inputs(limits.disk_bytes)?,
-        outputs: bounded("outputs", outputs(policy, &limits))?,
+        confinement: Confinement {
+            view: sight.view()?,
+            landlock: sight.landlock(landlock_abi)?,
+            filter: job_filter(policy.rights().calls())?,
+            init_filter: init_filter()?,
+            rlimits: rlimits(&resources),
+            limits,
+            hostname: Hostname::new(HOSTNAME)
+                .map_err(|reason| CompileError::Name { text: HOSTNAME.to_owned(), reason })?,
+        },
+        task: Task {
+            command,
+            inputs: job.checked_inputs(limits.disk_bytes)?,
+            outputs: bounded("outputs", outputs(policy, &limits))?,
+        },
     };
     encode(&plan)?;
     Ok(plan)

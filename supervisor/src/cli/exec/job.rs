@@ -6,7 +6,7 @@ use nix::unistd::{User, getuid};
 use serde_json::{Value, json};
 use stockade_plan::{Digest, Limits};
 use stockade_policies::{Diagnostics, EffectivePolicy, Host, JobSpec};
-use stockade_sandbox::{Sandbox, SandboxJob, Sink, Stdin};
+use stockade_sandbox::{Sandbox, SandboxJob, Sink, Stdin, Warm};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -56,7 +56,7 @@ impl Exec {
     ) -> Result<ExitCode, CliError> {
         let mut record = ExecRecord::open(&self.account.state_dir)?;
         let policy = self.effective_policy()?;
-        let sandbox = Sandbox::start(confinement.launcher, confinement.cgroups).await?;
+        let sandbox = Sandbox::start(confinement.launcher, confinement.cgroups, Warm::NONE).await?;
         let host = HostFacts::here();
         let around = Circumstances { tenant: None, user: Some(caller), host: &host, rules: None };
         let mut known = Known { id: Uuid::new_v4(), facts: uncompiled(&policy), around };
@@ -119,9 +119,9 @@ impl Exec {
         record: &mut ExecRecord,
         known: &Known<'_>,
     ) -> Result<Ended, CliError> {
-        let names: Vec<String> = job.plan.inputs.iter().map(|input| input.name.to_string()).collect();
+        let names: Vec<String> = job.plan.task.inputs.iter().map(|input| input.name.to_string()).collect();
         record.append("attempt.started", known.id, &self.started(known, &names, &job.inputs))?;
-        let limits = job.plan.limits;
+        let limits = job.plan.confinement.limits;
         let ended = match sandbox.run(self.sandbox_job(job)?).await {
             Ok(outcome) => ran(outcome, &limits),
             Err(error) => {
