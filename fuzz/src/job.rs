@@ -25,7 +25,12 @@ struct Row {
 pub fn job(data: &[u8]) {
     let Ok(row) = serde_json::from_slice::<Row>(data) else { return };
     let operations = services().operation("fuzzed", &row.operation);
-    let Some(action) = operations.ok().and_then(|operation| operation.shell()) else { return };
+    let Ok(operation) = operations else { return };
+    if let Err(errors) = operation.check_input(&row.input) {
+        assert!(errors.iter().next().is_some() && !errors.to_string().is_empty());
+        return;
+    }
+    let Some(action) = operation.shell() else { return };
     let proposal = JobProposal {
         runner_config: row.runner_config.as_ref(),
         security_context: row.security_context.as_ref(),

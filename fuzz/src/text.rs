@@ -29,12 +29,26 @@ pub fn registry(data: &[u8]) {
     match Registry::parse("fuzzed.yaml", text, library(), Environment::Production, &capabilities) {
         Ok(registry) => {
             for operation in registry.services().flat_map(|service| service.operations()) {
-                let _ = operation.check_input(&serde_json::Value::Null);
+                for value in values() {
+                    let taken = operation.check_input(value);
+                    assert!(taken.is_ok() || taken.is_err_and(|errors| !errors.to_string().is_empty()));
+                    let _ = operation.check_output(value);
+                }
                 operation.shell().map(|action| action.policy()).into_iter().for_each(explained);
             }
         }
         Err(found) => explained_errors(&found, text),
     }
+}
+
+/// What schemas are tried on: something of everything, some of it twice.
+fn values() -> &'static [serde_json::Value] {
+    static VALUES: OnceLock<Vec<serde_json::Value>> = OnceLock::new();
+    VALUES.get_or_init(|| {
+        let all = serde_json::json!([null, true, -1, 2.5, 1e300, "", "a", "2026-11-23", "é\u{0}", [], {}]);
+        let mixed = serde_json::json!({"a": all, "rows": 1, "$ref": "#", "": {"a": {"a": [[all]]}}});
+        vec![serde_json::Value::Null, all, mixed]
+    })
 }
 
 /// Bytes that are not UTF-8 are refused before anything is parsed; libFuzzer's time is better spent behind that.

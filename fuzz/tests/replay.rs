@@ -51,6 +51,48 @@ fn the_largest_inputs_take_bounded_time_whatever_they_repeat() {
     }
 }
 
+const SCHEMA: &str = "services:\n  - name: s\n    execution_type: http\n    operations:\n      - name: o\n        input_schema:\n          \
+                      $schema: https://json-schema.org/draft/2020-12/schema\n";
+
+/// What is dear in a JSON Schema: patterns that compile to much, references to references, long names far in.
+fn dear_schemas() -> [(&'static str, String); 3] {
+    let lines = |count: usize, line: &dyn Fn(usize) -> String| (0..count).map(line).collect::<String>();
+    let patterns = lines(100, &|n| {
+        format!("            p{n}: {{pattern: \"^(\\\\w[^{n}]{{1,60}}.{{1,60}}){{1,4}}$\"}}\n")
+    });
+    let doubling = lines(12, &|n| {
+        let next = format!("{{$ref: \"#/$defs/d{}\"}}", n + 1);
+        format!("            d{n}: {{allOf: [{next}, {next}]}}\n")
+    });
+    let referring = lines(20, &|n| {
+        format!("            r{n}: {{anyOf: [{{$ref: \"#/$defs/d1\"}}, {{$ref: \"#/$defs/d1\"}}]}}\n")
+    });
+    let name = "n".repeat(100_000);
+    let leaves = lines(2_000, &|n| format!("l{n}: true, "));
+    let named =
+        format!("            \"{name}\": {{properties: {{\"{name}\": {{properties: {{{leaves}}}}}}}}}\n");
+    [
+        ("patterns", format!("{SCHEMA}          properties:\n{patterns}")),
+        (
+            "doubling",
+            format!(
+                "{SCHEMA}          $defs:\n{doubling}            d12: true\n          properties:\n{referring}"
+            ),
+        ),
+        ("names", format!("{SCHEMA}          properties:\n{named}")),
+    ]
+}
+
+#[test]
+fn json_schemas_that_are_as_dear_as_they_may_be_take_bounded_time() {
+    for (what, text) in dear_schemas() {
+        let begun = Instant::now();
+        stockade_fuzz::registry(text.as_bytes());
+        println!("{what}: {:?}", begun.elapsed());
+        assert!(begun.elapsed() < BOUND, "{what} took {:?}", begun.elapsed());
+    }
+}
+
 #[test]
 fn every_target_has_seeds() {
     for (name, _) in TARGETS {

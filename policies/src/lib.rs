@@ -53,9 +53,9 @@ pub use host::{Host, HostError};
 pub use library::Library;
 pub use policy::{PolicyName, PolicyNameError, ResourceLimits, UnsafePath};
 pub use registry::{
-    Capabilities, DockerSettings, ExecutionType, ExecutionTypeError, HttpSettings, InputError, InputErrors,
-    JobProposal, Operation, Prepared, Refusal, Registry, Runner, ServerlessSettings, Service, ShellAction,
-    Unknown,
+    Backoff, Capabilities, DockerSettings, ExecutionType, ExecutionTypeError, HttpSettings, InputError,
+    InputErrors, JobProposal, Operation, Prepared, RESULT_FILE, Refusal, Registry, Runner,
+    ServerlessSettings, Service, ShellAction, Unknown,
 };
 pub use schema::{policy_schema, registry_schema};
 pub use seccomp::FilterTooLong;

@@ -266,6 +266,13 @@ impl Library {
         self.policies.get(name).map(|policy| policy.sha256)
     }
 
+    /// One digest over all of them: their names and files.
+    pub fn sha256(&self) -> stockade_plan::Digest {
+        let lines: String =
+            self.policies.iter().map(|(name, policy)| format!("{name} {}\n", policy.sha256)).collect();
+        stockade_plan::Digest::of(lines.as_bytes())
+    }
+
     /// The policy of that name under the ceiling of `environment`.
     ///
     /// # Errors

@@ -61,6 +61,10 @@ fn every_bad_text_is_refused_or_at_least_warned_about() {
     }
 }
 
+/// What no text is known to cause. `bad-schema` is said when the library that compiles JSON Schemas refuses one that our
+/// own walk over it has taken; a text that shows a difference between the two belongs beside the others.
+const CAUSED_BY_NO_TEXT: [&str; 1] = ["bad-schema"];
+
 #[test]
 fn every_kind_of_finding_has_a_text_that_causes_it() {
     let mut codes = std::collections::BTreeSet::new();
@@ -76,7 +80,7 @@ fn every_kind_of_finding_has_a_text_that_causes_it() {
         }
     }
     let unseen: Vec<&String> = codes.iter().filter(|code| !shown.contains(&format!("[{code}]"))).collect();
-    assert!(unseen.is_empty(), "no text in tests/errors causes {unseen:?}");
+    assert_eq!(unseen, CAUSED_BY_NO_TEXT, "these, and no others, have no text in tests/errors");
 }
 
 fn sources(directory: &Path, look: &mut impl FnMut(&str)) {

@@ -10,6 +10,7 @@ pub mod logging;
 pub mod output;
 pub mod postgres;
 pub mod report;
+pub mod rules;
 pub mod runner;
 pub mod start;
 pub mod store;

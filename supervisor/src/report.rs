@@ -5,10 +5,11 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use stockade_plan::Digest;
-use stockade_policies::{PolicyId, ResourceLimits};
+use stockade_policies::{PolicyId, RESULT_FILE, ResourceLimits};
 use uuid::Uuid;
 
 use crate::host::HostFacts;
+use crate::rules::VersionFacts;
 use crate::runner::{Finished, WorkFacts};
 use crate::store::{Output, Stream};
 
@@ -16,8 +17,6 @@ use crate::store::{Output, Stream};
 const SHOWN_MAX: usize = 64 * 1024;
 /// A result file that is larger is not parsed, bytes.
 const RESULT_MAX: usize = 1024 * 1024;
-/// The declared output that is surfaced as the job's result if it is JSON.
-const RESULT_NAME: &[u8] = b"result.json";
 
 /// Who caused an attempt, and what it ran on.
 #[derive(Debug, Clone)]
@@ -28,8 +27,8 @@ pub struct Circumstances<'a> {
     pub user: Option<String>,
     /// The host.
     pub host: &'a HostFacts,
-    /// The registry that let it run, if one did.
-    pub registry_sha256: Option<Digest>,
+    /// The rules that let it run, if they came from a registry.
+    pub rules: Option<&'a VersionFacts>,
 }
 
 /// What was in force for an attempt: the `security_context` of its job.
@@ -38,6 +37,7 @@ struct SecurityContext<'a> {
     policy: Option<&'a PolicyId>,
     plan_sha256: Option<Digest>,
     registry_sha256: Option<Digest>,
+    rules: Option<&'a VersionFacts>,
     environment: Option<&'a str>,
     enforcement: &'a Value,
     denials: &'a Value,
@@ -54,7 +54,8 @@ pub fn security_context(work: Option<&WorkFacts>, finished: &Finished, around: &
     let context = SecurityContext {
         policy: work.map(|work| &work.policy),
         plan_sha256: work.and_then(|work| work.plan_sha256),
-        registry_sha256: around.registry_sha256,
+        registry_sha256: around.rules.map(|rules| rules.registry_sha256),
+        rules: around.rules,
         environment: work.map(|work| work.environment.name()),
         enforcement: &finished.enforcement,
         denials: &finished.denials,
@@ -80,17 +81,41 @@ pub fn output_data(finished: &Finished) -> Value {
         (name, json!({"state": output.state, "size": output.size}))
     });
     data.insert("outputs".to_owned(), Value::Object(outputs.collect()));
-    if let Some(result) = result(&finished.outputs) {
+    if let Ok(result) = result(&finished.outputs) {
         data.insert("result".to_owned(), result);
     }
     Value::Object(data)
 }
 
-/// The result that a job left, if it is JSON.
-pub fn result(outputs: &[Output]) -> Option<Value> {
-    let output = outputs.iter().find(|output| output.path == RESULT_NAME)?;
-    let bytes = output.bytes.as_deref().filter(|bytes| bytes.len() <= RESULT_MAX)?;
-    serde_json::from_slice(bytes).ok()
+/// A job left no result.
+#[derive(Debug, thiserror::Error)]
+pub enum NoResult {
+    /// It is not collected.
+    #[error("`{RESULT_FILE}` is not among the outputs that are collected")]
+    NotCollected,
+    /// It is no file, or none that is collected.
+    #[error("`{RESULT_FILE}` is no file to be collected: {0}")]
+    NoFile(String),
+    /// It is too large to be parsed.
+    #[error("`{RESULT_FILE}` has {0} bytes, at most {RESULT_MAX} are read")]
+    TooLarge(usize),
+    /// It cannot be parsed.
+    #[error("`{RESULT_FILE}` is not JSON: {0}")]
+    NotJson(#[from] serde_json::Error),
+}
+
+/// The result that a job left: what stands in its `result.json`.
+///
+/// # Errors
+/// [`NoResult`] says why it left none.
+pub fn result(outputs: &[Output]) -> Result<Value, NoResult> {
+    let output = outputs.iter().find(|output| output.path == RESULT_FILE.as_bytes());
+    let output = output.ok_or(NoResult::NotCollected)?;
+    match output.bytes.as_deref() {
+        None => Err(NoResult::NoFile(output.state.clone())),
+        Some(bytes) if bytes.len() > RESULT_MAX => Err(NoResult::TooLarge(bytes.len())),
+        Some(bytes) => Ok(serde_json::from_slice(bytes)?),
+    }
 }
 
 /// The object that `exec --json` prints.

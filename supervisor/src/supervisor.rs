@@ -7,25 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use stockade_policies::{Diagnostics, Environment, Host, Library, Registry};
+use stockade_policies::Host;
 use stockade_sandbox::{LaunchError, Sandbox, Warm};
 
 use crate::host::HostFacts;
+use crate::rules::{Loader, Rulebook, Rules, RulesError};
 use crate::runner::{RegistryError, RunnerRegistry, ShellRunner};
 use crate::start::Confinement;
 use crate::store::Database;
 use crate::worker::{Settings, Shutdown, Worker, WorkerError};
-
-/// What jobs can call, and under which policies.
-#[derive(Debug, Clone)]
-pub struct Rules {
-    /// The service registry.
-    pub services: PathBuf,
-    /// A directory with policies beside the shipped ones.
-    pub policies: Option<PathBuf>,
-    /// Whose ceiling applies.
-    pub environment: Environment,
-}
 
 /// How much is done at a time.
 #[derive(Debug, Clone, Copy)]
@@ -41,9 +31,9 @@ pub struct Pace {
 /// A supervisor cannot be put together, or ended otherwise than it was told to.
 #[derive(Debug, thiserror::Error)]
 pub enum SupervisorError {
-    /// Policies or registry do not hold. All that is wrong with them is here.
-    #[error("{0}")]
-    Rules(#[from] Diagnostics),
+    /// Policies or registry do not hold.
+    #[error(transparent)]
+    Rules(#[from] RulesError),
     /// The launcher is not there, or did not go as it should.
     #[error(transparent)]
     Launch(#[from] LaunchError),
@@ -72,7 +62,7 @@ pub struct Supervisor {
     name: String,
     sandbox: Sandbox,
     runners: RunnerRegistry,
-    registry: Arc<Registry>,
+    rules: Rulebook,
     /// Held as long as this lives: a worker's name is its state directory's.
     _lock: File,
 }
@@ -102,9 +92,10 @@ impl Supervisor {
         let host = Arc::new(Host::new());
         let shell = ShellRunner::new(sandbox.clone(), Arc::clone(&host), rules.environment);
         let runners = RunnerRegistry::default().with(shell)?;
-        let registry = load(rules, &runners, &host, sandbox.facts().landlock_abi)?;
+        let loader = Loader::new(rules.clone(), runners.capabilities());
+        let rules = Rulebook::open(loader.checked_on(host, sandbox.facts().landlock_abi))?;
         let name = format!("{}:{}", HostFacts::here().name, state_dir.display());
-        Ok(Self { name, sandbox, runners, registry: Arc::new(registry), _lock: lock })
+        Ok(Self { name, sandbox, runners, rules, _lock: lock })
     }
 
     /// Works the queue of `database` until it is told to stop, and lets the launcher go.
@@ -117,25 +108,20 @@ impl Supervisor {
         pace: Pace,
         shutdown: &Shutdown,
     ) -> Result<(), SupervisorError> {
-        let settings = Settings {
-            name: self.name.clone(),
-            concurrency: pace.concurrency,
-            lease: pace.lease,
-            grace: pace.grace,
-        };
-        let registered =
-            Worker::register(settings, database, self.runners.clone(), Arc::clone(&self.registry)).await;
+        let settings =
+            Settings { name: self.name, concurrency: pace.concurrency, lease: pace.lease, grace: pace.grace };
+        let services = self.rules.current().registry().services().count();
+        let registered = Worker::register(settings, database, self.runners, self.rules).await;
         let worked = match registered {
             Ok(worker) => {
-                let services = self.registry.services().count();
                 tracing::info!(worker = %worker.id(), services, concurrency = pace.concurrency, "taking jobs");
                 worker.run(shutdown, self.sandbox.gone()).await
             }
             Err(error) => Err(error),
         };
-        let closed = self.close().await;
+        let closed = self.sandbox.close().await;
         worked?;
-        closed
+        Ok(closed?)
     }
 
     /// Lets the launcher go, for a supervisor that will not work.
@@ -145,39 +131,6 @@ impl Supervisor {
     pub async fn close(self) -> Result<(), SupervisorError> {
         Ok(self.sandbox.close().await?)
     }
-}
-
-/// The shipped policies and those of `directory`.
-///
-/// # Errors
-/// Everything wrong with those.
-pub fn library(directory: Option<&Path>) -> Result<Library, Diagnostics> {
-    let shipped = Library::shipped()?;
-    // Who becomes root with `sudo` could as well write root's own files.
-    let behind_sudo = std::env::var("SUDO_UID").ok().and_then(|uid| uid.parse().ok());
-    let shipped = match behind_sudo {
-        Some(uid) => shipped.trusting(uid),
-        None => shipped,
-    };
-    match directory {
-        Some(directory) => shipped.with_directory(directory),
-        None => Ok(shipped),
-    }
-}
-
-fn load(
-    rules: &Rules,
-    runners: &RunnerRegistry,
-    host: &Host,
-    landlock_abi: u8,
-) -> Result<Registry, Diagnostics> {
-    let library = library(rules.policies.as_deref())?;
-    let registry = Registry::load(&rules.services, &library, rules.environment, &runners.capabilities())?;
-    for warning in registry.warnings().iter() {
-        tracing::warn!(file = warning.file, line = warning.line, "{}", warning.message);
-    }
-    registry.check_on(host, landlock_abi)?;
-    Ok(registry)
 }
 
 /// Two workers of one name would take each other for dead.

@@ -25,7 +25,7 @@ pub(crate) use rights::{Rights, Set, members};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::environment::{Ceiling, Environment};
 use crate::host::Root;
-use crate::policy::{Clauses, LimitKey, NetworkMode, PolicyName, ResourceLimits};
+use crate::policy::{Clauses, LimitKey, NetworkMode, OutputName, PolicyName, ResourceLimits};
 
 /// What a job may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,6 +112,12 @@ impl EffectivePolicy {
     }
 
     /// Whose files a job sees.
+    /// Whether a file of that name is collected from `/job`.
+    pub(crate) fn collects(&self, name: &str) -> bool {
+        members(&self.rights.outputs)
+            .any(|(output, _)| matches!(output, OutputName::File(path) if path.as_str() == name))
+    }
+
     pub(crate) fn root(&self) -> Root {
         self.rights.image().map_or(Root::Host, |(path, _)| Root::Image(path.clone()))
     }

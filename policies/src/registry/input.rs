@@ -1,4 +1,4 @@
-//! A job's input against its operation's schema.
+//! What a job is given and what it leaves, against the schemas of its operation.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -10,43 +10,81 @@ use super::schema::{Field, FieldType, Schema};
 
 /// The largest input of a job, bytes of JSON.
 pub(crate) const INPUT_MAX: u64 = 16 * 1024 * 1024;
-/// More errors of one input are not listed.
-const ERRORS_MAX: usize = 32;
+/// More errors of one value are not listed.
+pub(super) const ERRORS_MAX: usize = 32;
+/// How deep lists and objects may nest in what is checked.
+const DEPTH_MAX: u32 = 100;
 
-/// One thing wrong with a job's input.
+/// What is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// What a job is given.
+    Input,
+    /// What it leaves.
+    Result,
+}
+
+impl Subject {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Result => "result",
+        }
+    }
+
+    /// The key of an operation under which its schema stands.
+    fn key(self) -> &'static str {
+        match self {
+            Self::Input => "input_schema",
+            Self::Result => "output_schema",
+        }
+    }
+}
+
+/// One thing wrong with a job's input or result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct InputError {
-    /// The field, with dots; empty for the input as a whole.
+    /// The field, with dots and indices (`lines[2].price`); empty for the whole.
     pub field: String,
     /// What is wrong with it.
     pub message: String,
 }
 
-/// What is wrong with a job's input.
+/// What is wrong with a job's input or result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct InputErrors(Vec<InputError>);
+pub struct InputErrors {
+    #[serde(skip)]
+    subject: Subject,
+    errors: Vec<InputError>,
+}
 
 impl InputErrors {
+    /// One error of an input.
     pub(crate) fn one(field: &str, message: impl Into<String>) -> Self {
-        Self(vec![InputError { field: field.to_owned(), message: message.into() }])
+        Self::about(Subject::Input, field, message)
+    }
+
+    fn about(subject: Subject, field: &str, message: impl Into<String>) -> Self {
+        Self { subject, errors: vec![InputError { field: field.to_owned(), message: message.into() }] }
     }
 
     /// Each of them.
     pub fn iter(&self) -> std::slice::Iter<'_, InputError> {
-        self.0.iter()
+        self.errors.iter()
     }
 }
 
 impl fmt::Display for InputErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, error) in self.0.iter().enumerate() {
+        let subject = self.subject.name();
+        for (index, error) in self.errors.iter().enumerate() {
             if index > 0 {
                 f.write_str("; ")?;
             }
             match error.field.as_str() {
-                "" => write!(f, "the input {}", error.message)?,
-                field => write!(f, "input field `{field}` {}", error.message)?,
+                "" => write!(f, "the {subject} {}", error.message)?,
+                field => write!(f, "{subject} field `{field}` {}", error.message)?,
             }
         }
         Ok(())
@@ -55,34 +93,56 @@ impl fmt::Display for InputErrors {
 
 impl std::error::Error for InputErrors {}
 
-/// Whether `input` is what `schema` asks for. Without a schema any object is; a missing input is an empty object.
-pub(crate) fn check(schema: &Schema, input: &Value) -> Result<(), InputErrors> {
-    let size = json_size(input);
+/// Whether `value` is what `schema` asks for. The short form asks for an object; what is missing as a whole is an empty
+/// one. Without a schema an input is any object, and a result anything.
+pub(crate) fn check(schema: &Schema, subject: Subject, value: &Value) -> Result<(), InputErrors> {
+    if is_deeper(value, DEPTH_MAX) {
+        let message = format!("is nested deeper than {DEPTH_MAX} levels");
+        return Err(InputErrors::about(subject, "", message));
+    }
+    let size = json_size(value);
     if size > INPUT_MAX {
-        return Err(InputErrors::one(
-            "",
-            format!("is {size} bytes of JSON, at most {INPUT_MAX} are allowed"),
-        ));
+        let message = format!("is {size} bytes of JSON, at most {INPUT_MAX} are allowed");
+        return Err(InputErrors::about(subject, "", message));
     }
-    let empty = Map::new();
-    let object = match input {
-        Value::Object(object) => object,
-        Value::Null => &empty,
-        other => return Err(InputErrors::one("", format!("is {}, expected an object", describe(other)))),
+    let empty = Value::Object(Map::new());
+    let value = if value.is_null() && subject == Subject::Input { &empty } else { value };
+    let errors = match (schema, value) {
+        (Schema::Json(schema), value) => schema.check(value, size, subject.key()),
+        (Schema::Short(fields), Value::Object(object)) => {
+            let mut errors = Errors { subject, found: Vec::new() };
+            errors.object(fields, object, "");
+            errors.found
+        }
+        (Schema::Any, Value::Object(_)) => Vec::new(),
+        (Schema::Any, _) if subject == Subject::Result => Vec::new(),
+        (Schema::Any | Schema::Short(_), other) => {
+            let message = format!("is {}, expected an object", describe(other));
+            vec![InputError { field: String::new(), message }]
+        }
     };
-    let mut errors = Errors(Vec::new());
-    if let Some(fields) = schema.fields() {
-        errors.object(fields, object, "");
-    }
-    if errors.0.is_empty() { Ok(()) } else { Err(InputErrors(errors.0)) }
+    if errors.is_empty() { Ok(()) } else { Err(InputErrors { subject, errors }) }
 }
 
-struct Errors(Vec<InputError>);
+/// Whether `value` has a list or an object more than `left` levels down. Goes no deeper than that itself.
+fn is_deeper(value: &Value, left: u32) -> bool {
+    let mut inner: Box<dyn Iterator<Item = &Value>> = match value {
+        Value::Array(items) => Box::new(items.iter()),
+        Value::Object(object) => Box::new(object.values()),
+        _ => return false,
+    };
+    left == 0 || inner.any(|value| is_deeper(value, left - 1))
+}
+
+struct Errors {
+    subject: Subject,
+    found: Vec<InputError>,
+}
 
 impl Errors {
     fn push(&mut self, field: &str, message: String) {
-        if self.0.len() < ERRORS_MAX {
-            self.0.push(InputError { field: field.to_owned(), message });
+        if self.found.len() < ERRORS_MAX {
+            self.found.push(InputError { field: field.to_owned(), message });
         }
     }
 
@@ -95,8 +155,9 @@ impl Errors {
                 None => self.push(&path, format!("is missing, expected {}", field.kind)),
             }
         }
+        let key = self.subject.key();
         for name in object.keys().filter(|name| !fields.iter().any(|field| field.name == **name)) {
-            self.push(&below(path, name), "is not in the operation's `input_schema`".to_owned());
+            self.push(&below(path, name), format!("is not in the operation's `{key}`"));
         }
     }
 
@@ -116,7 +177,7 @@ impl Errors {
     }
 }
 
-fn below(path: &str, name: &str) -> String {
+pub(super) fn below(path: &str, name: &str) -> String {
     let name = crate::yaml::shorten(name);
     if path.is_empty() { name } else { format!("{path}.{name}") }
 }
@@ -184,7 +245,7 @@ fn is_timestamp(text: &str) -> bool {
         && zone
 }
 
-fn describe(value: &Value) -> String {
+pub(super) fn describe(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
         Value::Bool(value) => format!("the boolean `{value}`"),
@@ -219,12 +280,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::registry::schema::Compiler;
     use crate::yaml::{Source, parse};
 
     fn schema(text: &str) -> Schema {
-        parse(&Source::new("schema", text), |reader, node| Some(Schema::decode(reader, Some(node))))
-            .unwrap()
-            .0
+        parse(&Source::new("schema", text), |reader, node| {
+            Some(Schema::decode(reader, Some(node), &Compiler::default()))
+        })
+        .unwrap()
+        .0
+    }
+
+    fn check(schema: &Schema, input: &Value) -> Result<(), InputErrors> {
+        super::check(schema, Subject::Input, input)
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod shell;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub use proposal::JobProposal;
 pub(crate) use service::{ATTEMPTS_MAX, BACKOFFS};
 pub(crate) use settings::{AUTH_TYPES, METHODS, PROVIDERS, SIGN_INS, TIMEOUT_MAX};
 pub use settings::{DockerSettings, HttpSettings, ServerlessSettings};
-pub use shell::{Prepared, Refusal, ShellAction};
+pub use shell::{Prepared, RESULT_FILE, Refusal, ShellAction};
 
 use crate::compile::compile;
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
@@ -32,8 +32,10 @@ use crate::environment::Environment;
 use crate::host::Host;
 use crate::library::Library;
 use crate::yaml::{At, Source, parse, shorten};
-use schema::Schema;
+use input::Subject;
+use schema::{Compiler, Schema};
 use service::{Context, services};
+use shell::Run;
 
 /// All services, from one file.
 #[derive(Debug, Clone)]
@@ -62,10 +64,23 @@ pub struct Operation {
     execution_type: ExecutionType,
     timeout: Option<u64>,
     max_attempts: u32,
+    backoff: Backoff,
     input_schema: Schema,
     output_schema: Schema,
     runner: Runner,
     at: At,
+}
+
+/// How the pause between two attempts grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Backoff {
+    /// It doubles.
+    #[default]
+    Exponential,
+    /// It grows by the same amount each time.
+    Linear,
+    /// It does not grow.
+    Fixed,
 }
 
 /// What an operation's runner needs to know.
@@ -141,7 +156,8 @@ impl Registry {
         environment: Environment,
         capabilities: &Capabilities,
     ) -> Result<Self, Diagnostics> {
-        let context = Context { library, environment, capabilities };
+        let compiler = Compiler::default();
+        let context = Context { library, environment, capabilities, compiler: &compiler };
         let (services, warnings) = parse(source, |reader, root| services(reader, root, &context))?;
         Ok(Self { services, sha256: source.digest(), warnings })
     }
@@ -152,9 +168,10 @@ impl Registry {
     /// # Errors
     /// Every operation that this host cannot run, at its place in the file.
     pub fn check_on(&self, host: &Host, landlock_abi: u8) -> Result<(), Diagnostics> {
+        let mut compiled = HashSet::new();
         let operations = self.services().flat_map(Service::operations);
         let found: Diagnostics =
-            operations.filter_map(|operation| operation.not_on(host, landlock_abi)).collect();
+            operations.filter_map(|operation| operation.not_on(host, landlock_abi, &mut compiled)).collect();
         if found.is_empty() { Ok(()) } else { Err(found) }
     }
 
@@ -242,6 +259,11 @@ impl Operation {
         self.max_attempts
     }
 
+    /// How the pause between two attempts grows.
+    pub fn backoff(&self) -> Backoff {
+        self.backoff
+    }
+
     /// What its runner needs to know.
     pub fn runner(&self) -> &Runner {
         &self.runner
@@ -260,7 +282,12 @@ impl Operation {
     /// # Errors
     /// Every field that is not.
     pub fn check_input(&self, input: &Value) -> Result<(), InputErrors> {
-        input::check(&self.input_schema, input)
+        input::check(&self.input_schema, Subject::Input, input)
+    }
+
+    /// Whether it says what it leaves behind.
+    pub fn promises_output(&self) -> bool {
+        self.output_schema != Schema::Any
     }
 
     /// Whether `output` is what the operation promises.
@@ -268,7 +295,7 @@ impl Operation {
     /// # Errors
     /// Every field that is not.
     pub fn check_output(&self, output: &Value) -> Result<(), InputErrors> {
-        input::check(&self.output_schema, output)
+        input::check(&self.output_schema, Subject::Result, output)
     }
 
     /// Compiles it once, if it runs in a sandbox.
@@ -276,13 +303,26 @@ impl Operation {
     /// # Errors
     /// That this host cannot run it, at its place in the file.
     pub fn check_on(&self, host: &Host, landlock_abi: u8) -> Result<(), Diagnostics> {
-        self.not_on(host, landlock_abi).map_or(Ok(()), |found| Err(found.into()))
+        self.not_on(host, landlock_abi, &mut HashSet::new()).map_or(Ok(()), |found| Err(found.into()))
     }
 
-    fn not_on(&self, host: &Host, landlock_abi: u8) -> Option<Diagnostic> {
+    /// `compiled` has what was compiled before: many operations run the same program under the same policy.
+    fn not_on<'a>(
+        &'a self,
+        host: &Host,
+        landlock_abi: u8,
+        compiled: &mut HashSet<(Digest, &'a Run)>,
+    ) -> Option<Diagnostic> {
         let action = self.shell()?;
+        let same = (action.policy.sha256(), &action.run);
+        if compiled.contains(&same) {
+            return None;
+        }
         let plan = action.probe().and_then(|job| compile(&action.policy, &job, host, landlock_abi));
-        let error = plan.err()?;
+        let Some(error) = plan.err() else {
+            compiled.insert(same);
+            return None;
+        };
         let message = format!("operation `{}.{}` cannot run on this host: {error}", self.service, self.name);
         Some(self.at.error("not-on-this-host", message))
     }

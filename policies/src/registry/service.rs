@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::capabilities::{Capabilities, ExecutionType};
-use super::schema::Schema;
+use super::schema::{Compiler, Schema};
 use super::settings::{DockerSettings, HttpSettings, ServerlessSettings, seconds};
 use super::shell::{self, ShellAction};
-use super::{Operation, Runner, Service};
+use super::{Backoff, Operation, Runner, Service};
 use crate::effective::{EffectivePolicy, Layer, Origin};
 use crate::environment::Environment;
 use crate::library::Library;
@@ -18,14 +18,13 @@ const DEFAULT_POLICY: &str = "script-standard";
 /// Tries of an operation that says nothing, as SpecQL has it.
 const DEFAULT_ATTEMPTS: u32 = 3;
 pub(crate) const ATTEMPTS_MAX: u64 = 100;
-/// How the time between tries grows.
-pub(crate) const BACKOFFS: [(&str, ()); 3] = [("exponential", ()), ("linear", ()), ("fixed", ())];
 
 /// What services are read against.
 pub(crate) struct Context<'a> {
     pub(crate) library: &'a Library,
     pub(crate) environment: Environment,
     pub(crate) capabilities: &'a Capabilities,
+    pub(crate) compiler: &'a Compiler,
 }
 
 /// The services of a registry, in either shape.
@@ -100,7 +99,8 @@ struct Shared<'a> {
     mounts: Option<&'a Node>,
     policy: Option<EffectivePolicy>,
     timeout: Option<Spanned<u64>>,
-    attempts: Option<u32>,
+    retry: RetryPolicy,
+    compiler: &'a Compiler,
 }
 
 fn service(reader: &Reader, node: &Node, name: Spanned<String>, context: &Context<'_>) -> Option<Service> {
@@ -113,7 +113,8 @@ fn service(reader: &Reader, node: &Node, name: Spanned<String>, context: &Contex
     let is_http = execution_type.as_str() == ExecutionType::HTTP;
     let http = if is_http { HttpSettings::of_service(&mut fields) } else { HttpSettings::default() };
     let timeout = timeout(reader, fields.optional("timeout"));
-    let attempts = fields.optional("retry_policy").and_then(|node| retry_policy(reader, node));
+    let retry = fields.optional("retry_policy").and_then(|node| retry_policy(reader, node));
+    let retry = retry.unwrap_or_default();
     let config = fields.optional("runner_config");
     let security = security_policy(reader, fields.optional("security_policy"), execution_type.as_str());
     let operations = fields.required("operations");
@@ -127,8 +128,17 @@ fn service(reader: &Reader, node: &Node, name: Spanned<String>, context: &Contex
         }
     };
     let mounts = security.mounts;
-    let shared =
-        Shared { name: &name.value, execution_type, http, config, mounts, policy, timeout, attempts };
+    let shared = Shared {
+        name: &name.value,
+        execution_type,
+        http,
+        config,
+        mounts,
+        policy,
+        timeout,
+        retry,
+        compiler: context.compiler,
+    };
     let operations = operations.map(|node| all_operations(reader, node, &shared)).unwrap_or_default();
     let execution_type = shared.execution_type;
     Some(Service { name: name.value, kind, category, execution_type, operations, at: name.at })
@@ -177,14 +187,24 @@ fn timeout(reader: &Reader, node: Option<&Node>) -> Option<Spanned<u64>> {
     node.map(|node| reader.spanned(node, value))
 }
 
-fn retry_policy(reader: &Reader, node: &Node) -> Option<u32> {
+/// What a service says of further attempts.
+#[derive(Default)]
+struct RetryPolicy {
+    attempts: Option<u32>,
+    backoff: Backoff,
+}
+
+/// How the time between tries grows.
+pub(crate) const BACKOFFS: [(&str, Backoff); 3] =
+    [("exponential", Backoff::Exponential), ("linear", Backoff::Linear), ("fixed", Backoff::Fixed)];
+
+fn retry_policy(reader: &Reader, node: &Node) -> Option<RetryPolicy> {
     let mut fields = Fields::of(reader, node, "`retry_policy`")?;
     let attempts = fields.optional("max_attempts").and_then(|node| reader.integer(node, 1..=ATTEMPTS_MAX));
-    if let Some(node) = fields.optional("backoff") {
-        reader.word(node, "a backoff", &BACKOFFS);
-    }
+    let backoff = fields.optional("backoff").and_then(|node| reader.word(node, "a backoff", &BACKOFFS));
     fields.finish();
-    attempts.and_then(|attempts| u32::try_from(attempts).ok())
+    let attempts = attempts.and_then(|attempts| u32::try_from(attempts).ok());
+    Some(RetryPolicy { attempts, backoff: backoff.unwrap_or_default() })
 }
 
 /// What a `security_policy` says.
@@ -259,6 +279,9 @@ fn policy(
 
 /// Reports what is wider and goes on with what is not, so that later errors show too.
 fn tighten(reader: &Reader, policy: EffectivePolicy, clauses: &Clauses, layer: &Layer) -> EffectivePolicy {
+    if *clauses == Clauses::default() {
+        return policy;
+    }
     match policy.clone().tightened(clauses, layer) {
         Ok(policy) => policy,
         Err(found) => {
@@ -278,8 +301,9 @@ fn allowed_commands(reader: &Reader, config: Option<&Node>) -> Stated<stockade_p
 fn operation(reader: &Reader, node: &Node, name: Spanned<String>, shared: &Shared<'_>) -> Option<Operation> {
     let mut fields = Fields::of(reader, node, "an operation")?;
     fields.optional("name");
-    let input_schema = Schema::decode(reader, fields.optional("input_schema"));
-    let output_schema = Schema::decode(reader, fields.optional("output_schema"));
+    let input_schema = Schema::decode(reader, fields.optional("input_schema"), shared.compiler);
+    let promised = fields.optional("output_schema");
+    let output_schema = Schema::decode(reader, promised, shared.compiler);
     let timeout = timeout(reader, fields.optional("timeout")).or_else(|| shared.timeout.clone());
     let retries = fields.optional("max_retries").and_then(|node| reader.integer(node, 0..=ATTEMPTS_MAX - 1));
     let retries = retries.and_then(|retries| u32::try_from(retries).ok());
@@ -287,13 +311,20 @@ fn operation(reader: &Reader, node: &Node, name: Spanned<String>, shared: &Share
     let bound = timeout.as_ref().map(|timeout| (timeout.value, Origin::new(&layer, &timeout.at)));
     let parts = Parts { node, layer, timeout: bound, schema: &input_schema };
     let runner = runner(&mut fields, &parts, shared);
+    if let (Some(node), Some(Runner::Shell(action))) = (promised, &runner) {
+        shell::check_result_is_collected(reader, node, &action.policy);
+    }
     fields.finish();
     Some(Operation {
         service: shared.name.to_owned(),
         name: name.value,
         execution_type: shared.execution_type.clone(),
         timeout: timeout.map(|timeout| timeout.value),
-        max_attempts: retries.map(|retries| retries + 1).or(shared.attempts).unwrap_or(DEFAULT_ATTEMPTS),
+        max_attempts: retries
+            .map(|retries| retries + 1)
+            .or(shared.retry.attempts)
+            .unwrap_or(DEFAULT_ATTEMPTS),
+        backoff: shared.retry.backoff,
         runner: runner?,
         input_schema,
         output_schema,
@@ -344,7 +375,7 @@ fn shell(
     let policy = tighten(reader, shared.policy.clone()?, &tightening, &parts.layer);
     let run = run?;
     shell::check_program(reader, config.unwrap_or(parts.node), &run, &policy);
-    Some(ShellAction { policy, run, schema: parts.schema.clone(), timeout: parts.timeout.clone() })
+    Some(ShellAction { policy, run, timeout: parts.timeout.clone() })
 }
 
 fn operation_clauses(reader: &Reader, node: &Node) -> Option<Clauses> {

@@ -3,9 +3,9 @@
 use serde_json::Value;
 use stockade_plan::{AbsPath, FileName};
 
-use super::input::{self, InputErrors};
+use super::input::InputErrors;
 use super::proposal::{self, JobProposal};
-use super::schema::{Schema, require_text_field};
+use super::schema::Schema;
 use crate::compile::{CompileError, JobSpec};
 use crate::diagnostic::Diagnostics;
 use crate::effective::{EffectivePolicy, Origin};
@@ -16,11 +16,13 @@ use crate::yaml::{Fields, Node, Reader};
 const SCRIPT_MAX: usize = 1024 * 1024;
 /// The file in `/job` that holds the job's input.
 const INPUT_FILE: &str = "input.json";
+/// The output that is a job's result, if it is JSON.
+pub const RESULT_FILE: &str = "result.json";
 /// The file in `/job` that holds the job's script.
 const SCRIPT_FILE: &str = "script";
 
 /// How an operation runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Run {
     /// These arguments, the program first.
     Command(Vec<String>),
@@ -33,7 +35,6 @@ pub(crate) enum Run {
 pub struct ShellAction {
     pub(crate) policy: EffectivePolicy,
     pub(crate) run: Run,
-    pub(crate) schema: Schema,
     /// Seconds, and who said so.
     pub(crate) timeout: Option<(u64, Origin)>,
 }
@@ -74,12 +75,13 @@ impl ShellAction {
         self.limited(self.policy.clone())
     }
 
-    /// Makes a job of `input` and of what its row proposes.
+    /// Makes a job of `input`, which [`Operation::check_input`](super::Operation::check_input) has taken, and of what its
+    /// row proposes.
     ///
     /// # Errors
-    /// [`Refusal`]: the input does not fit the schema, or the row asks for more than the registry grants.
+    /// [`Refusal`]: the input holds no script where there should be one, or the row asks for more than the registry
+    /// grants.
     pub fn prepare(&self, input: &Value, proposal: &JobProposal<'_>) -> Result<Prepared, Refusal> {
-        input::check(&self.schema, input)?;
         let policy = proposal::apply(self, proposal)?;
         let policy = self.limited(policy);
         let json = serde_json::to_vec(input)
@@ -163,7 +165,7 @@ pub(crate) fn decode_run(
         (Some(command), None, None) => arguments(reader, command).map(Run::Command),
         (None, Some(interpreter), Some(node)) => {
             let field = reader.text(node, "the name of an input field")?.to_owned();
-            require_text_field(&fields, schema, node, &field);
+            schema.require_text_field(reader, node, &field);
             arguments(reader, interpreter).map(|interpreter| Run::Script { interpreter, field })
         }
         _ => {
@@ -202,4 +204,18 @@ pub(crate) fn check_program(reader: &Reader, node: &Node, run: &Run, policy: &Ef
         false => format!("granted are {}", crate::yaml::one_of(&known)),
     };
     reader.report(reader.at(node.span).error("command-not-allowed", message).help(help));
+}
+
+/// A result that nothing collects would never be what `output_schema` promises.
+pub(crate) fn check_result_is_collected(reader: &Reader, node: &Node, policy: &EffectivePolicy) {
+    if !policy.collects(RESULT_FILE) {
+        let message = format!(
+            "`output_schema` is checked against `{RESULT_FILE}`, which is not among the outputs of policy `{}` here",
+            policy.name()
+        );
+        let help = format!(
+            "collect it with `security_policy: {{outputs: [{RESULT_FILE}]}}`, or leave `output_schema` out"
+        );
+        reader.report(reader.at(node.span).error("not-enforceable", message).help(help));
+    }
 }

@@ -38,7 +38,10 @@ fn registry() -> Registry {
 }
 
 fn prepare(operation: &str, input: &Value, proposal: &JobProposal<'_>) -> Result<Prepared, Refusal> {
-    registry().operation("data_processor", operation).unwrap().shell().unwrap().prepare(input, proposal)
+    let registry = registry();
+    let operation = registry.operation("data_processor", operation).unwrap();
+    operation.check_input(input)?;
+    operation.shell().unwrap().prepare(input, proposal)
 }
 
 fn arguments(job: &JobSpec) -> Vec<&str> {

@@ -12,7 +12,7 @@ use crate::diagnostic::Diagnostic;
 /// How deep lists and maps may nest.
 const DEPTH_MAX: usize = 32;
 /// How many values a file may have.
-const NODES_MAX: usize = 50_000;
+const NODES_MAX: usize = 100_000;
 
 /// The one document of `source`, as far as it could be read, and what is wrong with it.
 pub(crate) fn load(source: &Arc<Source>) -> (Option<Node>, Vec<Diagnostic>) {

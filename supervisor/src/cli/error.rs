@@ -8,6 +8,7 @@ use stockade_sandbox::LaunchError;
 use crate::demo::DemoError;
 use crate::exec_record::RecordError;
 use crate::postgres::PostgresError;
+use crate::rules::RulesError;
 use crate::start::StartError;
 use crate::store::StoreError;
 use crate::supervisor::SupervisorError;
@@ -44,8 +45,10 @@ impl CliError {
     pub(super) fn help(&self) -> Option<&'static str> {
         match self {
             Self::Policies(found)
-            | Self::Supervisor(SupervisorError::Rules(found))
-            | Self::Demo(DemoError::Supervisor(SupervisorError::Rules(found))) => Self::hint(found),
+            | Self::Supervisor(SupervisorError::Rules(RulesError::Refused(found)))
+            | Self::Demo(DemoError::Supervisor(SupervisorError::Rules(RulesError::Refused(found)))) => {
+                Self::hint(found)
+            }
             _ => None,
         }
     }

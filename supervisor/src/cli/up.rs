@@ -16,7 +16,8 @@ use crate::worker::Shutdown;
 /// Starts as root, gives root up before it opens anything, starts a Postgres server of its own under the state
 /// directory, brings it to the schema this program needs, and runs the jobs that are handed in. The first SIGTERM or
 /// SIGINT lets running jobs finish for the time of grace, the second does not; a job that is ended this way goes back to
-/// the queue and keeps its attempts. Exits with 0 after an orderly end, with 1 if it could not start or if the launcher
+/// the queue and keeps its attempts. SIGHUP has the service registry and the policies read again, as does a change of their
+/// files; what does not hold is refused, and the old ones stay in force. Exits with 0 after an orderly end, with 1 if it could not start or if the launcher
 /// is gone.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  sudo stockade up --services examples/services.yaml\n  \

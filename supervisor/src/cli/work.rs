@@ -6,9 +6,10 @@ use clap::Args;
 
 use super::CliError;
 use super::options::{AccountOptions, MeansOptions, PolicyOptions, WorkerOptions};
+use crate::rules::Rules;
 use crate::start::{self, Confinement};
 use crate::store::Database;
-use crate::supervisor::{Pace, Rules, Supervisor};
+use crate::supervisor::{Pace, Supervisor};
 use crate::worker::Shutdown;
 
 /// Where rules lie if nothing else is said.

@@ -16,9 +16,10 @@ use super::survivors::Processes;
 use super::trap::Trap;
 use super::{DemoError, Report, Row};
 use crate::postgres::EmbeddedPostgres;
+use crate::rules::Rules;
 use crate::start::Confinement;
 use crate::store::{self, Access, Database, Job, JobId, NewJob, Store};
-use crate::supervisor::{Pace, Rules, Supervisor};
+use crate::supervisor::{Pace, Supervisor};
 use crate::worker::Shutdown;
 
 /// A job that takes longer than this is stuck: the longest has a limit of 30 s.

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use stockade_policies::{InputErrors, JobProposal, Operation};
+use stockade_policies::{JobProposal, Operation};
 use tokio::time::timeout;
 
-use super::Shared;
 use super::persist::NotRecorded;
 use super::table::{Entry, Stop};
+use super::{Shared, pause};
 use crate::report::{self, Circumstances};
+use crate::rules::RulesVersion;
 use crate::runner::{Finished, JobRunner, Refusal, Request, Work, WorkFacts};
 use crate::store::{
     AttemptEnd, AttemptId, AttemptStart, Begun, ClaimedJob, Completion, PolicyRef, Retry, Verdict, WorkerId,
@@ -25,92 +26,177 @@ struct Ready {
     runner: Arc<dyn JobRunner>,
 }
 
-/// Deals with one claimed job, to the end.
+/// Deals with one claimed job, to the end, under the rules that are in force now.
 pub(super) async fn make(shared: &Shared, worker: WorkerId, job: ClaimedJob, entry: Entry) {
-    let done = match ready(shared, &job) {
-        Ok(ready) => run(shared, worker, &job, &entry, ready).await,
-        Err(refusal) => refuse(shared, worker, &job, refusal).await,
+    let rules = shared.rules.current();
+    let claimed = Claimed { shared, worker, job: &job, rules: &rules };
+    let done = match claimed.ready() {
+        Ok(ready) => claimed.run(&entry, ready).await,
+        Err(refusal) => claimed.refuse(refusal).await,
     };
     if let Err(error) = done {
         tracing::error!(job = %job.id, %error, "what became of the job is not on record; its lease will run out");
     }
 }
 
-/// What the registry and the runner make of the job.
-fn ready(shared: &Shared, job: &ClaimedJob) -> Result<Ready, Refusal> {
-    let operation = operation(shared, job)?;
-    let unable = || Refusal::CannotSetUp(format!("there is no `{}` runner", operation.execution_type()));
-    let runner = shared.runners.runner(operation.execution_type()).ok_or_else(unable)?;
-    let work = runner.validate(&Request {
-        operation,
-        input: job.input.as_ref().unwrap_or(&Value::Null),
-        proposal: JobProposal {
-            runner_config: job.runner_config.as_ref(),
-            security_context: job.security_request.as_ref(),
-            timeout_seconds: job.timeout_seconds.map(|seconds| u64::try_from(seconds).unwrap_or(0)),
-        },
-    })?;
-    Ok(Ready { work, runner: Arc::clone(runner) })
-}
-
-fn operation<'a>(shared: &'a Shared, job: &ClaimedJob) -> Result<&'a Operation, Refusal> {
-    shared
-        .registry
-        .operation(&job.service, &job.operation)
-        .map_err(|unknown| Refusal::Refused(unknown.to_string()))
-}
-
-/// Puts on record, as one event, that the job may not run.
-async fn refuse(
-    shared: &Shared,
+/// A job that this worker has, and what it is dealt with by.
+#[derive(Clone, Copy)]
+struct Claimed<'a> {
+    shared: &'a Shared,
     worker: WorkerId,
-    job: &ClaimedJob,
-    refusal: Refusal,
-) -> Result<(), NotRecorded> {
-    let (verdict, error) = match refusal {
-        Refusal::Refused(error) => (Verdict::Refused, error),
-        Refusal::CannotSetUp(error) => (Verdict::SetupFailed, error),
-    };
-    tracing::warn!(job = %job.id, service = job.service, operation = job.operation, error, "refused");
-    let finished = Finished { retry: Retry::Never, ..Finished::failed(verdict, error) };
-    let start = AttemptStart { registry_sha256: Some(shared.registry.sha256()), ..AttemptStart::default() };
-    let end = attempt_end(shared, job, None, finished);
-    // Answered with a lost lease where the job was cancelled meanwhile: then there is nothing to refuse.
-    shared.persist(|| shared.store.refuse(worker, job.id, &start, &end)).await.map(drop)
+    job: &'a ClaimedJob,
+    rules: &'a RulesVersion,
 }
 
-async fn run(
-    shared: &Shared,
-    worker: WorkerId,
-    job: &ClaimedJob,
-    entry: &Entry,
-    ready: Ready,
-) -> Result<(), NotRecorded> {
-    let facts = ready.work.facts().clone();
-    let start = attempt_start(shared, &facts);
-    let begun = shared.persist(|| shared.store.begin(worker, job.id, &start)).await;
-    let attempt = match begun? {
-        Begun::Started(attempt) => attempt,
-        Begun::Gone => {
-            tracing::info!(job = %job.id, "the job was cancelled or lost before it ran");
+impl Claimed<'_> {
+    /// What the registry and the runner make of the job.
+    fn ready(&self) -> Result<Ready, Refusal> {
+        let (shared, job) = (self.shared, self.job);
+        let operation = self
+            .rules
+            .registry()
+            .operation(&job.service, &job.operation)
+            .map_err(|unknown| Refusal::Refused(unknown.to_string()))?;
+        let unable = || Refusal::CannotSetUp(format!("there is no `{}` runner", operation.execution_type()));
+        let runner = shared.runners.runner(operation.execution_type()).ok_or_else(unable)?;
+        let input = job.input.as_ref().unwrap_or(&Value::Null);
+        operation.check_input(input).map_err(|errors| Refusal::Refused(errors.to_string()))?;
+        let work = runner.validate(&Request {
+            operation,
+            input,
+            proposal: JobProposal {
+                runner_config: job.runner_config.as_ref(),
+                security_context: job.security_request.as_ref(),
+                timeout_seconds: job.timeout_seconds.map(|seconds| u64::try_from(seconds).unwrap_or(0)),
+            },
+        })?;
+        Ok(Ready { work, runner: Arc::clone(runner) })
+    }
+
+    /// Puts on record, as one event, that the job may not run.
+    async fn refuse(&self, refusal: Refusal) -> Result<(), NotRecorded> {
+        let (shared, job) = (self.shared, self.job);
+        let (verdict, error) = match refusal {
+            Refusal::Refused(error) => (Verdict::Refused, error),
+            Refusal::CannotSetUp(error) => (Verdict::SetupFailed, error),
+        };
+        tracing::warn!(job = %job.id, service = job.service, operation = job.operation, error, "refused");
+        let finished = Finished { retry: Retry::Never, ..Finished::failed(verdict, error) };
+        let start = AttemptStart {
+            registry_sha256: Some(self.rules.registry().sha256()),
+            event: json!({"rules": self.rules.facts()}),
+            ..AttemptStart::default()
+        };
+        let end = self.attempt_end(None, finished);
+        // Answered with a lost lease where the job was cancelled meanwhile: then there is nothing to refuse.
+        shared.persist(|| shared.store.refuse(self.worker, job.id, &start, &end)).await.map(drop)
+    }
+
+    async fn run(&self, entry: &Entry, ready: Ready) -> Result<(), NotRecorded> {
+        let (shared, job) = (self.shared, self.job);
+        let facts = ready.work.facts().clone();
+        let start = self.attempt_start(&facts);
+        let begun = shared.persist(|| shared.store.begin(self.worker, job.id, &start)).await;
+        let attempt = match begun? {
+            Begun::Started(attempt) => attempt,
+            Begun::Gone => {
+                tracing::info!(job = %job.id, "the job was cancelled or lost before it ran");
+                return Ok(());
+            }
+        };
+        tracing::debug!(job = %job.id, attempt = attempt.attempt, service = job.service, "runs");
+        let finished = execute(entry, attempt, ready).await;
+        let Some(finished) = self.judged(entry.ended(), finished) else {
+            tracing::warn!(job = %job.id, attempt = attempt.attempt, "the job is another worker's by now; its result is dropped");
             return Ok(());
+        };
+        let verdict = finished.verdict;
+        let end = self.attempt_end(Some(&facts), finished);
+        let completion = shared.persist(|| shared.store.complete(&attempt, &end)).await;
+        let completion = match completion {
+            Err(NotRecorded::Refused(error)) => {
+                record_bare(shared, &attempt, &end, &error.to_string()).await?
+            }
+            completion => completion?,
+        };
+        log_end(job, &attempt, verdict, completion);
+        Ok(())
+    }
+
+    /// What the end means, in the light of why the job was to stop; `None` if the result is to be dropped.
+    fn judged(&self, stop: Option<Stop>, mut finished: Finished) -> Option<Finished> {
+        match (stop, finished.verdict) {
+            (Some(Stop::LeaseLost), _) => return None,
+            (Some(Stop::Shutdown), Verdict::Cancelled) => {
+                interrupt(&mut finished, "interrupted: the worker was told to stop");
+            }
+            (Some(Stop::Fenced), Verdict::Cancelled) => {
+                interrupt(
+                    &mut finished,
+                    "interrupted: the database was out of reach for the length of a lease",
+                );
+            }
+            // Nobody asked for it: what runs jobs is being closed.
+            (None, Verdict::Cancelled) => interrupt(&mut finished, "interrupted: the worker stopped"),
+            _ => {}
         }
-    };
-    tracing::debug!(job = %job.id, attempt = attempt.attempt, service = job.service, "runs");
-    let finished = execute(entry, attempt, ready).await;
-    let Some(finished) = judged(shared, job, entry.ended(), finished) else {
-        tracing::warn!(job = %job.id, attempt = attempt.attempt, "the job is another worker's by now; its result is dropped");
-        return Ok(());
-    };
-    let verdict = finished.verdict;
-    let end = attempt_end(shared, job, Some(&facts), finished);
-    let completion = shared.persist(|| shared.store.complete(&attempt, &end)).await;
-    let completion = match completion {
-        Err(NotRecorded::Refused(error)) => record_bare(shared, &attempt, &end, &error.to_string()).await?,
-        completion => completion?,
-    };
-    log_end(job, &attempt, verdict, completion);
-    Ok(())
+        if let Ok(operation) = self.rules.registry().operation(&self.job.service, &self.job.operation) {
+            check_result(operation, &mut finished);
+            self.plan_retry(operation, &mut finished);
+        }
+        Some(finished)
+    }
+
+    /// The row says how often at most; so does the registry, which also says how long to wait.
+    fn plan_retry(&self, operation: &Operation, finished: &mut Finished) {
+        let attempt = u32::try_from(self.job.attempts).unwrap_or(u32::MAX).saturating_add(1);
+        if attempt >= operation.max_attempts() {
+            finished.retry = Retry::Never;
+        }
+        if finished.retry == Retry::Default {
+            finished.retry = pause::after(operation.backoff(), attempt, self.job.id);
+        }
+    }
+
+    fn attempt_start(&self, facts: &WorkFacts) -> AttemptStart {
+        AttemptStart {
+            policy: Some(PolicyRef {
+                name: facts.policy.name.to_string(),
+                version: facts.policy.version.to_string(),
+                sha256: facts.policy.sha256,
+            }),
+            plan_sha256: facts.plan_sha256,
+            registry_sha256: Some(self.rules.registry().sha256()),
+            event: json!({
+                "environment": facts.environment, "limits": facts.limits, "host": self.shared.host,
+                "rules": self.rules.facts(),
+            }),
+        }
+    }
+
+    fn attempt_end(&self, facts: Option<&WorkFacts>, finished: Finished) -> AttemptEnd {
+        let around = Circumstances {
+            tenant: self.job.tenant,
+            user: self.job.triggered_by.map(|user| user.to_string()),
+            host: &self.shared.host,
+            rules: Some(self.rules.facts()),
+        };
+        let context = report::security_context(facts, &finished, &around);
+        AttemptEnd {
+            verdict: finished.verdict,
+            output_data: facts.map(|_| report::output_data(&finished)),
+            error: finished.error,
+            retry: finished.retry,
+            resource_usage: finished.usage,
+            exit_code: finished.exit_code,
+            signal: finished.signal,
+            stdout: finished.stdout,
+            stderr: finished.stderr,
+            outputs: finished.outputs,
+            event: context.clone(),
+            security_context: Some(context),
+        }
+    }
 }
 
 /// Has the runner run it. A job that was stopped before does not start.
@@ -134,92 +220,25 @@ async fn execute(entry: &Entry, attempt: AttemptId, ready: Ready) -> Finished {
     }
 }
 
-/// What the end means, in the light of why the job was to stop; `None` if the result is to be dropped.
-fn judged(shared: &Shared, job: &ClaimedJob, stop: Option<Stop>, mut finished: Finished) -> Option<Finished> {
-    match (stop, finished.verdict) {
-        (Some(Stop::LeaseLost), _) => return None,
-        (Some(Stop::Shutdown), Verdict::Cancelled) => {
-            interrupt(&mut finished, "interrupted: the worker was told to stop");
-        }
-        (Some(Stop::Fenced), Verdict::Cancelled) => {
-            interrupt(&mut finished, "interrupted: the database was out of reach for the length of a lease");
-        }
-        // Nobody asked for it: what runs jobs is being closed.
-        (None, Verdict::Cancelled) => interrupt(&mut finished, "interrupted: the worker stopped"),
-        _ => {}
-    }
-    if let Ok(operation) = operation(shared, job) {
-        check_result(operation, &mut finished);
-        // The row says how often at most; so does the registry.
-        if u32::try_from(job.attempts).unwrap_or(u32::MAX).saturating_add(1) >= operation.max_attempts() {
-            finished.retry = Retry::Never;
-        }
-    }
-    Some(finished)
-}
-
 fn interrupt(finished: &mut Finished, why: &str) {
     finished.verdict = Verdict::Interrupted;
     finished.error = Some(why.to_owned());
 }
 
-/// A job has completed only if its result is what the operation promises.
+/// A job has completed only if its result is what the operation promises. One that is not would not be the next time
+/// either. What it left stays on record.
 fn check_result(operation: &Operation, finished: &mut Finished) {
-    if finished.verdict != Verdict::Completed {
+    if finished.verdict != Verdict::Completed || !operation.promises_output() {
         return;
     }
-    if let Err(errors) = operation.check_output(&report::result(&finished.outputs).unwrap_or(Value::Null)) {
-        finished.verdict = Verdict::Failed;
-        finished.error =
-            Some(format!("the result is not what `output_schema` promises: {}", listed(&errors)));
-    }
-}
-
-fn listed(errors: &InputErrors) -> String {
-    let each: Vec<String> =
-        errors.iter().map(|error| format!("`{}` {}", error.field, error.message)).collect();
-    each.join("; ")
-}
-
-fn attempt_start(shared: &Shared, facts: &WorkFacts) -> AttemptStart {
-    AttemptStart {
-        policy: Some(PolicyRef {
-            name: facts.policy.name.to_string(),
-            version: facts.policy.version.to_string(),
-            sha256: facts.policy.sha256,
-        }),
-        plan_sha256: facts.plan_sha256,
-        registry_sha256: Some(shared.registry.sha256()),
-        event: json!({"environment": facts.environment, "limits": facts.limits, "host": shared.host}),
-    }
-}
-
-fn attempt_end(
-    shared: &Shared,
-    job: &ClaimedJob,
-    facts: Option<&WorkFacts>,
-    finished: Finished,
-) -> AttemptEnd {
-    let around = Circumstances {
-        tenant: job.tenant,
-        user: job.triggered_by.map(|user| user.to_string()),
-        host: &shared.host,
-        registry_sha256: Some(shared.registry.sha256()),
+    let wrong = match report::result(&finished.outputs) {
+        Ok(result) => operation.check_output(&result).err().map(|errors| errors.to_string()),
+        Err(why) => Some(why.to_string()),
     };
-    let context = report::security_context(facts, &finished, &around);
-    AttemptEnd {
-        verdict: finished.verdict,
-        output_data: facts.map(|_| report::output_data(&finished)),
-        error: finished.error,
-        retry: finished.retry,
-        resource_usage: finished.usage,
-        exit_code: finished.exit_code,
-        signal: finished.signal,
-        stdout: finished.stdout,
-        stderr: finished.stderr,
-        outputs: finished.outputs,
-        event: context.clone(),
-        security_context: Some(context),
+    if let Some(wrong) = wrong {
+        finished.verdict = Verdict::Failed;
+        finished.retry = Retry::Never;
+        finished.error = Some(format!("the result is not what `output_schema` promises: {wrong}"));
     }
 }
 

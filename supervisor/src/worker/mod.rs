@@ -6,6 +6,8 @@
 //! 4. The runner executes it. A cancelled job is killed, and so is one whose lease was lost.
 //! 5. Its end is recorded, as often as it takes; until then no new jobs are claimed.
 //!
+//! Rules that change are read again meanwhile; an attempt keeps to the end those that it began under.
+//!
 //! A heartbeat on a connection of its own extends the leases, hears of cancelled and lost jobs, and takes back what dead
 //! workers left. A worker that cannot reach the database for the length of a lease must suppose that others have its jobs
 //! by then, and ends them.
@@ -13,7 +15,9 @@
 mod attempt;
 mod claim;
 mod heartbeat;
+mod pause;
 mod persist;
+mod reload;
 mod shutdown;
 mod table;
 
@@ -22,12 +26,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use serde_json::{Map, json};
-use stockade_policies::Registry;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::host::HostFacts;
+use crate::rules::{Rulebook, RulesReader};
 use crate::runner::{RunnerError, RunnerRegistry};
 use crate::store::{Access, Database, Event, NewWorker, Store, StoreError, WorkerId};
 pub use shutdown::Shutdown;
@@ -67,7 +71,10 @@ pub enum WorkerError {
 
 /// A registered worker.
 #[derive(Debug)]
-pub struct Worker(Arc<Shared>);
+pub struct Worker {
+    shared: Arc<Shared>,
+    rules: Rulebook,
+}
 
 /// What all its tasks share.
 #[derive(Debug)]
@@ -77,7 +84,7 @@ struct Shared {
     /// For heartbeats: they must not wait until another call gives back its connection.
     pulse: Store,
     runners: RunnerRegistry,
-    registry: Arc<Registry>,
+    rules: RulesReader,
     host: HostFacts,
     id: RwLock<WorkerId>,
     table: Table,
@@ -98,7 +105,7 @@ impl Worker {
         settings: Settings,
         database: &Database,
         runners: RunnerRegistry,
-        registry: Arc<Registry>,
+        rules: Rulebook,
     ) -> Result<Self, WorkerError> {
         runners.recover().await?;
         let connections = u32::try_from(settings.concurrency.clamp(4, CONNECTIONS_MAX)).unwrap_or(4);
@@ -112,7 +119,7 @@ impl Worker {
             store,
             pulse,
             runners,
-            registry,
+            rules: rules.reader(),
             host,
             id: RwLock::new(id),
             table: Table::default(),
@@ -121,12 +128,12 @@ impl Worker {
             give_up: CancellationToken::new(),
         };
         shared.record_start(id).await?;
-        Ok(Self(Arc::new(shared)))
+        Ok(Self { shared: Arc::new(shared), rules })
     }
 
     /// Its id.
     pub fn id(&self) -> WorkerId {
-        self.0.id()
+        self.shared.id()
     }
 
     /// Works until it is told to stop, or until `broken` resolves: then no job can be confined any more.
@@ -134,11 +141,13 @@ impl Worker {
     /// # Errors
     /// [`WorkerError`].
     pub async fn run(self, shutdown: &Shutdown, broken: impl Future<Output = ()>) -> Result<(), WorkerError> {
-        let shared = self.0;
+        let Self { shared, rules } = self;
         let heartbeat = tokio::spawn(heartbeat::run(Arc::clone(&shared)));
+        let reload = tokio::spawn(reload::run(Arc::clone(&shared), rules));
         let worked = claim::until_told(&shared, shutdown, broken).await;
         tracing::info!(running = shared.attempts.len(), "no more jobs are taken");
         shared.drain(shutdown).await;
+        reload.abort();
         heartbeat.abort();
         let signed_off = shared.store.shutdown_worker(shared.id()).await;
         shared.store.close().await;
@@ -167,7 +176,7 @@ impl Shared {
             .map(|runner| (runner.execution_type().to_owned(), json!(runner.enforces())))
             .collect();
         let body = json!({
-            "host": self.host, "runners": runners, "registry_sha256": self.registry.sha256(),
+            "host": self.host, "runners": runners, "rules": self.rules.current().facts(),
             "concurrency": self.settings.concurrency, "lease_seconds": self.settings.lease.as_secs(),
         });
         let event = Event {

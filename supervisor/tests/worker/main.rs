@@ -9,6 +9,10 @@ mod life;
 #[cfg(test)]
 mod loss;
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
+mod schemas;
+#[cfg(test)]
 mod steps;
 #[cfg(test)]
 mod support;

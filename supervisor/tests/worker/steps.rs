@@ -1,11 +1,11 @@
-//! A runner whose jobs wait for as long as their input says, and can be cancelled.
+//! A runner whose jobs wait for as long as their input says, leave what it says, and can be cancelled.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use stockade::runner::{Boxed, Finished, JobRunner, Refusal, Request, RunnerError, Running, Work, WorkFacts};
-use stockade::store::{AttemptId, Stream, Verdict};
+use stockade::store::{AttemptId, Output, Stream, Verdict};
 use stockade_policies::{Environment, Library};
 
 /// How often it has been asked to run something, and how many jobs ran at once at most.
@@ -26,6 +26,8 @@ pub(crate) struct StepsRunner {
 struct Steps {
     facts: WorkFacts,
     time: Duration,
+    fails: bool,
+    result: Option<String>,
     running: Running,
     counts: Counts,
 }
@@ -51,7 +53,14 @@ impl JobRunner for StepsRunner {
             limits: policy.limits(),
         };
         let time = Duration::from_millis(milliseconds);
-        Ok(Box::new(Steps { facts, time, running: self.running.clone(), counts: self.counts.clone() }))
+        Ok(Box::new(Steps {
+            facts,
+            time,
+            fails: request.input["fails"].as_bool().unwrap_or(false),
+            result: request.input["result"].as_str().map(str::to_owned),
+            running: self.running.clone(),
+            counts: self.counts.clone(),
+        }))
     }
 
     fn cancel(&self, attempt: &AttemptId) {
@@ -75,12 +84,18 @@ impl Work for Steps {
             let now = self.counts.running.fetch_add(1, Ordering::SeqCst) + 1;
             self.counts.most.fetch_max(now, Ordering::SeqCst);
             let verdict = tokio::select! {
-                () = tokio::time::sleep(self.time) => Verdict::Completed,
+                () = tokio::time::sleep(self.time) => if self.fails { Verdict::Failed } else { Verdict::Completed },
                 () = place.token().cancelled_owned() => Verdict::Cancelled,
             };
             self.counts.running.fetch_sub(1, Ordering::SeqCst);
             let stdout = Stream { bytes: b"stepped\0".to_vec(), truncated: false };
-            Finished { stdout, ..Finished::new(verdict) }
+            let outputs = self.result.into_iter().map(|text| Output {
+                path: b"result.json".to_vec(),
+                state: "file".to_owned(),
+                size: i64::try_from(text.len()).unwrap(),
+                bytes: Some(text.into_bytes()),
+            });
+            Finished { stdout, outputs: outputs.collect(), ..Finished::new(verdict) }
         })
     }
 }

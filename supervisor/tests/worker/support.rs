@@ -1,16 +1,19 @@
 //! A server, a worker on it, and what the tests ask of both.
 
-use std::sync::{Arc, Once};
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Once;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
 use stockade::postgres::EmbeddedPostgres;
+use stockade::rules::{Loader, Rulebook, Rules};
 use stockade::runner::RunnerRegistry;
 use stockade::store::{Access, Database, Job, JobId, JobStatus, NewJob, Store, migrate};
 use stockade::worker::{Settings, Shutdown, Worker, WorkerError};
-use stockade_policies::{Environment, Library, Registry};
+use stockade_policies::Environment;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -41,6 +44,13 @@ pub(crate) struct Rig {
     directory: TempDir,
 }
 
+/// Puts `text` where `path` is, in one step.
+pub(crate) fn replace(path: PathBuf, text: &str) {
+    let beside = path.with_extension("new");
+    fs::write(&beside, text).unwrap();
+    fs::rename(beside, path).unwrap();
+}
+
 /// A worker at work.
 pub(crate) struct AtWork {
     pub(crate) shutdown: Shutdown,
@@ -57,6 +67,7 @@ impl Rig {
         let server = EmbeddedPostgres::start(directory.path()).await.unwrap();
         let database = server.database();
         migrate(&database).await.unwrap();
+        fs::create_dir(directory.path().join("policies")).unwrap();
         let store = Store::connect(&database, Access::Owner, 2).await.unwrap();
         Self { server: Some(server), store, database, directory }
     }
@@ -68,6 +79,21 @@ impl Rig {
 
     pub(crate) async fn start_server(&mut self) {
         self.server = Some(EmbeddedPostgres::start(self.directory.path()).await.unwrap());
+    }
+
+    /// The files that workers here go by.
+    pub(crate) fn rules(&self) -> Rules {
+        let at = |name| self.directory.path().join(name);
+        Rules {
+            services: at("services.yaml"),
+            policies: Some(at("policies")),
+            environment: Environment::Production,
+        }
+    }
+
+    /// Replaces the registry as a careful editor does.
+    pub(crate) fn write_services(&self, text: &str) {
+        replace(self.rules().services, text);
     }
 
     pub(crate) fn settings() -> Settings {
@@ -83,11 +109,11 @@ impl Rig {
         let runner = StepsRunner::default();
         let counts = runner.counts.clone();
         let runners = RunnerRegistry::default().with(runner).unwrap();
-        let library = Library::shipped().unwrap();
-        let can = runners.capabilities();
-        let registry =
-            Registry::parse("services.yaml", SERVICES, &library, Environment::Production, &can).unwrap();
-        let worker = Worker::register(settings, &self.database, runners, Arc::new(registry)).await.unwrap();
+        if fs::symlink_metadata(self.rules().services).is_err() {
+            self.write_services(SERVICES);
+        }
+        let rulebook = Rulebook::open(Loader::new(self.rules(), runners.capabilities())).unwrap();
+        let worker = Worker::register(settings, &self.database, runners, rulebook).await.unwrap();
         let shutdown = Shutdown::default();
         let (confined, gone) = oneshot::channel::<()>();
         let told = shutdown.clone();
@@ -133,6 +159,14 @@ impl Rig {
         let options = PgConnectOptions::new_without_pgpass().socket(directory).username(user).database(name);
         let mut connection = options.connect().await.unwrap();
         sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+    }
+
+    /// What a query says, as JSON: one value for each row.
+    pub(crate) async fn query(&self, query: &'static str) -> Vec<Value> {
+        let Database::Socket { directory, user, name } = &self.database else { panic!("an embedded server") };
+        let options = PgConnectOptions::new_without_pgpass().socket(directory).username(user).database(name);
+        let mut connection = options.connect().await.unwrap();
+        sqlx::query_scalar(query).fetch_all(&mut connection).await.unwrap()
     }
 
     /// The states of the attempts at a job.

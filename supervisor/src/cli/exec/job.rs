@@ -17,11 +17,11 @@ use crate::exec_record::ExecRecord;
 use crate::host::HostFacts;
 use crate::output;
 use crate::report::{self, Circumstances};
+use crate::rules::library;
 use crate::runner::shell::{Sandboxed, outcome};
 use crate::runner::{Finished, Refusal, WorkFacts};
 use crate::start::Confinement;
 use crate::store::Verdict;
-use crate::supervisor::library;
 use crate::worker::Shutdown;
 
 /// Who calls, by name: the one behind `sudo` if it is root.
@@ -58,7 +58,7 @@ impl Exec {
         let policy = self.effective_policy()?;
         let sandbox = Sandbox::start(confinement.launcher, confinement.cgroups, Warm::NONE).await?;
         let host = HostFacts::here();
-        let around = Circumstances { tenant: None, user: Some(caller), host: &host, registry_sha256: None };
+        let around = Circumstances { tenant: None, user: Some(caller), host: &host, rules: None };
         let mut known = Known { id: Uuid::new_v4(), facts: uncompiled(&policy), around };
         let ended = match self.compiled(&policy, inputs, sandbox.facts().landlock_abi) {
             Ok(job) => {

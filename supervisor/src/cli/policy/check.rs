@@ -9,8 +9,8 @@ use stockade_policies::{CheckReport, Checks, Diagnostics, Host, Severity, check}
 
 use super::{CliError, PolicyOptions, capabilities, exit};
 use crate::output;
+use crate::rules::library;
 use crate::start;
-use crate::supervisor::library;
 
 /// Check policy files and service registries; needs no root and no database
 ///

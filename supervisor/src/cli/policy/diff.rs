@@ -11,8 +11,8 @@ use stockade_policies::{Difference, Environment};
 use super::target::Target;
 use super::{CliError, exit};
 use crate::output;
+use crate::rules::library;
 use crate::start;
-use crate::supervisor::library;
 
 /// Show the rights that one policy grants and another does not
 ///

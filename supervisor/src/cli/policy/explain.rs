@@ -12,8 +12,8 @@ use stockade_sandbox::{Hierarchy, Kernel};
 use super::target::Target;
 use super::{CliError, PolicyOptions, exit};
 use crate::output;
+use crate::rules::library;
 use crate::start;
-use crate::supervisor::library;
 
 /// Show every effective line of a policy, who decided it, and what enforces it on this host
 ///

@@ -2,11 +2,7 @@
 
 use std::fmt;
 
-use crate::yaml::{Fields, Node, Reader, Value, shorten};
-
-/// What an operation's input or output looks like.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Schema(Option<Vec<Field>>);
+use crate::yaml::{Node, Reader, Value};
 
 /// One field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,18 +36,8 @@ const WORDS: &str = "`text`, `string`, `integer`, `decimal`, `number`, `boolean`
 /// How deep `list(…)` may nest.
 const NESTING_MAX: u32 = 8;
 
-impl Schema {
-    pub(crate) fn decode(reader: &Reader, node: Option<&Node>) -> Self {
-        Self(node.and_then(|node| fields(reader, node)))
-    }
-
-    /// The fields, if a schema is stated.
-    pub(crate) fn fields(&self) -> Option<&[Field]> {
-        self.0.as_deref()
-    }
-}
-
-fn fields(reader: &Reader, node: &Node) -> Option<Vec<Field>> {
+/// The fields that `node` names.
+pub(super) fn fields(reader: &Reader, node: &Node) -> Option<Vec<Field>> {
     let entries = reader.map(node, "a map of field names to types")?;
     let field = |(key, value): &(crate::yaml::Key, Node)| {
         let (kind, optional) = match &value.value {
@@ -133,18 +119,13 @@ impl fmt::Display for FieldType {
     }
 }
 
-/// Refuses a field that a schema does not have.
-pub(crate) fn require_text_field(fields: &Fields<'_, '_>, schema: &Schema, node: &Node, name: &str) {
-    let Some(known) = schema.fields() else { return };
-    let found = known.iter().find(|field| field.name == name);
-    let message = match found {
-        Some(field) if field.kind == FieldType::Text && !field.optional => return,
-        Some(_) => format!("the field `{}` of `input_schema` is not a required text", shorten(name)),
-        None => format!("`input_schema` has no field `{}`", shorten(name)),
-    };
-    let reader = fields.reader();
-    reader
-        .report(reader.at(node.span).error("unknown-field", message).help(format!("declare `{name}: text`")));
+/// Whether jobs that fit have a text under `name`.
+pub(super) fn requires_text(fields: &[Field], name: &str) -> Result<(), &'static str> {
+    match fields.iter().find(|field| field.name == name) {
+        Some(field) if field.kind == FieldType::Text && !field.optional => Ok(()),
+        Some(_) => Err("is not a required text"),
+        None => Err("is not there"),
+    }
 }
 
 #[cfg(test)]
