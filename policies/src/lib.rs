@@ -33,6 +33,7 @@ mod diagnostic;
 mod effective;
 mod environment;
 mod host;
+mod learn;
 mod library;
 mod policy;
 mod registry;
@@ -40,11 +41,12 @@ mod seccomp;
 mod yaml;
 
 pub use check::{CheckReport, CheckedFile, Checks, FileKind, check};
-pub use compile::{CompileError, JobSpec, compile};
+pub use compile::{CompileError, JobSpec, Recording, compile};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use effective::{EffectivePolicy, Explained, PolicyId};
 pub use environment::{Environment, UnknownEnvironment};
 pub use host::{Host, HostError};
+pub use learn::{Breadth, Draft, Measured, Study, Trace};
 pub use library::Library;
 pub use policy::{PolicyName, PolicyNameError, ResourceLimits, UnsafePath};
 pub use registry::{

@@ -3,14 +3,21 @@
 mod command;
 mod error;
 mod job;
+mod recording;
 #[cfg(test)]
 mod tests;
 mod view;
 
-use stockade_plan::{CPU_PERIOD_US, Hostname, Limits, Output, PLAN_VERSION, Plan, Rlimits, encode};
+use stockade_plan::{
+    AbsPath, CPU_PERIOD_US, Command, Filter, Hostname, Landlock, Limits, Output, PLAN_VERSION, Plan, Rlimits,
+    View, encode,
+};
 
 pub use error::CompileError;
 pub use job::JobSpec;
+pub use recording::Recording;
+pub(crate) use recording::calls as recording_calls;
+pub(crate) use view::{CODE_DIRS, LOADER_CACHE, MERGED};
 
 use crate::effective::{EffectivePolicy, members};
 use crate::host::Host;
@@ -43,13 +50,32 @@ pub fn compile(
     let programs = Programs::of(policy, host);
     let command = command::command(policy, job, &programs)?;
     let sight = Sight::of(policy, &programs, host)?;
+    let assembled = Assembled {
+        view: sight.view()?,
+        landlock: sight.landlock(landlock_abi)?,
+        filter: job_filter(policy.rights().calls())?,
+        command,
+    };
+    assemble(policy, job, assembled)
+}
+
+/// The parts of a plan in which a recording differs from a job.
+struct Assembled {
+    view: View,
+    landlock: Landlock,
+    filter: Filter,
+    command: Command,
+}
+
+fn assemble(policy: &EffectivePolicy, job: &JobSpec, parts: Assembled) -> Result<Plan, CompileError> {
+    let Assembled { view, landlock, filter, command } = parts;
     let resources = policy.limits();
     let limits = limits(&resources);
     let plan = Plan {
         version: PLAN_VERSION,
-        view: sight.view()?,
-        landlock: sight.landlock(landlock_abi)?,
-        filter: job_filter(policy.rights().calls())?,
+        view,
+        landlock,
+        filter,
         init_filter: init_filter()?,
         rlimits: rlimits(&resources),
         limits,
@@ -61,6 +87,10 @@ pub fn compile(
     };
     encode(&plan)?;
     Ok(plan)
+}
+
+fn path_of(text: &str) -> Result<AbsPath, CompileError> {
+    AbsPath::new(text).map_err(|reason| CompileError::Name { text: text.to_owned(), reason })
 }
 
 /// The Landlock that confines all a job can do there is: with signals and abstract sockets.

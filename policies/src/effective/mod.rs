@@ -18,7 +18,7 @@ use stockade_plan::{AbsPath, Digest};
 pub(crate) use calls::Calls;
 pub use explain::Explained;
 pub(crate) use origin::{Layer, Origin};
-pub(crate) use rights::{Rights, members};
+pub(crate) use rights::{Decided, Rights, members};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::environment::{Ceiling, Environment};

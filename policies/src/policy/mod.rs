@@ -33,7 +33,7 @@ pub use limits::ResourceLimits;
 pub use name::{PolicyName, PolicyNameError};
 pub(crate) use network::NetworkMode;
 pub use path::UnsafePath;
-pub(crate) use path::{MADE, ReadPath, check_executable, check_readable};
+pub(crate) use path::{MADE, ReadPath, WRITABLE, check_executable, check_readable};
 pub(crate) use remote::{FunctionArn, Image, SecretRef};
 pub(crate) use syscalls::{SyscallClause, SyscallProfile, syscalls};
 

@@ -13,4 +13,4 @@ pub(crate) use fields::Fields;
 pub(crate) use load::load;
 pub(crate) use reader::{Reader, Spanned, one_of, parse, show_thousandths};
 pub(crate) use source::{At, Source, Span};
-pub(crate) use tree::{Key, Node, Value, shorten};
+pub(crate) use tree::{Key, Node, Value, is_steering, shorten};

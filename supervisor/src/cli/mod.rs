@@ -10,6 +10,7 @@ mod jobs;
 mod migrate;
 mod options;
 mod policy;
+mod policy_learn;
 mod runtime;
 mod serve;
 mod submit;

@@ -25,12 +25,14 @@ pub(super) struct Policy {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(Check),
+    Learn(Box<super::policy_learn::Learn>),
 }
 
 impl Policy {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         match self.command {
             Command::Check(check) => check.run(),
+            Command::Learn(learn) => Ok(learn.run()),
         }
     }
 }
