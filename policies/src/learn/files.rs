@@ -52,6 +52,8 @@ pub(super) struct Files {
 struct Found {
     resolved: Resolved,
     is_directory: bool,
+    /// Nobody asked for more than whether it is there.
+    only_looked: bool,
     why: Evidence,
 }
 
@@ -183,7 +185,9 @@ impl Gather<'_, '_> {
         }
         let [read, mapped] = &mut self.found;
         let found = if as_code { mapped } else { read };
+        let only_looked = matches!(fact.deed, Deed::Named { how: How::Look, .. });
         if let Some(found) = found.get_mut(&path) {
+            found.only_looked &= only_looked;
             return found.why.add(self.study.trace, fact, times);
         }
         let Ok(resolved) = self.host.resolve_readable(&Root::Host, &path) else { return };
@@ -196,7 +200,7 @@ impl Gather<'_, '_> {
         let mut why = Evidence::default();
         why.add(self.study.trace, fact, times);
         let is_directory = self.host.is_directory(&resolved.file);
-        found.insert(path, Found { resolved, is_directory, why });
+        found.insert(path, Found { resolved, is_directory, only_looked, why });
     }
 
     /// A program that was read can only be shown as a command, which is more than reading: so not at once.
@@ -230,6 +234,7 @@ impl Gather<'_, '_> {
         let code: BTreeSet<AbsPath> = mapped.values().map(|found| found.resolved.file.clone()).collect();
         self.files.execute = mapped.into_iter().map(|(path, found)| (path, found.why)).collect();
         read.retain(|_, found| !code.contains(&found.resolved.file));
+        forget_parents(&mut read, &code, programs);
         let mut threshold = COLLAPSE;
         let mut paths = collapsed(&read, programs, threshold);
         while paths.len() >= PATHS_MAX && threshold > 1 {
@@ -239,6 +244,21 @@ impl Gather<'_, '_> {
         self.files.read.extend(paths.into_iter().take(PATHS_MAX - 1));
         self.files
     }
+}
+
+/// Forgets the directories that were only looked at and are there anyway, because something in them is shown; and those
+/// that are everybody's. To grant one is to grant all that is in it.
+fn forget_parents(read: &mut BTreeMap<AbsPath, Found>, code: &BTreeSet<AbsPath>, programs: &Programs) {
+    let looked = |found: &Found| found.only_looked && found.is_directory;
+    let shown: Vec<AbsPath> =
+        read.values().filter(|found| !looked(found)).map(|found| found.resolved.file.clone()).collect();
+    let inner: Vec<AbsPath> = read.values().map(|found| found.resolved.file.clone()).collect();
+    read.retain(|path, found| {
+        let directory = &found.resolved.file;
+        let holds = |file: &AbsPath| file != directory && file.is_beneath(directory);
+        let is_there = shown.iter().chain(&inner).chain(code).any(holds) || programs.show_beneath(directory);
+        !looked(found) || !(is_there || SHARED.contains(&path.as_str()))
+    });
 }
 
 /// The directories that were listed; those of which many files were read; the other files.

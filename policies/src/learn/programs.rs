@@ -108,6 +108,12 @@ impl Programs {
         self.programs().any(|program| program.executed.contains(file) || program.libraries.contains(file))
     }
 
+    /// Whether a file that comes with the commands lies in a directory.
+    pub(super) fn show_beneath(&self, directory: &AbsPath) -> bool {
+        let mut files = self.programs().flat_map(|program| program.executed.iter().chain(&program.libraries));
+        files.any(|file| file.is_beneath(directory))
+    }
+
     /// The commands with what asked for each.
     pub(super) fn lines(&self) -> impl Iterator<Item = (&AbsPath, &Evidence)> {
         self.found.iter().map(|(path, found)| (path, &found.why))

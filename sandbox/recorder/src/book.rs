@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use stockade_plan::{Deed, FACTS_MAX, Fact, PathBytes, TOLD_PATH_MAX, Told};
+use stockade_plan::{Deed, FACTS_MAX, Fact, How, PathBytes, TOLD_PATH_MAX, Told};
 
 use crate::channel::Channel;
 
@@ -11,8 +11,14 @@ use crate::channel::Channel;
 const MISSED_MAX: usize = 1024;
 const CALLS_MAX: usize = 2048;
 const FOUND_MAX: usize = FACTS_MAX - MISSED_MAX - CALLS_MAX;
+/// After so many files, one beneath a directory that was listed counts as another listing of that: a policy that grants the
+/// directory grants the file. Not beneath one at the top of the tree: no policy grants those.
+const FOUND_EACH: usize = 512;
+const TOP_DEPTH: usize = 2;
 /// More executables than this are told as the last one.
 const PROGRAMS_MAX: u16 = 1024;
+/// openat(2) on x86-64: with it every libc lists directories.
+const OPENAT: u32 = 257;
 /// Bytes of all facts together.
 const BYTES_MAX: usize = 8 << 20;
 
@@ -62,6 +68,9 @@ impl Book {
             *count = count.saturating_add(1);
             return;
         }
+        if let Some(directory) = self.listed_above(&fact) {
+            return self.note(directory);
+        }
         let (kind, max, size) = kind(&fact);
         let Some(of_kind) = self.kinds.get_mut(kind).filter(|of_kind| **of_kind < max) else {
             self.untold += 1;
@@ -76,6 +85,29 @@ impl Book {
         self.channel.send(&Told::Fact(fact.clone()));
         self.facts.insert(fact, self.counts.len());
         self.counts.push(1);
+    }
+
+    /// The listing of a directory above that was noted, if the file itself need not be.
+    fn listed_above(&self, fact: &Fact) -> Option<Fact> {
+        let Deed::Named { how: How::Read | How::Look, named, real } = &fact.deed else { return None };
+        let [_, _, found] = self.kinds;
+        if fact.errno != 0 || found < FOUND_EACH || real.as_ref().is_some_and(|real| real != named) {
+            return None;
+        }
+        let mut path = named.as_slice();
+        loop {
+            let end = path.iter().rposition(|byte| *byte == b'/')?;
+            path = path.get(..end)?;
+            if path.iter().filter(|byte| **byte == b'/').count() < TOP_DEPTH {
+                return None;
+            }
+            let named = bounded(path);
+            let deed = Deed::Named { how: How::Read, named: named.clone(), real: Some(named) };
+            let listing = Fact { call: OPENAT, deed, ..*fact };
+            if self.facts.contains_key(&listing) {
+                return Some(listing);
+            }
+        }
     }
 
     /// Tells how often each fact was seen.
@@ -105,8 +137,6 @@ pub(crate) fn bounded(path: &[u8]) -> PathBytes {
 
 #[cfg(test)]
 mod tests {
-    use stockade_plan::How;
-
     use super::*;
 
     fn looked(path: &str, errno: u16) -> Fact {
@@ -124,5 +154,27 @@ mod tests {
         book.note(looked("/usr/lib/there", 0));
         book.note(looked("/usr/lib/there", 0));
         assert_eq!(book.counts.last(), Some(&2));
+    }
+
+    #[test]
+    fn a_walk_through_a_large_tree_is_told_as_its_top() {
+        assert_eq!(i64::from(OPENAT), nix::libc::SYS_openat);
+        let mut book = Book::new(Channel::default());
+        let listed = |path: &str| {
+            let named = bounded(path.as_bytes());
+            let deed = Deed::Named { how: How::Read, named: named.clone(), real: Some(named) };
+            Fact { program: 0, call: OPENAT, deed, errno: 0 }
+        };
+        book.note(listed("/usr/share"));
+        for number in 0..3 * FOUND_MAX {
+            book.note(looked(&format!("/usr/share/doc/{number}"), 0));
+        }
+        assert_eq!((book.untold, book.kinds), (0, [0, 0, FOUND_EACH]));
+        // What lies elsewhere has its own place.
+        book.note(listed("/usr/include"));
+        assert_eq!(book.kinds, [0, 0, FOUND_EACH + 1]);
+        book.note(listed("/etc"));
+        book.note(looked("/etc/magic", 0));
+        assert_eq!(book.kinds, [0, 0, FOUND_EACH + 3]);
     }
 }

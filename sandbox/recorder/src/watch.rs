@@ -54,7 +54,7 @@ fn try_record(own: &OsStr, command: &[OsString], channel: &Channel) -> Result<()
     let relay = channel.clone();
     let relay = thread::spawn(move || printed.map(|printed| relay.relay(printed)));
     let mut watch = Watch::new(pid, Book::new(channel.clone()));
-    let ended = watch.first_stop(command).and_then(|()| watch.to_the_end());
+    let ended = watch.first_stop(command).and_then(|()| watch.until_the_end());
     watch.measure();
     end_all();
     // It ends when the last writer has gone, and none is left.
@@ -137,7 +137,7 @@ impl Watch {
         Ok(())
     }
 
-    fn to_the_end(&mut self) -> Result<Ended, Errno> {
+    fn until_the_end(&mut self) -> Result<Ended, Errno> {
         loop {
             let (pid, status) = next()?;
             if status.stopped() {

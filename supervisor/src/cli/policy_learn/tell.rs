@@ -64,10 +64,8 @@ impl Learned {
             );
         }
         if !self.draft.refused.is_empty() {
-            text += &format!(
-                "{} things that it tried are not granted; they stand at the policy's end\n",
-                self.draft.refused.len()
-            );
+            text +=
+                &format!("not granted, though tried: {}; see the policy's end\n", self.draft.refused.len());
         }
         text += &match (&self.proof.same_end, &self.proof.error) {
             (true, _) if self.proof.same_stdout => {
