@@ -180,6 +180,7 @@ fn every_command_has_help_with_an_example() {
         "jobs show",
         "jobs cancel",
         "policy check",
+        "policy learn",
         "doctor",
         "migrate",
     ] {

@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use stockade_plan::{AbsPath, Deed, Fact, How, PathBytes};
+use stockade_plan::{AbsPath, Deed, Fact, How, PathBytes, WORK_DIR};
 
 use super::evidence::Evidence;
-use super::notes::{Notes, answer};
+use super::notes::{Notes, answer, socket_file};
 use super::programs::Programs;
 use super::trace::shown;
 use super::{Breadth, Study};
 use crate::compile::{CODE_DIRS, LOADER_CACHE};
 use crate::host::{Host, Link, Resolved, Root};
 use crate::policy::{MADE, UnsafePath, check_readable};
+use crate::seccomp;
 
 /// What every sandbox has of its own, and no policy can name.
 const OWN: [&str; 4] = ["/proc", "/sys", "/dev", "/run"];
@@ -75,8 +76,12 @@ impl Files {
             cache: None,
         };
         for (fact, times) in study.trace.facts() {
-            if let Deed::Named { how, named, real } = &fact.deed {
-                gather.named(programs, fact, times, *how, named, real.as_ref());
+            match &fact.deed {
+                Deed::Named { how, named, real } => {
+                    gather.named(programs, fact, times, *how, named, real.as_ref());
+                }
+                Deed::Address(address) => gather.bound(fact, times, address.as_slice()),
+                Deed::Called(_) => {}
             }
         }
         gather.finish(programs)
@@ -128,6 +133,18 @@ impl Gather<'_, '_> {
             How::Write => self.written(&place(real).unwrap_or(path), fact, times),
             How::Look | How::Read => self.read(programs, path, fact, times, false),
             How::Map => self.mapped(programs, path, fact, times),
+        }
+    }
+
+    /// A socket of the unix family that was bound is a file. A relative name starts where jobs start.
+    fn bound(&mut self, fact: &Fact, times: u32, address: &[u8]) {
+        let is_bind = seccomp::numbered(fact.call).is_some_and(|call| call.name() == "bind");
+        let Some(name) = socket_file(address).filter(|_| is_bind && fact.errno == 0) else { return };
+        let name = String::from_utf8_lossy(name);
+        let path = if name.starts_with('/') { name.into_owned() } else { format!("{WORK_DIR}/{name}") };
+        let place = written_places().find(|(place, _)| beneath(&path, place));
+        if let Some((_, clause)) = place {
+            self.files.write.entry(clause).or_default().add(self.study.trace, fact, times);
         }
     }
 
@@ -319,10 +336,12 @@ fn place(real: Option<&PathBytes>) -> Option<AbsPath> {
 
 /// The clause of `filesystem.write` that a path lies in.
 fn written_place(path: &AbsPath) -> Option<&'static str> {
-    [("/job", "/job"), ("/tmp", "/tmp"), ("/dev/shm", "/tmp")]
-        .into_iter()
-        .find(|(place, _)| beneath(path.as_str(), place))
-        .map(|(_, clause)| clause)
+    written_places().find(|(place, _)| beneath(path.as_str(), place)).map(|(_, clause)| clause)
+}
+
+/// Where a job can write, and the clause that lets it.
+fn written_places() -> impl Iterator<Item = (&'static str, &'static str)> {
+    [("/job", "/job"), ("/tmp", "/tmp"), ("/dev/shm", "/tmp")].into_iter()
 }
 
 fn is_own(path: &[u8]) -> bool {

@@ -25,6 +25,7 @@ impl Notes {
     pub(super) fn of_trace(&mut self, trace: &Trace) {
         for (fact, times) in trace.facts() {
             if let Deed::Address(bytes) = &fact.deed
+                && fact.errno != 0
                 && let Some(address) = address(bytes.as_slice())
             {
                 let call = seccomp::numbered(fact.call).map_or("reach", seccomp::Call::name);
@@ -69,6 +70,13 @@ pub(super) fn answer(errno: u16) -> String {
             text.split(" (os error").next().unwrap_or_default().to_lowercase()
         }
     }
+}
+
+/// The file that a bound socket of the unix family is, as its address names it; unix(7).
+pub(super) fn socket_file(address: &[u8]) -> Option<&[u8]> {
+    let family = u16::from_le_bytes(*address.first_chunk()?);
+    let name = address.get(2..)?.split(|byte| *byte == 0).next()?;
+    (i32::from(family) == libc::AF_UNIX && !name.is_empty()).then_some(name)
 }
 
 /// A socket address as people write it; unix(7), ip(7), ipv6(7).

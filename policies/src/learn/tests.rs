@@ -177,6 +177,15 @@ fn writing_is_granted_where_it_happened_and_reading_tmp_is_writing_tmp() {
     assert!(write("/dev/null").is_empty());
     assert_eq!(items(&draft(&[read("/tmp")]), "write"), ["/tmp"]);
     assert!(items(&draft(&[read("/job/in.csv")]), "write").is_empty());
+    let bind = |address: &[u8]| {
+        let deed = Deed::Address(address.to_vec().try_into().unwrap());
+        items(&draft(&[Fact { program: 0, call: 49, deed, errno: 0 }]), "write")
+    };
+    assert_eq!(
+        (bind(b"\x01\0/tmp/socket\0"), bind(b"\x01\0socket")),
+        (vec!["/tmp".to_owned()], vec!["/job".to_owned()])
+    );
+    assert!(bind(b"\x01\0\0abstract").is_empty());
 }
 
 #[test]

@@ -56,6 +56,16 @@ fn a_just_in_time_compiler_keeps_executable_memory() {
 }
 
 #[test]
+fn a_local_socket_is_granted_by_its_calls_and_its_file() {
+    let script = "import socket, os; s = socket.socket(socket.AF_UNIX); s.bind('/tmp/s'); s.listen(); \
+                  c = socket.socket(socket.AF_UNIX); c.connect('/tmp/s'); c.send(b'x'); print(s.accept()[0].recv(1))";
+    let learned = learn(&[], &["/usr/bin/python3", "-c", script]);
+    assert_eq!(learned.items("add"), ["accept4", "bind", "connect", "listen", "socket"]);
+    assert_eq!(learned.items("write"), ["/tmp"]);
+    learned.assert_least();
+}
+
+#[test]
 fn the_policy_is_written_once_unless_forced_and_the_program_is_heard() {
     let place = Place::new("");
     let path = place.path().join("out.yaml");
