@@ -6,10 +6,12 @@
 #![forbid(unsafe_code)]
 
 mod job;
+mod recording;
 mod text;
 mod wire;
 
 pub use job::job;
+pub use recording::recording;
 pub use text::{policy, registry};
 pub use wire::{reply, report, request};
 
@@ -17,11 +19,12 @@ pub use wire::{reply, report, request};
 pub type Target = fn(&[u8]);
 
 /// Every target by its name.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("policy", policy),
     ("registry", registry),
     ("request", request),
     ("reply", reply),
     ("report", report),
+    ("recording", recording),
     ("job", job),
 ];

@@ -267,14 +267,12 @@ impl Gather<'_, '_> {
 /// that are everybody's. To grant one is to grant all that is in it.
 fn forget_parents(read: &mut BTreeMap<AbsPath, Found>, code: &BTreeSet<AbsPath>, programs: &Programs) {
     let looked = |found: &Found| found.only_looked && found.is_directory;
-    let shown: Vec<AbsPath> =
-        read.values().filter(|found| !looked(found)).map(|found| found.resolved.file.clone()).collect();
     let inner: Vec<AbsPath> = read.values().map(|found| found.resolved.file.clone()).collect();
     read.retain(|path, found| {
         let directory = &found.resolved.file;
         let holds = |file: &AbsPath| file != directory && file.is_beneath(directory);
-        let is_there = shown.iter().chain(&inner).chain(code).any(holds) || programs.show_beneath(directory);
-        !looked(found) || !(is_there || SHARED.contains(&path.as_str()))
+        let is_there = || inner.iter().chain(code).any(holds) || programs.show_beneath(directory);
+        !looked(found) || !(SHARED.contains(&path.as_str()) || is_there())
     });
 }
 
