@@ -5,9 +5,9 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use stockade_plan::{
-    Deed, Ended, Errno, Evidence, Fact, FileName, Found, How, LauncherFacts, List, Mounted, Namespaces,
-    NotCollected, Plan, Recorded, Reply, Report, Request, Rlimits, Rusage, SetupError, Stage, StageTime,
-    Told, encode,
+    Confinement, Deed, Ended, Errno, Evidence, Fact, FileName, Found, How, LauncherFacts, List, Mounted,
+    Namespaces, NotCollected, PLAN_VERSION, Plan, Recorded, Reply, Report, Request, Rlimits, Rusage,
+    SetupError, Stage, StageTime, Told, encode,
 };
 use stockade_policies::{Environment, Host, JobSpec, Library, compile};
 
@@ -58,7 +58,7 @@ fn plans() -> Result<Vec<(String, Plan)>, Box<dyn Error>> {
     for name in library.names() {
         let policy = library.effective(name.as_str(), Environment::Production)?;
         let commands: Vec<String> = policy.commands().map(ToString::to_string).collect();
-        for command in commands.iter().take(4) {
+        for command in commands.iter().take(1) {
             let job = JobSpec::command(vec![command.clone(), "-c".into(), "true".into()])?
                 .with_input(FileName::new("input.json")?, 2);
             if let Ok(plan) = compile(&policy, &job, &host, 6) {
@@ -70,29 +70,33 @@ fn plans() -> Result<Vec<(String, Plan)>, Box<dyn Error>> {
 }
 
 fn requests() -> Result<(), Box<dyn Error>> {
-    let plans = plans()?;
-    for (name, plan) in &plans {
-        write("request", name, &encode(&Request { id: 7, v1_groups: 3, plan: plan.clone() })?)?;
-    }
-    // Small ones are changed more often: without filters, without rules, without a view.
-    for (name, plan) in &plans {
-        let mut plan = plan.clone();
-        plan.filter.instructions = List::empty();
-        plan.init_filter.instructions = List::empty();
-        write(
-            "request",
-            &format!("{name}-no-filter"),
-            &encode(&Request { id: 7, v1_groups: 0, plan: plan.clone() })?,
-        )?;
-        plan.view.entries = List::empty();
-        plan.landlock.rules = List::empty();
-        write("request", &format!("{name}-bare"), &encode(&Request { id: u64::MAX, v1_groups: 0, plan })?)?;
+    write("request", "prepare", &encode(&Request::Prepare { id: 7, v1_groups: 3 })?)?;
+    for (name, plan) in &plans()? {
+        write("task", name, &encode(&plan.task)?)?;
+        let mut confinement = Box::new(plan.confinement.clone());
+        write("request", name, &build(&confinement)?)?;
+        // Small ones are changed more often: without filters, without rules, without a view.
+        confinement.filter.instructions = List::empty();
+        confinement.init_filter.instructions = List::empty();
+        write("request", &format!("{name}-no-filter"), &build(&confinement)?)?;
+        confinement.view.entries = List::empty();
+        confinement.landlock.rules = List::empty();
+        write("request", &format!("{name}-bare"), &build(&confinement)?)?;
     }
     Ok(())
 }
 
+fn build(confinement: &Confinement) -> Result<Vec<u8>, Box<dyn Error>> {
+    let confinement = Box::new(confinement.clone());
+    Ok(encode(&Request::Build { id: 7, version: PLAN_VERSION, confinement })?)
+}
+
 fn namespaces() -> Namespaces {
     Namespaces { user: 1, mnt: 2, pid: 3, net: 4, ipc: 5, uts: 6, cgroup: 7 }
+}
+
+fn rusage() -> Rusage {
+    Rusage { user_us: 1, system_us: 2, max_rss_kb: 3, blocks_in: 4, blocks_out: 5, context_switches: 6 }
 }
 
 fn setup_error(stage: Stage) -> SetupError {
@@ -108,10 +112,8 @@ fn replies() -> Result<(), Box<dyn Error>> {
         uid_base: 100_000,
         uid_slots: 1024,
     };
-    let rusage =
-        Rusage { user_us: 1, system_us: 2, max_rss_kb: 3, blocks_in: 4, blocks_out: 5, context_switches: 6 };
     write("reply", "hello", &encode(&Reply::Hello(facts))?)?;
-    write("reply", "launched", &encode(&Reply::Launched { id: 1, host_uid: 100_001 })?)?;
+    write("reply", "prepared", &encode(&Reply::Prepared { id: 1, host_uid: 100_001 })?)?;
     for stage in Stage::ALL {
         let reply = Reply::Failed { id: Some(1), error: setup_error(*stage) };
         write("reply", &format!("failed-{}", stage.name()), &encode(&reply)?)?;
@@ -122,7 +124,7 @@ fn replies() -> Result<(), Box<dyn Error>> {
         &encode(&Reply::Failed { id: None, error: setup_error(Stage::Request) })?,
     )?;
     for ended in [Ended::Exited(0), Ended::Exited(-1), Ended::Signaled(9)] {
-        let reply = Reply::Exited { id: 1, ended, rusage };
+        let reply = Reply::Exited { id: 1, ended, rusage: rusage() };
         write("reply", &format!("exited-{ended:?}"), &encode(&reply)?)?;
     }
     Ok(())
@@ -171,10 +173,12 @@ fn evidence() -> Result<Evidence, Box<dyn Error>> {
 }
 
 fn reports() -> Result<(), Box<dyn Error>> {
+    write("report", "started", &encode(&Report::Started)?)?;
     write("report", "ready", &encode(&Report::Ready(Box::new(evidence()?)))?)?;
     write("report", "setup-failed", &encode(&Report::SetupFailed(setup_error(Stage::Exec)))?)?;
     for (name, ended) in [("exited", Ended::Exited(1)), ("signaled", Ended::Signaled(31))] {
-        let report = Report::Ended { ended, read_bytes: Some(u64::MAX), written_bytes: None };
+        let report =
+            Report::Ended { ended, read_bytes: Some(u64::MAX), written_bytes: None, rusage: rusage() };
         write("report", name, &encode(&report)?)?;
     }
     let found = [

@@ -13,16 +13,17 @@ mod wire;
 pub use job::job;
 pub use recording::recording;
 pub use text::{policy, registry};
-pub use wire::{reply, report, request};
+pub use wire::{reply, report, request, task};
 
 /// A fuzz target.
 pub type Target = fn(&[u8]);
 
 /// Every target by its name.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("policy", policy),
     ("registry", registry),
     ("request", request),
+    ("task", task),
     ("reply", reply),
     ("report", report),
     ("recording", recording),

@@ -4,25 +4,27 @@ use std::fmt::Debug;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use stockade_plan::{FILTER_MAX, FRAME_MAX, Reply, Report, Request, decode, encode};
+use stockade_plan::{FILTER_MAX, FRAME_MAX, Reply, Report, Request, Task, decode, encode};
 
-/// Bytes to a request, as the launcher reads it. A plan that was taken has a digest, and is within its bounds.
+/// Bytes to a request, as the launcher reads it.
 pub fn request(data: &[u8]) {
-    let Some(request) = same_again::<Request>(data) else { return };
-    let plan = &request.plan;
-    assert!(plan.digest().is_ok(), "a plan that came in a frame fits into one");
-    assert!(
-        plan.filter.instructions.len() <= FILTER_MAX && plan.init_filter.instructions.len() <= FILTER_MAX
-    );
-    assert!(plan.inputs.len() <= 64 && plan.outputs.len() <= 64);
-    assert!(plan.view.entries.len() <= 512 && plan.landlock.rules.len() <= 512);
-    for output in &plan.outputs {
+    let Some(Request::Build { confinement, .. }) = same_again::<Request>(data) else { return };
+    assert!(confinement.filter.instructions.len() <= FILTER_MAX);
+    assert!(confinement.init_filter.instructions.len() <= FILTER_MAX);
+    assert!(confinement.view.entries.len() <= 512 && confinement.landlock.rules.len() <= 512);
+}
+
+/// Bytes to a task, as a sandbox's init reads it.
+pub fn task(data: &[u8]) {
+    let Some(task) = same_again::<Task>(data) else { return };
+    assert!(task.inputs.len() <= 64 && task.outputs.len() <= 64);
+    for output in &task.outputs {
         assert!(!output.path.as_str().split('/').any(|part| matches!(part, "" | "." | "..")));
     }
-    for input in &plan.inputs {
+    for input in &task.inputs {
         assert!(!input.name.as_str().contains(['/', '\0']));
     }
-    for argument in &plan.command.arguments {
+    for argument in &task.command.arguments {
         assert!(
             argument.to_c_string().as_bytes().len() == argument.as_str().len(),
             "an argument was cut short"

@@ -19,7 +19,7 @@
 //! let policy = Library::shipped()?.effective("shell-utils", Environment::Production)?;
 //! let job = JobSpec::command(vec!["/bin/sh".into(), "-c".into(), "sort names | uniq -c".into()])?;
 //! let plan = compile(&policy, &job, &Host::new(), 6)?;
-//! assert_eq!(plan.limits.memory_bytes, 256 << 20);
+//! assert_eq!(plan.confinement.limits.memory_bytes, 256 << 20);
 //! # Ok(())
 //! # }
 //! ```

@@ -38,7 +38,7 @@ impl Denial {
         stderr: &Captured,
         outputs: &[Collected],
     ) -> Vec<Self> {
-        let limits = &plan.limits;
+        let limits = &plan.confinement.limits;
         let mut denials = Vec::new();
         if stats.oom_kills > 0 {
             let target = format!("memory limit of {} bytes", limits.memory_bytes);

@@ -90,7 +90,7 @@ fn cgroups<'a>(
     plan: &'a Plan,
     controllers: &'a [(&'static str, Hierarchy)],
 ) -> impl Iterator<Item = (&'static str, Layer)> + 'a {
-    let limits = &plan.limits;
+    let limits = &plan.confinement.limits;
     controllers.iter().map(move |(controller, hierarchy)| {
         let version = match hierarchy {
             Hierarchy::V2 => "cgroup v2",
@@ -107,15 +107,18 @@ fn cgroups<'a>(
 
 fn seccomp(evidence: &Evidence, plan: &Plan) -> Layer {
     let filters = evidence.seccomp_filters;
-    enforced(format!("filter mode, {filters} filter, {} instructions", plan.filter.instructions.len()))
+    enforced(format!(
+        "filter mode, {filters} filter, {} instructions",
+        plan.confinement.filter.instructions.len()
+    ))
 }
 
 fn landlock(evidence: &Evidence, plan: &Plan, facts: &LauncherFacts) -> Layer {
     let mut detail = format!(
         "ABI {} of the kernel's {}, {} rules, probe refused, errata {:#x}",
-        plan.landlock.abi,
+        plan.confinement.landlock.abi,
         evidence.landlock_abi,
-        plan.landlock.rules.len(),
+        plan.confinement.landlock.rules.len(),
         facts.landlock_errata
     );
     let missing: Vec<&str> = [
@@ -125,7 +128,7 @@ fn landlock(evidence: &Evidence, plan: &Plan, facts: &LauncherFacts) -> Layer {
         (LANDLOCK_FULL, "signals and abstract sockets"),
     ]
     .into_iter()
-    .filter(|(abi, _)| plan.landlock.abi < *abi)
+    .filter(|(abi, _)| plan.confinement.landlock.abi < *abi)
     .map(|(_, what)| what)
     .collect();
     if missing.is_empty() {

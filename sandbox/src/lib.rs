@@ -14,9 +14,11 @@ mod outcome;
 mod privilege;
 mod run;
 mod sandbox;
+mod slot;
 mod status;
 mod streams;
 mod usage;
+mod warm;
 mod watch;
 
 pub use cgroup::{CgroupConfig, CgroupError, CgroupParent, Hierarchy};
@@ -29,3 +31,4 @@ pub use run::{RunError, SandboxJob};
 pub use sandbox::Sandbox;
 pub use streams::{Sink, Stdin};
 pub use usage::Usage;
+pub use warm::Warm;

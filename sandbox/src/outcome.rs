@@ -23,6 +23,8 @@ pub struct Outcome {
     pub denials: Vec<Denial>,
     /// The id it ran as on the host.
     pub host_uid: u32,
+    /// Whether its sandbox had been built before the job came.
+    pub made_ahead: bool,
     /// How long each step of its set-up took.
     pub stages: Vec<StageTime>,
 }

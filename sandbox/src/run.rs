@@ -1,37 +1,33 @@
-//! One job, from its control group to the last trace of it removed.
+//! One job: a sandbox taken or made for it, its task given, its end awaited and judged.
 
-use std::io::Write;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{MemfdFlags, memfd_create};
-use stockade_plan::{CodecError, Ended, Plan, SetupError};
+use stockade_plan::{CodecError, Ended, Plan, Rusage, SetupError, Task, encode};
+use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
-use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::cgroup::{CgroupError, Leaf, Stats};
+use crate::cgroup::{CgroupError, CpuTime, Stats};
+use crate::denial::Denial;
 use crate::enforcement::Enforcement;
 use crate::outcome::{Captured, End, Limit, Outcome};
-use crate::sandbox::{Exited, Inner, Launched, borrowed};
-use crate::status::{Finished, NotReady, Status};
+use crate::sandbox::Inner;
+use crate::slot::{Prepared, Ready, Remains, SETUP_DEADLINE, why_not_ready};
+use crate::status::{Finished, Status};
 use crate::streams::{Sink, Stdin, drain, feed};
 use crate::usage::{Measured, Usage};
-use crate::{denial::Denial, watch};
-
-/// Set-up takes milliseconds. A job that does not run after this time never will.
-const SETUP_DEADLINE: Duration = Duration::from_secs(20);
-/// Killed processes are gone in milliseconds. After this time something is wrong with the host.
-const EXIT_DEADLINE: Duration = Duration::from_secs(20);
+use crate::watch;
 
 /// A job to run.
 #[derive(Debug)]
 pub struct SandboxJob {
     /// What to run and under what.
     pub plan: Plan,
-    /// The bytes of the plan's inputs, in the same order.
+    /// The bytes of the task's inputs, in the same order.
     pub inputs: Vec<Vec<u8>>,
     /// What it reads.
     pub stdin: Stdin,
@@ -57,6 +53,9 @@ pub enum RunError {
         /// The limit.
         limit_bytes: u64,
     },
+    /// The inputs are not those of the plan.
+    #[error("the inputs do not match the plan: {0}")]
+    Inputs(String),
     /// Cancelled before it ran.
     #[error("cancelled before the job started")]
     Cancelled,
@@ -91,107 +90,160 @@ pub enum RunError {
     Internal(String),
 }
 
-/// Runs the job; whatever happens, its group is removed before this returns.
+/// Runs the job; whatever happens, no process of it is left when this returns.
 pub(crate) async fn run(
-    sandbox: &Inner,
+    sandbox: &Arc<Inner>,
     job: SandboxJob,
-    dropped: &CancellationToken,
+    dropped: CancellationToken,
 ) -> Result<Outcome, RunError> {
     let began = Instant::now();
-    let leaf = sandbox.worker.leaf(&job.plan.limits)?;
-    let outcome = run_in(sandbox, &leaf, job, dropped, began).await;
-    let removed = leaf.remove().await;
-    let outcome = outcome?;
-    removed?;
-    Ok(outcome)
-}
-
-async fn run_in(
-    sandbox: &Inner,
-    leaf: &Leaf,
-    job: SandboxJob,
-    dropped: &CancellationToken,
-    began: Instant,
-) -> Result<Outcome, RunError> {
-    let SandboxJob { plan, inputs, stdin, stdout, stderr, cancel } = job;
-    let ended_from_outside = Cancellation { cancel, dropped, closing: sandbox.closing() };
-    let (launched, exited) = launch(sandbox, leaf, &plan, &inputs).await?;
-    let Launched { host_uid, stdin: feed_to, stdout: out, stderr: err, status } = launched;
-    let overflow = CancellationToken::new();
-    let cap = plan.limits.output_bytes;
-    let feeding = tokio::spawn(feed(feed_to, stdin));
-    let stdout = tokio::spawn(drain(out, stdout, cap, overflow.clone()));
-    let stderr = tokio::spawn(drain(err, stderr, cap, overflow.clone()));
-    let pipe = pipe::Receiver::from_owned_fd(status).map_err(io("open the status pipe"))?;
-    let mut running =
-        Running { leaf, plan: &plan, status: Status(pipe), exited, cancellation: &ended_from_outside };
-    let ran = running.run(&overflow, began).await;
-    feeding.abort();
-    let (ran, exited) = running.end(ran).await?;
-    let (stdout, stderr) = (joined(stdout).await?, joined(stderr).await?);
-    let stats = leaf.stats()?;
-    let end = ran.verdict(&stats, &plan)?;
+    check_inputs(&job.plan.task, &job.inputs)?;
+    let plan = Arc::new(job.plan);
+    let cancellation = Cancellation { cancel: job.cancel, dropped, closing: sandbox.closing().clone() };
+    let Obtained { ready, made_ahead } = obtain(sandbox, &plan, &cancellation).await?;
+    let Ready { mut remains, ends, mut status, evidence, spent } = ready;
+    let host_uid = ends.host_uid;
+    let cap = plan.confinement.limits.output_bytes;
+    let sinks = (job.stdin, job.stdout, job.stderr);
+    let streams = Streams::open(ends.stdin, ends.stdout, ends.stderr, sinks, cap);
+    let deliver = deliver(ends.task, &plan.task, job.inputs);
+    let mut running = Running { remains: &mut remains, plan: &plan, status: &mut status, spent };
+    let ended = running.finish(deliver, streams, &cancellation, began).await;
+    // Nothing but an init on its way out is left, if that; what it was made of goes behind the scenes.
+    sandbox.jobs.spawn(remains.clear());
+    let Judged { end, ran, stdout, stderr, stats } = ended?;
     let denials = Denial::of(&stats, &plan, &stdout, &stderr, ran.outputs());
     let measured = Measured {
         setup: ran.setup,
         wall: ran.wall,
         stats,
         memory_samples: ran.memory_samples,
-        rusage: exited.rusage,
+        rusage: ran.rusage,
         io: ran.finished.as_ref().map(|finished| (finished.read_bytes, finished.written_bytes)),
         output_bytes: stdout.total_bytes + stderr.total_bytes,
     };
-    let enforcement = Enforcement::of(&ran.evidence, &plan, sandbox.facts(), sandbox.controllers());
-    let outputs = ran.finished.map(|finished| finished.outputs).unwrap_or_default();
-    let stages = ran.evidence.stages.into_vec();
     Ok(Outcome {
         end,
         stdout,
         stderr,
-        outputs,
+        outputs: ran.finished.map(|finished| finished.outputs).unwrap_or_default(),
         usage: Usage::of(&measured),
-        enforcement,
+        enforcement: Enforcement::of(&evidence, &plan, sandbox.facts(), sandbox.controllers()),
         denials,
         host_uid,
-        stages,
+        made_ahead,
+        stages: evidence.stages.into_vec(),
     })
 }
 
-async fn launch(
-    sandbox: &Inner,
-    leaf: &Leaf,
-    plan: &Plan,
-    inputs: &[Vec<u8>],
-) -> Result<(Launched, oneshot::Receiver<Exited>), RunError> {
-    let groups = leaf.open()?;
-    let v1_groups = groups.v1.len();
-    let mut fds = vec![groups.unified];
-    fds.extend(groups.v1);
-    for bytes in inputs {
-        fds.push(in_memory(bytes).map_err(io("pass an input"))?);
-    }
-    let fds = borrowed(&fds);
-    let launching = sandbox.launch(v1_groups, plan.clone(), &fds);
-    timeout(SETUP_DEADLINE, launching).await.map_err(|_| RunError::SetupDeadline)?
+/// The job's standard streams, being fed and drained.
+struct Streams {
+    feeding: JoinHandle<std::io::Result<()>>,
+    stdout: JoinHandle<std::io::Result<Captured>>,
+    stderr: JoinHandle<std::io::Result<Captured>>,
+    /// Cancelled when one of them grew beyond the limit.
+    overflow: CancellationToken,
 }
 
-/// An anonymous file with these bytes, read from its start.
-fn in_memory(bytes: &[u8]) -> std::io::Result<OwnedFd> {
-    let memory = memfd_create("input", MemfdFlags::CLOEXEC)?;
-    let mut file = std::fs::File::from(memory.try_clone()?);
-    file.write_all(bytes)?;
-    rustix::fs::seek(memory.as_fd(), rustix::fs::SeekFrom::Start(0))?;
-    Ok(memory)
+impl Streams {
+    fn open(stdin: OwnedFd, stdout: OwnedFd, stderr: OwnedFd, job: (Stdin, Sink, Sink), cap: u64) -> Self {
+        let overflow = CancellationToken::new();
+        let (feed_with, keep, keep_errors) = job;
+        Self {
+            feeding: tokio::spawn(feed(stdin, feed_with)),
+            stdout: tokio::spawn(drain(stdout, keep, cap, overflow.clone())),
+            stderr: tokio::spawn(drain(stderr, keep_errors, cap, overflow.clone())),
+            overflow,
+        }
+    }
+}
+
+/// The plan's digest covers the inputs by their sizes, so those must hold.
+fn check_inputs(task: &Task, inputs: &[Vec<u8>]) -> Result<(), RunError> {
+    if task.inputs.len() != inputs.len() {
+        return Err(RunError::Inputs(format!("{} are named, {} given", task.inputs.len(), inputs.len())));
+    }
+    let wrong = task.inputs.iter().zip(inputs).find(|(input, bytes)| input.size != bytes.len() as u64);
+    wrong.map_or(Ok(()), |(input, bytes)| {
+        let (name, size) = (&input.name, input.size);
+        Err(RunError::Inputs(format!("`{name}` has {} bytes instead of {size}", bytes.len())))
+    })
+}
+
+/// A sandbox for a job.
+struct Obtained {
+    ready: Ready,
+    /// Whether it was there before the job came.
+    made_ahead: bool,
+}
+
+/// A sandbox for the plan: one that was built ahead, or one built now.
+async fn obtain(
+    sandbox: &Arc<Inner>,
+    plan: &Arc<Plan>,
+    cancellation: &Cancellation,
+) -> Result<Obtained, RunError> {
+    while let Some(mut ready) = sandbox.ahead.take_ready(&plan.confinement) {
+        if !ready.is_dead() {
+            return Ok(Obtained { ready, made_ahead: true });
+        }
+        sandbox.jobs.spawn(ready.discard());
+    }
+    let (builder, built_from) = (Arc::clone(sandbox), Arc::clone(plan));
+    // A task of its own: a cancelled job need not wait for it, and what it makes is not lost.
+    let mut building = sandbox.jobs.spawn(async move { build(&builder, &built_from).await });
+    tokio::select! {
+        built = &mut building => {
+            let ready = built.unwrap_or_else(|error| Err(RunError::Internal(error.to_string())))?;
+            Ok(Obtained { ready, made_ahead: false })
+        }
+        () = cancellation.cancelled() => {
+            sandbox.jobs.spawn(async move {
+                if let Ok(Ok(ready)) = building.await {
+                    ready.discard().await;
+                }
+            });
+            Err(RunError::Cancelled)
+        }
+    }
+}
+
+async fn build(sandbox: &Inner, plan: &Plan) -> Result<Ready, RunError> {
+    while let Some(mut spare) = sandbox.ahead.take_spare() {
+        if !spare.is_dead() {
+            return spare.build(sandbox, &plan.confinement).await;
+        }
+        spare.discard().await;
+    }
+    Prepared::new(sandbox).await?.build(sandbox, &plan.confinement).await
+}
+
+/// Gives init its task, and behind it the bytes of the inputs.
+async fn deliver(pipe: OwnedFd, task: &Task, inputs: Vec<Vec<u8>>) -> Result<(), RunError> {
+    let frame = encode(task).map_err(RunError::Frame)?;
+    let len = u32::try_from(frame.len()).map_err(|_| RunError::Internal("a task of 4 GiB".to_owned()))?;
+    let mut bytes = len.to_le_bytes().to_vec();
+    bytes.extend_from_slice(&frame);
+    let failed = |source| RunError::Io { what: "give the sandbox its task", source };
+    let mut pipe = pipe::Sender::from_owned_fd(pipe).map_err(failed)?;
+    for part in std::iter::once(bytes).chain(inputs) {
+        match pipe.write_all(&part).await {
+            // Init has given up, and says why on its status pipe.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
+            written => written.map_err(failed)?,
+        }
+    }
+    Ok(())
 }
 
 /// Everybody who may end a job.
-struct Cancellation<'a> {
+struct Cancellation {
     cancel: CancellationToken,
-    dropped: &'a CancellationToken,
-    closing: &'a CancellationToken,
+    dropped: CancellationToken,
+    closing: CancellationToken,
 }
 
-impl Cancellation<'_> {
+impl Cancellation {
     async fn cancelled(&self) {
         tokio::select! {
             () = self.cancel.cancelled() => {}
@@ -202,72 +254,102 @@ impl Cancellation<'_> {
 }
 
 struct Running<'a> {
-    leaf: &'a Leaf,
+    remains: &'a mut Remains,
     plan: &'a Plan,
-    status: Status<pipe::Receiver>,
-    exited: oneshot::Receiver<Exited>,
-    cancellation: &'a Cancellation<'a>,
+    status: &'a mut Status<pipe::Receiver>,
+    spent: CpuTime,
 }
 
 /// A job that ran, before its end is judged.
 struct Ran {
-    evidence: stockade_plan::Evidence,
     setup: Duration,
     wall: Duration,
     /// Why it was ended; `None` if it ended by itself.
     ended_for: Option<End>,
     finished: Option<Finished>,
     memory_samples: Vec<u64>,
+    rusage: Rusage,
+}
+
+/// How a job ended, with all that was read for it.
+struct Judged {
+    end: End,
+    ran: Ran,
+    stdout: Captured,
+    stderr: Captured,
+    stats: Stats,
 }
 
 impl Running<'_> {
-    /// From launch to end. On an error the group is still to be killed.
-    async fn run(&mut self, overflow: &CancellationToken, began: Instant) -> Result<Ran, RunError> {
-        let ready = tokio::select! {
-            ready = timeout(SETUP_DEADLINE, self.status.ready()) => ready.map_err(|_| RunError::SetupDeadline)?,
-            () = self.cancellation.cancelled() => return Err(RunError::Cancelled),
-        };
-        let evidence = ready.map_err(|error| self.why_not_ready(error))?;
+    /// From the task given to the verdict; no process of the job is left then.
+    async fn finish(
+        &mut self,
+        deliver: impl Future<Output = Result<(), RunError>>,
+        streams: Streams,
+        cancellation: &Cancellation,
+        began: Instant,
+    ) -> Result<Judged, RunError> {
+        let ran = self.run(deliver, cancellation, &streams.overflow, began).await;
+        streams.feeding.abort();
+        let ran = self.end(ran).await?;
+        let (stdout, stderr) = (joined(streams.stdout).await?, joined(streams.stderr).await?);
+        let mut stats = self.remains.leaf.stats()?;
+        stats.cpu = stats.cpu.since(self.spent);
+        let end = ran.verdict(&stats, self.plan)?;
+        Ok(Judged { end, ran, stdout, stderr, stats })
+    }
+
+    /// From the task given to the job's end. On an error what runs is still to be killed.
+    async fn run(
+        &mut self,
+        deliver: impl Future<Output = Result<(), RunError>>,
+        cancellation: &Cancellation,
+        overflow: &CancellationToken,
+        began: Instant,
+    ) -> Result<Ran, RunError> {
+        self.start(deliver, cancellation).await?;
         let setup = began.elapsed();
         let started = Instant::now();
-        let limits = &self.plan.limits;
-        let mut watch = watch::Watch::new(self.leaf, limits);
+        let limits = &self.plan.confinement.limits;
+        let mut watch = watch::Watch::new(&self.remains.leaf, limits, self.spent);
         let mut finished = None;
         let ended_for = tokio::select! {
-            done = self.status.finished(&self.plan.outputs) => { finished = done?; None }
+            done = self.status.finished(&self.plan.task.outputs) => { finished = done?; None }
             () = tokio::time::sleep(Duration::from_millis(limits.wall_time_ms)) => Some(End::TimedOut),
             () = overflow.cancelled() => Some(End::LimitExceeded(Limit::Output)),
             end = watch.until_exceeded() => Some(end?),
-            () = self.cancellation.cancelled() => Some(End::Cancelled),
+            () = cancellation.cancelled() => Some(End::Cancelled),
         };
         let wall = started.elapsed();
         let memory_samples = watch.samples()?;
-        Ok(Ran { evidence, setup, wall, ended_for, finished, memory_samples })
+        let rusage = finished.as_ref().map(|finished| finished.rusage).unwrap_or_default();
+        Ok(Ran { setup, wall, ended_for, finished, memory_samples, rusage })
     }
 
-    fn why_not_ready(&self, error: NotReady) -> RunError {
-        let out_of_memory = self.leaf.oom_kills().is_ok_and(|kills| kills > 0);
-        match error {
-            NotReady::Setup(_) | NotReady::Ended if out_of_memory => {
-                RunError::NoMemoryForSetup { limit_bytes: self.plan.limits.memory_bytes }
-            }
-            NotReady::Setup(error) => RunError::Setup(error),
-            NotReady::Ended => RunError::InitKilled,
-            NotReady::Malformed(error) => error,
-        }
-    }
-
-    /// Kills what is left, of a job that ended as well as of one that did not, and waits until init is reaped.
-    async fn end(self, ran: Result<Ran, RunError>) -> Result<(Ran, Exited), RunError> {
-        if !matches!(&ran, Ok(Ran { finished: Some(_), .. })) {
-            self.leaf.kill()?;
-        }
-        let exited = match timeout(EXIT_DEADLINE, self.exited).await {
-            Ok(Ok(exited)) => exited,
-            Ok(Err(_)) => return Err(RunError::LauncherGone),
-            Err(_) => return Err(RunError::Internal("killed processes do not end".to_owned())),
+    /// Gives the task and waits until its command has been executed.
+    async fn start(
+        &mut self,
+        deliver: impl Future<Output = Result<(), RunError>>,
+        cancellation: &Cancellation,
+    ) -> Result<(), RunError> {
+        let begun = async { tokio::join!(deliver, self.status.started()) };
+        let (delivered, started) = tokio::select! {
+            begun = timeout(SETUP_DEADLINE, begun) => begun.map_err(|_| RunError::SetupDeadline)?,
+            () = cancellation.cancelled() => return Err(RunError::Cancelled),
         };
-        ran.map(|ran| (ran, exited))
+        started.map_err(|error| why_not_ready(error, &self.remains.leaf, &self.plan.confinement))?;
+        delivered
+    }
+
+    /// Kills what is left of a job that did not end by itself, and waits until all of it is reaped.
+    async fn end(&mut self, ran: Result<Ran, RunError>) -> Result<Ran, RunError> {
+        match ran {
+            Ok(ran) if ran.finished.is_some() => Ok(ran),
+            ran => {
+                let exited = self.remains.kill().await?;
+                ran.map(|ran| Ran { rusage: exited.rusage, ..ran })
+            }
+        }
     }
 }
 
@@ -280,7 +362,7 @@ impl Ran {
         if let Some(end) = self.ended_for {
             return Ok(end);
         }
-        if (stats.user_us + stats.system_us) / 1000 >= plan.limits.cpu_time_ms {
+        if stats.cpu.millis() >= plan.confinement.limits.cpu_time_ms {
             return Ok(End::LimitExceeded(Limit::CpuTime));
         }
         match self.finished.as_ref().map(|finished| finished.ended) {
@@ -301,8 +383,4 @@ async fn joined(task: JoinHandle<std::io::Result<Captured>>) -> Result<Captured,
     task.await
         .map_err(|error| RunError::Internal(error.to_string()))?
         .map_err(|source| RunError::Io { what: "read the job's output", source })
-}
-
-fn io<E: Into<std::io::Error>>(what: &'static str) -> impl FnOnce(E) -> RunError {
-    move |source| RunError::Io { what, source: source.into() }
 }

@@ -6,17 +6,20 @@ use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::Child;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use stockade_plan::{FRAME_MAX, LauncherFacts, PLAN_VERSION, Reply, Request, Rusage, SetupError, encode};
+use stockade_plan::{
+    Confinement, FRAME_MAX, LauncherFacts, PLAN_VERSION, Reply, Request, Rusage, SetupError, encode,
+};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::socket::Socket;
-use crate::cgroup::{CgroupParent, Worker};
+use crate::cgroup::{CgroupParent, LeafDescriptors, Worker};
 use crate::launcher::{LaunchError, LauncherProcess};
 use crate::run::{self, RunError, SandboxJob};
+use crate::warm::{Waiting, Warm};
 use crate::{Hierarchy, Outcome};
 
 /// Runs jobs. Cheap to clone; all clones share one launcher.
@@ -28,29 +31,35 @@ pub(crate) struct Inner {
     facts: LauncherFacts,
     controllers: Vec<(&'static str, Hierarchy)>,
     pub(crate) worker: Worker,
+    pub(crate) ahead: Waiting,
     waiting: Mutex<HashMap<u64, Waiter>>,
     requests: AtomicU64,
     /// Cancelled when the launcher is gone.
     gone: CancellationToken,
     /// Cancelled when this sandbox is closed: ends every job.
     closing: CancellationToken,
-    jobs: TaskTracker,
+    pub(crate) jobs: TaskTracker,
     child: Mutex<Option<Child>>,
 }
 
-/// A job that waits for the launcher's word.
+/// A sandbox that waits for the launcher's word.
 struct Waiter {
-    launched: Option<oneshot::Sender<Result<Launched, SetupError>>>,
-    exited: Option<oneshot::Sender<Exited>>,
+    prepared: Option<oneshot::Sender<Result<Ends, SetupError>>>,
+    /// Why it was not built.
+    failed: Option<oneshot::Sender<SetupError>>,
+    exited: oneshot::Sender<Exited>,
 }
 
-/// A running init and our ends of its pipes.
-pub(crate) struct Launched {
+/// Our ends of a running init's pipes.
+#[derive(Debug)]
+pub(crate) struct Ends {
     pub(crate) host_uid: u32,
     pub(crate) stdin: OwnedFd,
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: OwnedFd,
-    pub(crate) status: OwnedFd,
+    /// Taken when the sandbox is built.
+    pub(crate) status: Option<OwnedFd>,
+    pub(crate) task: OwnedFd,
 }
 
 /// Init has been reaped.
@@ -59,15 +68,19 @@ pub(crate) struct Exited {
     pub(crate) rusage: Rusage,
 }
 
-/// What [`Inner::launch`] gives: the sandbox, and when it has ended.
-pub(crate) type Launch = (Launched, oneshot::Receiver<Exited>);
+/// What [`Inner::prepare`] gives: the sandbox's number, its pipes, and when it has ended.
+pub(crate) type Launch = (u64, Ends, oneshot::Receiver<Exited>);
 
 impl Sandbox {
     /// Takes over a started launcher and a place for control groups. Needs no privilege.
     ///
     /// # Errors
     /// [`LaunchError`] if the launcher does not greet as it should or the groups cannot be used.
-    pub async fn start(launcher: LauncherProcess, cgroups: CgroupParent) -> Result<Self, LaunchError> {
+    pub async fn start(
+        launcher: LauncherProcess,
+        cgroups: CgroupParent,
+        warm: Warm,
+    ) -> Result<Self, LaunchError> {
         let controllers = cgroups.controllers();
         let LauncherProcess { socket, child } = launcher;
         let socket = Socket::new(socket)?;
@@ -77,6 +90,7 @@ impl Sandbox {
             facts,
             controllers,
             worker: cgroups.worker()?,
+            ahead: Waiting::new(warm),
             waiting: Mutex::default(),
             requests: AtomicU64::new(0),
             gone: CancellationToken::new(),
@@ -86,6 +100,8 @@ impl Sandbox {
         });
         let listener = Arc::clone(&inner);
         tokio::spawn(async move { listener.listen().await });
+        let keeper = Arc::clone(&inner);
+        inner.jobs.spawn(async move { keeper.ahead.keep(&keeper).await });
         Ok(Self(inner))
     }
 
@@ -99,7 +115,8 @@ impl Sandbox {
         &self.0.controllers
     }
 
-    /// Runs one job to its end. When this returns nothing of it is left. If the returned future is dropped the
+    /// Runs one job to its end. When this returns none of its processes is left, and what its sandbox was made of is
+    /// being cleared away. If the returned future is dropped the
     /// job is cancelled and cleared away behind the scenes.
     ///
     /// # Errors
@@ -108,8 +125,13 @@ impl Sandbox {
         let dropped = CancellationToken::new();
         let _cancel_when_dropped = dropped.clone().drop_guard();
         let inner = Arc::clone(&self.0);
-        let task = self.0.jobs.spawn(async move { run::run(&inner, job, &dropped).await });
+        let task = self.0.jobs.spawn(async move { run::run(&inner, job, dropped).await });
         task.await.unwrap_or_else(|error| Err(RunError::Internal(error.to_string())))
+    }
+
+    /// Lets go every sandbox that was made ahead, as when policies have changed.
+    pub async fn drain(&self) {
+        self.0.ahead.drain().await;
     }
 
     /// Resolves when the launcher is gone: no job can run any more, and a supervisor that has given up root
@@ -164,43 +186,73 @@ impl Inner {
         &self.controllers
     }
 
-    /// Resolves when this sandbox is being closed.
+    /// Cancelled when this sandbox is being closed.
     pub(crate) fn closing(&self) -> &CancellationToken {
         &self.closing
     }
 
-    /// Sends a plan with its descriptors and waits until its init runs.
-    pub(crate) async fn launch(
-        &self,
-        v1_groups: usize,
-        plan: stockade_plan::Plan,
-        fds: &[BorrowedFd<'_>],
-    ) -> Result<Launch, RunError> {
+    /// Cancelled when the launcher is gone.
+    pub(crate) fn gone(&self) -> &CancellationToken {
+        &self.gone
+    }
+
+    pub(crate) fn is_ending(&self) -> bool {
+        self.closing.is_cancelled() || self.gone.is_cancelled()
+    }
+
+    /// Has an init made in these control groups and waits until it runs.
+    pub(crate) async fn prepare(&self, groups: LeafDescriptors) -> Result<Launch, RunError> {
         let id = self.requests.fetch_add(1, Ordering::Relaxed);
         let v1_groups =
-            u8::try_from(v1_groups).map_err(|_| RunError::Internal("too many groups".to_owned()))?;
-        let frame = encode(&Request { id, v1_groups, plan }).map_err(RunError::Frame)?;
-        debug_assert!(frame.len() <= FRAME_MAX);
-        let (launched, when_launched) = oneshot::channel();
+            u8::try_from(groups.v1.len()).map_err(|_| RunError::Internal("too many groups".to_owned()))?;
+        let fds: Vec<BorrowedFd<'_>> =
+            std::iter::once(&groups.unified).chain(&groups.v1).map(AsFd::as_fd).collect();
+        let (prepared, when_prepared) = oneshot::channel();
         let (exited, when_exited) = oneshot::channel();
-        self.wait_for(id, Waiter { launched: Some(launched), exited: Some(exited) });
-        if self.gone.is_cancelled() || self.socket.send(&frame, fds).await.is_err() {
-            self.forget(id);
-            return Err(RunError::LauncherGone);
-        }
-        match when_launched.await {
-            Ok(Ok(launched)) => Ok((launched, when_exited)),
+        self.wait_for(id, Waiter { prepared: Some(prepared), failed: None, exited });
+        self.ask(&Request::Prepare { id, v1_groups }, &fds).await.inspect_err(|_| drop(self.forget(id)))?;
+        match when_prepared.await {
+            Ok(Ok(ends)) => Ok((id, ends, when_exited)),
             Ok(Err(error)) => Err(RunError::Setup(error)),
             Err(_) => Err(RunError::LauncherGone),
         }
     }
 
+    /// Tells a prepared init what to build. It reports on its status pipe; what is returned resolves if it could not
+    /// even be told.
+    pub(crate) async fn build(
+        &self,
+        id: u64,
+        confinement: &Confinement,
+    ) -> Result<oneshot::Receiver<SetupError>, RunError> {
+        let (failed, when_failed) = oneshot::channel();
+        if let Some(waiter) = self.waiting().get_mut(&id) {
+            waiter.failed = Some(failed);
+        }
+        let confinement = Box::new(confinement.clone());
+        self.ask(&Request::Build { id, version: PLAN_VERSION, confinement }, &[]).await?;
+        Ok(when_failed)
+    }
+
+    async fn ask(&self, request: &Request, fds: &[BorrowedFd<'_>]) -> Result<(), RunError> {
+        let frame = encode(request).map_err(RunError::Frame)?;
+        debug_assert!(frame.len() <= FRAME_MAX);
+        if self.gone.is_cancelled() || self.socket.send(&frame, fds).await.is_err() {
+            return Err(RunError::LauncherGone);
+        }
+        Ok(())
+    }
+
     fn wait_for(&self, id: u64, waiter: Waiter) {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(id, waiter);
+        self.waiting().insert(id, waiter);
     }
 
     fn forget(&self, id: u64) -> Option<Waiter> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&id)
+        self.waiting().remove(&id)
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<u64, Waiter>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Hands replies to the jobs that wait for them, until the launcher is gone.
@@ -210,40 +262,45 @@ impl Inner {
         }
         self.gone.cancel();
         // Dropping the senders tells every job that waits.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.waiting().clear();
     }
 
     fn hand_out(&self, reply: Reply, fds: Vec<OwnedFd>) {
         match reply {
-            Reply::Launched { id, host_uid } => self.tell_launched(id, host_uid, fds),
-            Reply::Failed { id: Some(id), error } => {
-                if let Some(waiter) = self.forget(id).and_then(|waiter| waiter.launched) {
-                    // A job that no longer waits has been cancelled; nothing of it runs.
-                    let _not_waiting = waiter.send(Err(error));
-                }
-            }
+            Reply::Prepared { id, host_uid } => self.tell_prepared(id, host_uid, fds),
+            Reply::Failed { id: Some(id), error } => self.tell_failed(id, error),
             Reply::Exited { id, ended: _, rusage } => {
-                if let Some(waiter) = self.forget(id).and_then(|waiter| waiter.exited) {
-                    let _not_waiting = waiter.send(Exited { rusage });
+                if let Some(waiter) = self.forget(id) {
+                    let _not_waiting = waiter.exited.send(Exited { rusage });
                 }
             }
-            // A request that could not even be read names no job, and a second greeting means nothing: this
+            // A request that could not even be read names no sandbox, and a second greeting means nothing: this
             // program sends no such request, so only a broken launcher says either. Its silence then ends the
             // jobs that wait by their own set-up deadline.
             Reply::Failed { id: None, .. } | Reply::Hello(_) => {}
         }
     }
 
-    fn tell_launched(&self, id: u64, host_uid: u32, fds: Vec<OwnedFd>) {
-        let Ok([_pidfd, stdin, stdout, stderr, status]) = <[OwnedFd; 5]>::try_from(fds) else { return };
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(waiter) = waiting.get_mut(&id).and_then(|waiter| waiter.launched.take()) {
-            let _not_waiting = waiter.send(Ok(Launched { host_uid, stdin, stdout, stderr, status }));
+    fn tell_prepared(&self, id: u64, host_uid: u32, fds: Vec<OwnedFd>) {
+        let Ok([stdin, stdout, stderr, status, task]) = <[OwnedFd; 5]>::try_from(fds) else { return };
+        if let Some(waiter) = self.waiting().get_mut(&id).and_then(|waiter| waiter.prepared.take()) {
+            let _not_waiting =
+                waiter.send(Ok(Ends { host_uid, stdin, stdout, stderr, status: Some(status), task }));
         }
     }
-}
 
-/// Descriptors in the order in which a request carries them.
-pub(crate) fn borrowed(fds: &[OwnedFd]) -> Vec<BorrowedFd<'_>> {
-    fds.iter().map(AsFd::as_fd).collect()
+    /// Of a sandbox that was to be prepared there is nothing; one that was to be built ends by itself.
+    fn tell_failed(&self, id: u64, error: SetupError) {
+        let mut waiting = self.waiting();
+        let Some(waiter) = waiting.get_mut(&id) else { return };
+        match (waiter.prepared.take(), waiter.failed.take()) {
+            (Some(prepared), _) => {
+                // Whoever no longer waits has been cancelled; nothing of it runs.
+                let _not_waiting = prepared.send(Err(error));
+                waiting.remove(&id);
+            }
+            (None, Some(failed)) => drop(failed.send(error)),
+            (None, None) => {}
+        }
+    }
 }

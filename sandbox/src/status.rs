@@ -1,6 +1,6 @@
 //! What a sandbox's init reports, read with bounds: init is ours, but it has run beside the job.
 
-use stockade_plan::{Ended, Evidence, Found, Output, Report, STATUS_FRAME_MAX, SetupError, decode};
+use stockade_plan::{Ended, Evidence, Found, Output, Report, Rusage, STATUS_FRAME_MAX, SetupError, decode};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::RunError;
@@ -23,14 +23,16 @@ pub(crate) struct Finished {
     pub(crate) ended: Ended,
     pub(crate) read_bytes: Option<u64>,
     pub(crate) written_bytes: Option<u64>,
+    pub(crate) rusage: Rusage,
     pub(crate) outputs: Vec<Collected>,
 }
 
 /// The status pipe.
+#[derive(Debug)]
 pub(crate) struct Status<R>(pub(crate) R);
 
 impl<R: AsyncRead + Unpin> Status<R> {
-    /// Waits until the job runs.
+    /// Waits until the sandbox is built.
     pub(crate) async fn ready(&mut self) -> Result<Evidence, NotReady> {
         match self.next().await {
             Ok(Some(Report::Ready(evidence))) => Ok(*evidence),
@@ -41,10 +43,23 @@ impl<R: AsyncRead + Unpin> Status<R> {
         }
     }
 
+    /// Waits until the job runs.
+    pub(crate) async fn started(&mut self) -> Result<(), NotReady> {
+        match self.next().await {
+            Ok(Some(Report::Started)) => Ok(()),
+            Ok(Some(Report::SetupFailed(error))) => Err(NotReady::Setup(error)),
+            Ok(None) => Err(NotReady::Ended),
+            Ok(Some(other)) => Err(NotReady::Malformed(unexpected(&other))),
+            Err(error) => Err(NotReady::Malformed(error)),
+        }
+    }
+
     /// Waits until the job has ended and its outputs have come; `None` if init ended before it said so.
     pub(crate) async fn finished(&mut self, declared: &[Output]) -> Result<Option<Finished>, RunError> {
-        let (ended, read_bytes, written_bytes) = match self.next().await? {
-            Some(Report::Ended { ended, read_bytes, written_bytes }) => (ended, read_bytes, written_bytes),
+        let (ended, read_bytes, written_bytes, rusage) = match self.next().await? {
+            Some(Report::Ended { ended, read_bytes, written_bytes, rusage }) => {
+                (ended, read_bytes, written_bytes, rusage)
+            }
             Some(other) => return Err(unexpected(&other)),
             None => return Ok(None),
         };
@@ -60,7 +75,7 @@ impl<R: AsyncRead + Unpin> Status<R> {
             }
         }
         match self.next().await? {
-            Some(Report::Done) => Ok(Some(Finished { ended, read_bytes, written_bytes, outputs })),
+            Some(Report::Done) => Ok(Some(Finished { ended, read_bytes, written_bytes, rusage, outputs })),
             Some(other) => Err(unexpected(&other)),
             None => Ok(None),
         }
@@ -111,6 +126,7 @@ fn pipe_failed(error: std::io::Error) -> RunError {
 fn unexpected(report: &Report) -> RunError {
     let name = match report {
         Report::Ready(_) => "ready",
+        Report::Started => "started",
         Report::SetupFailed(_) => "set-up failed",
         Report::Ended { .. } => "ended",
         Report::Output { .. } => "output",
@@ -137,7 +153,12 @@ mod tests {
     }
 
     fn ended() -> Report {
-        Report::Ended { ended: Ended::Exited(0), read_bytes: None, written_bytes: None }
+        Report::Ended {
+            ended: Ended::Exited(0),
+            read_bytes: None,
+            written_bytes: None,
+            rusage: Rusage::default(),
+        }
     }
 
     fn declared() -> [Output; 1] {

@@ -15,13 +15,13 @@ pub struct Usage {
     pub duration_seconds: f64,
     /// The same, milliseconds.
     pub wall_ms: f64,
-    /// From the request to the job's first instruction: control group, namespaces, mounts, filters.
+    /// From the request to the job's first instruction: short where a sandbox was ready.
     pub setup_ms: f64,
-    /// Processor time in user mode, all processes, set-up included.
+    /// Processor time in user mode, all processes; what building the sandbox cost is not the job's.
     pub user_cpu_ms: f64,
     /// Processor time in the kernel.
     pub system_cpu_ms: f64,
-    /// Processor time by time, set-up in both; 100 is one core all the time.
+    /// Processor time by time; 100 is one core all the time.
     pub cpu_usage_percent: f64,
     /// How long the job was ready to run but held back by its processor limit.
     pub throttled_ms: f64,
@@ -61,17 +61,16 @@ const MIB: f64 = 1024.0 * 1024.0;
 impl Usage {
     pub(crate) fn of(measured: &Measured) -> Self {
         let Measured { setup, wall, stats, memory_samples, rusage, io, output_bytes } = measured;
-        let cpu_us = stats.user_us + stats.system_us;
+        let cpu_us = stats.cpu.user_us + stats.cpu.system_us;
         let wall_us = wall.as_secs_f64() * 1e6;
-        let all_us = wall_us + setup.as_secs_f64() * 1e6;
         let (read_bytes, written_bytes) = io.unwrap_or((None, None));
         Self {
             duration_seconds: wall.as_secs_f64(),
             wall_ms: millis(wall_us),
             setup_ms: millis(setup.as_secs_f64() * 1e6),
-            user_cpu_ms: millis(float(stats.user_us)),
-            system_cpu_ms: millis(float(stats.system_us)),
-            cpu_usage_percent: if all_us > 0.0 { 100.0 * float(cpu_us) / all_us } else { 0.0 },
+            user_cpu_ms: millis(float(stats.cpu.user_us)),
+            system_cpu_ms: millis(float(stats.cpu.system_us)),
+            cpu_usage_percent: if wall_us > 0.0 { 100.0 * float(cpu_us) / wall_us } else { 0.0 },
             throttled_ms: millis(float(stats.throttled_us)),
             memory_mb: mean(memory_samples) / MIB,
             peak_memory_mb: stats.peak_memory_bytes.map(|bytes| float(bytes) / MIB),
@@ -103,14 +102,14 @@ fn mean(samples: &[u64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cgroup::CpuTime;
 
     fn measured() -> Measured {
         Measured {
             setup: Duration::from_millis(500),
             wall: Duration::from_millis(1500),
             stats: Stats {
-                user_us: 900_000,
-                system_us: 100_000,
+                cpu: CpuTime { user_us: 900_000, system_us: 600_000 },
                 throttled_us: 1500,
                 memory_bytes: 0,
                 peak_memory_bytes: Some(3 << 20),
@@ -128,8 +127,8 @@ mod tests {
     #[test]
     fn readings_become_the_units_they_are_named_by() {
         let usage = Usage::of(&measured());
-        assert_eq!((usage.user_cpu_ms, usage.system_cpu_ms, usage.throttled_ms), (900.0, 100.0, 1.5));
-        assert!((usage.cpu_usage_percent - 50.0).abs() < 1e-9);
+        assert_eq!((usage.user_cpu_ms, usage.system_cpu_ms, usage.throttled_ms), (900.0, 600.0, 1.5));
+        assert!((usage.cpu_usage_percent - 100.0).abs() < 1e-9);
         assert_eq!((usage.memory_mb, usage.peak_memory_mb), (2.0, Some(3.0)));
         assert_eq!((usage.block_read_bytes, usage.block_written_bytes), (4096, 1024));
         assert_eq!((usage.read_bytes, usage.written_bytes), (Some(10), None));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use stockade_plan::Limits;
 
-use crate::cgroup::{CgroupError, Leaf};
+use crate::cgroup::{CgroupError, CpuTime, Leaf};
 use crate::outcome::{End, Limit};
 
 /// How often a running job is looked at. A job can exceed its processor time by this much, times its cores.
@@ -15,14 +15,16 @@ const SAMPLES: usize = 1024;
 pub(crate) struct Watch<'a> {
     leaf: &'a Leaf,
     cpu_time_ms: u64,
+    /// What was used before the job began.
+    spent: CpuTime,
     samples: Vec<u64>,
     every: u64,
     ticks: u64,
 }
 
 impl<'a> Watch<'a> {
-    pub(crate) fn new(leaf: &'a Leaf, limits: &Limits) -> Self {
-        Self { leaf, cpu_time_ms: limits.cpu_time_ms, samples: Vec::new(), every: 1, ticks: 0 }
+    pub(crate) fn new(leaf: &'a Leaf, limits: &Limits, spent: CpuTime) -> Self {
+        Self { leaf, cpu_time_ms: limits.cpu_time_ms, spent, samples: Vec::new(), every: 1, ticks: 0 }
     }
 
     /// Resolves when a limit that the kernel does not enforce on the whole job has been exceeded: processor
@@ -36,8 +38,7 @@ impl<'a> Watch<'a> {
             if self.leaf.oom_kills()? > 0 {
                 return Ok(End::OutOfMemory);
             }
-            let (user_us, system_us) = self.leaf.cpu_time()?;
-            if (user_us + system_us) / 1000 >= self.cpu_time_ms {
+            if self.leaf.cpu_time()?.since(self.spent).millis() >= self.cpu_time_ms {
                 return Ok(End::LimitExceeded(Limit::CpuTime));
             }
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stockade_policies::{Diagnostics, Environment, Host, Library, Registry};
-use stockade_sandbox::{LaunchError, Sandbox};
+use stockade_sandbox::{LaunchError, Sandbox, Warm};
 
 use crate::host::HostFacts;
 use crate::runner::{RegistryError, RunnerRegistry, ShellRunner};
@@ -87,7 +87,7 @@ impl Supervisor {
         state_dir: &Path,
         rules: &Rules,
     ) -> Result<Self, SupervisorError> {
-        let sandbox = Sandbox::start(confinement.launcher, confinement.cgroups).await?;
+        let sandbox = Sandbox::start(confinement.launcher, confinement.cgroups, Warm::default()).await?;
         match Self::around(sandbox.clone(), state_dir, rules) {
             Ok(supervisor) => Ok(supervisor),
             Err(error) => {

@@ -1,142 +1,122 @@
-//! What a sandbox costs: `true` bare, in a cold Stockade sandbox through a resident launcher, and under
-//! bubblewrap, in turns in one run, so that all meet the same machine. `make bench`; needs root.
+//! What a sandbox costs: `true` bare, under Stockade with nothing, with the common part, and with all of a sandbox
+//! made ahead, and under the peers that are installed, in turns in one run, so that all meet the same machine.
+//! `make bench`; needs root.
 #![expect(
     clippy::print_stdout,
     clippy::disallowed_methods,
     clippy::expect_used,
+    clippy::panic,
     clippy::indexing_slicing,
     reason = "a benchmark prints, starts what it measures, and fails loudly"
 )]
 
+#[path = "sandbox/peers.rs"]
+mod peers;
+#[path = "sandbox/stockade.rs"]
+mod stockade;
+#[path = "sandbox/summary.rs"]
+mod summary;
+
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
-use stockade_sandbox::End;
-use stockade_tests::Rig;
+use summary::Summary;
 
 const ROUNDS: usize = 300;
 const WARM_UP: usize = 20;
-/// The bound that a cold sandbox must keep, milliseconds over bare fork and exec at the median.
-const COLD_BOUND_MS: f64 = 5.0;
+/// The bounds that a sandbox must keep, milliseconds over bare fork and exec at the median: docs/architecture.md.
+const COLD_BOUND_MS: f64 = 3.0;
+const WARM_BOUND_MS: f64 = 1.0;
 
-const POLICY: &str = "\
-policy: bench
-version: 1
-description: The smallest program there is.
-extends: base
-filesystem: {read: [/usr/lib/x86_64-linux-gnu], write: [/job, /tmp]}
-commands: [/usr/bin/true]
-";
+/// Something that runs `true` once and tells how long it took, milliseconds.
+struct Contestant {
+    name: String,
+    run: Box<dyn FnMut() -> f64>,
+    times: Vec<f64>,
+}
+
+impl Contestant {
+    fn new(name: &str, run: impl FnMut() -> f64 + 'static) -> Self {
+        Self { name: name.to_owned(), run: Box::new(run), times: Vec::new() }
+    }
+
+    /// A command run whole, from fork to exit.
+    fn command(name: &str, command: impl Fn() -> Command + 'static) -> Self {
+        Self::new(name, move || timed(|| run(&mut command())))
+    }
+
+    fn median(&self) -> f64 {
+        Summary::of(&self.times).median
+    }
+}
 
 fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(at) = arguments.iter().position(|argument| argument == "--serve") {
+        return stockade::serve(&arguments[at + 1]);
+    }
     if !rustix::process::geteuid().is_root() {
         println!("make bench needs root, to build sandboxes");
         return ExitCode::FAILURE;
     }
-    let rig = Rig::start(None);
-    let mut bare = Vec::new();
-    let mut cold = Vec::new();
-    let mut bubblewrap = Vec::new();
-    let mut stages: Vec<(String, Vec<f64>)> = Vec::new();
-    let peer = Command::new("bwrap").arg("--version").stdout(Stdio::null()).status().is_ok();
-    let plan = rig.plan(POLICY, &["/usr/bin/true"], &[]);
+    let mut contestants = vec![
+        Contestant::command("bare fork and exec", || Command::new("/usr/bin/true")),
+        stockade::contestant("stockade, cold, nothing made ahead", "nothing"),
+        stockade::contestant("stockade, cold, common part made ahead", "spare"),
+        stockade::contestant("stockade, warm", "ready"),
+    ];
+    contestants.extend(peers::installed());
     for round in 0..WARM_UP + ROUNDS {
-        let keep = round >= WARM_UP;
-        record(&mut bare, keep, || run(&mut Command::new("/usr/bin/true")));
-        let mut outcome = None;
-        record(&mut cold, keep, || outcome = rig.run_plan(plan.clone(), &[]).ok());
-        let outcome = outcome.expect("the job runs");
-        assert_eq!(outcome.end, End::Exited(0));
-        if keep {
-            for (index, stage) in outcome.stages.iter().enumerate() {
-                if stages.len() <= index {
-                    stages.push((stage.stage.to_string(), Vec::new()));
-                }
-                stages[index].1.push(f64::from(stage.us));
+        for contestant in &mut contestants {
+            let ms = (contestant.run)();
+            if round >= WARM_UP {
+                contestant.times.push(ms);
             }
         }
-        if peer {
-            record(&mut bubblewrap, keep, || run(&mut bwrap()));
-        }
     }
-    rig.close();
-    report(bare, cold, bubblewrap, stages)
+    report(&contestants)
 }
 
-fn report(bare: Vec<f64>, cold: Vec<f64>, bubblewrap: Vec<f64>, stages: Vec<(String, Vec<f64>)>) -> ExitCode {
-    let (bare, cold) = (Summary::of(bare), Summary::of(cold));
-    println!("running `true`, {ROUNDS} rounds in turns            median      p95   over bare");
-    println!("bare fork and exec                         {bare}");
-    println!("stockade, cold, resident launcher          {cold}   {:+.2} ms", cold.median - bare.median);
-    if bubblewrap.is_empty() {
-        println!("bubblewrap                                 not installed, not measured");
-    } else {
-        let bubblewrap = Summary::of(bubblewrap);
+fn report(contestants: &[Contestant]) -> ExitCode {
+    println!(
+        "{:<42} {:>10} {:>10} {:>10}",
+        "running `true`, in turns, milliseconds", "median", "p95", "over bare"
+    );
+    let bare = contestants[0].median();
+    for contestant in contestants {
+        let Summary { median, p95 } = Summary::of(&contestant.times);
+        println!("{:<42} {median:>10.2} {p95:>10.2} {:>+10.2}", contestant.name, median - bare);
+    }
+    let [cold, spare, warm] = [1, 2, 3].map(|index| contestants[index].median());
+    for peer in &contestants[4..] {
+        let median = peer.median();
         println!(
-            "bubblewrap, fewer layers, whole process    {bubblewrap}   {:+.2} ms",
-            bubblewrap.median - bare.median
+            "over {:<16} cold {:.2}, with the common part made {:.2}, warm {:.2} times as fast",
+            peer.name,
+            median / cold,
+            median / spare,
+            median / warm
         );
-        println!("stockade cold is {:.2} times as fast as bubblewrap", bubblewrap.median / cold.median);
     }
-    println!("median time of each set-up stage, microseconds:");
-    for (stage, times) in stages {
-        println!("  {stage:<16} {:>6.0}", Summary::of(times).median);
+    for at_a_time in [1, 4, 16] {
+        println!("sandboxes a second, {at_a_time:>2} at a time: {:.0}", stockade::rate(at_a_time));
     }
-    let added = cold.median - bare.median;
-    if added > COLD_BOUND_MS {
-        println!("FAILED: a cold sandbox adds {added:.2} ms, the bound is {COLD_BOUND_MS} ms");
-        return ExitCode::FAILURE;
+    let kept = [("cold", cold, COLD_BOUND_MS), ("warm", warm, WARM_BOUND_MS)];
+    let missed: Vec<_> = kept.iter().filter(|(_, median, bound)| median - bare > *bound).collect();
+    for (name, median, bound) in &missed {
+        println!("FAILED: {name} adds {:.2} ms, the bound is {bound} ms", median - bare);
     }
-    ExitCode::SUCCESS
+    if missed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn record(times: &mut Vec<f64>, keep: bool, work: impl FnOnce()) {
+/// How long `work` takes, milliseconds.
+fn timed(work: impl FnOnce()) -> f64 {
     let began = Instant::now();
     work();
-    if keep {
-        times.push(began.elapsed().as_secs_f64() * 1000.0);
-    }
+    began.elapsed().as_secs_f64() * 1000.0
 }
 
 fn run(command: &mut Command) {
     let status = command.stdin(Stdio::null()).status().expect("the program starts");
     assert!(status.success());
-}
-
-/// What bubblewrap offers that comes closest: no seccomp filter, no Landlock, no control group, no limits.
-fn bwrap() -> Command {
-    let mut command = Command::new("bwrap");
-    command.args(["--unshare-all", "--die-with-parent", "--ro-bind", "/usr", "/usr"]);
-    command.args([
-        "--symlink",
-        "usr/lib",
-        "/lib",
-        "--symlink",
-        "usr/lib64",
-        "/lib64",
-        "--symlink",
-        "usr/bin",
-        "/bin",
-    ]);
-    command.args(["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "/usr/bin/true"]);
-    command
-}
-
-struct Summary {
-    median: f64,
-    p95: f64,
-}
-
-impl Summary {
-    fn of(mut times: Vec<f64>) -> Self {
-        times.sort_by(f64::total_cmp);
-        let at = |percent: usize| times.get(times.len() * percent / 100).copied().unwrap_or(f64::NAN);
-        Self { median: at(50), p95: at(95) }
-    }
-}
-
-impl std::fmt::Display for Summary {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:7.2} ms {:7.2} ms", self.median, self.p95)
-    }
 }

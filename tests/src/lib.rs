@@ -26,7 +26,7 @@ pub use leftovers::Leftovers;
 pub use place::Place;
 pub use probe::{Control, build as build_probe};
 pub use processes::{Process, children, groups_of_worker, job_processes, processes, signal};
-pub use rig::{Rig, binary, plan_for};
+pub use rig::{Rig, binary, job, plan_for};
 pub use server::Server;
 pub use suite::Suite;
 pub use wait::{ended, eventually, polled};

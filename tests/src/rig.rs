@@ -6,7 +6,7 @@ use stockade_plan::{FileName, Plan, Stage};
 use stockade_policies::{CompileError, Environment, Host, JobSpec, Library, compile};
 use stockade_sandbox::{
     CgroupConfig, CgroupParent, LauncherConfig, LauncherProcess, Outcome, RunError, Sandbox, SandboxJob,
-    Sink, Stdin, User, drop_privileges,
+    Sink, Stdin, User, Warm, drop_privileges,
 };
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +28,11 @@ pub struct Rig {
 impl Rig {
     /// Starts a launcher, takes a place for control groups, gives up root. Once per process, before any thread.
     pub fn start(fail_at: Option<Stage>) -> Self {
+        Self::start_with(fail_at, Warm::NONE)
+    }
+
+    /// Like [`Rig::start`], with sandboxes made ahead.
+    pub fn start_with(fail_at: Option<Stage>, warm: Warm) -> Self {
         let user = User::lookup(ACCOUNT).expect("make setup makes the account");
         let config = LauncherConfig {
             binary: binary("stockade-launcher"),
@@ -38,7 +43,7 @@ impl Rig {
         let cgroups = CgroupParent::prepare(&CgroupConfig::default(), &user).expect("control groups");
         drop_privileges(&user).expect("give up root");
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("runtime");
-        let sandbox = runtime.block_on(Sandbox::start(launcher, cgroups)).expect("sandbox");
+        let sandbox = runtime.block_on(Sandbox::start(launcher, cgroups, warm)).expect("sandbox");
         Self { runtime, sandbox, library: Library::shipped().expect("library"), host: Host::new() }
     }
 
@@ -59,7 +64,7 @@ impl Rig {
 
     /// Runs a plan to its end.
     pub fn run_plan(&self, plan: Plan, inputs: &[(&str, &[u8])]) -> Result<Outcome, RunError> {
-        self.runtime.block_on(self.sandbox.run(job(plan, inputs, CancellationToken::new())))
+        self.runtime.block_on(self.sandbox.run(job_with(plan, inputs, CancellationToken::new())))
     }
 
     /// Runs a command under a policy's text.
@@ -79,7 +84,7 @@ impl Rig {
         arguments: &[&str],
         cancel: &CancellationToken,
     ) -> tokio::task::JoinHandle<Result<Outcome, RunError>> {
-        let job = job(self.plan(policy, arguments, &[]), &[], cancel.clone());
+        let job = job_with(self.plan(policy, arguments, &[]), &[], cancel.clone());
         let sandbox = self.sandbox.clone();
         self.runtime.spawn(async move { sandbox.run(job).await })
     }
@@ -90,7 +95,12 @@ impl Rig {
     }
 }
 
-fn job(plan: Plan, inputs: &[(&str, &[u8])], cancel: CancellationToken) -> SandboxJob {
+/// A job without inputs.
+pub fn job(plan: Plan) -> SandboxJob {
+    job_with(plan, &[], CancellationToken::new())
+}
+
+fn job_with(plan: Plan, inputs: &[(&str, &[u8])], cancel: CancellationToken) -> SandboxJob {
     SandboxJob {
         plan,
         inputs: inputs.iter().map(|(_, bytes)| bytes.to_vec()).collect(),

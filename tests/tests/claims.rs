@@ -5,13 +5,17 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Tests that show how Stockade serves, not what it stops.
-const NO_CLAIM: [&str; 8] = [
+const NO_CLAIM: [&str; 12] = [
     "a_job_below_every_limit_runs_and_is_measured",
     "exit_status_137_is_not_out_of_memory",
     "inputs_lie_in_the_work_directory",
     "an_input_of_another_size_than_the_plan_says_stops_the_job",
     "python_runs_unchanged_with_its_extension_modules",
     "after_all_that_the_launcher_serves_on_and_ends_when_told",
+    "the_second_job_of_a_policy_finds_its_sandbox_made",
+    "inputs_and_streams_reach_a_job_in_a_sandbox_made_ahead",
+    "a_command_that_cannot_be_executed_says_so_and_the_next_job_runs",
+    "a_hundred_jobs_from_sixteen_callers",
     "open_files",
     "shm_segment",
 ];

@@ -27,6 +27,8 @@ mod limits;
 mod outputs;
 #[path = "sandbox/separation.rs"]
 mod separation;
+#[path = "sandbox/warm.rs"]
+mod warm;
 
 use std::process::{Command, ExitCode};
 
@@ -36,13 +38,14 @@ use stockade_tests::{Leftovers, Suite};
 type Group = (&'static str, fn(&mut Suite));
 
 /// Each group with what it runs.
-const GROUPS: [Group; 7] = [
+const GROUPS: [Group; 8] = [
     ("attacks", attacks::run),
     ("confinement", confinement::run),
     ("limits", limits::run),
     ("outputs", outputs::run),
     ("separation", separation::run),
     ("launcher-input", launcher_input::run),
+    ("warm", warm::run),
     ("crash", crash::run),
 ];
 

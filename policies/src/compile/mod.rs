@@ -9,8 +9,8 @@ mod tests;
 mod view;
 
 use stockade_plan::{
-    AbsPath, CPU_PERIOD_US, Command, Filter, Hostname, Landlock, Limits, Output, PLAN_VERSION, Plan, Rlimits,
-    View, encode,
+    AbsPath, CPU_PERIOD_US, Command, Confinement, Filter, Hostname, Landlock, Limits, Output, PLAN_VERSION,
+    Plan, Rlimits, Task, View, encode,
 };
 
 pub use error::CompileError;
@@ -73,17 +73,21 @@ fn assemble(policy: &EffectivePolicy, job: &JobSpec, parts: Assembled) -> Result
     let limits = limits(&resources);
     let plan = Plan {
         version: PLAN_VERSION,
-        view,
-        landlock,
-        filter,
-        init_filter: init_filter()?,
-        rlimits: rlimits(&resources),
-        limits,
-        hostname: Hostname::new(HOSTNAME)
-            .map_err(|reason| CompileError::Name { text: HOSTNAME.to_owned(), reason })?,
-        command,
-        inputs: job.checked_inputs(limits.disk_bytes)?,
-        outputs: bounded("outputs", outputs(policy, &limits))?,
+        confinement: Confinement {
+            view,
+            landlock,
+            filter,
+            init_filter: init_filter()?,
+            rlimits: rlimits(&resources),
+            limits,
+            hostname: Hostname::new(HOSTNAME)
+                .map_err(|reason| CompileError::Name { text: HOSTNAME.to_owned(), reason })?,
+        },
+        task: Task {
+            command,
+            inputs: job.checked_inputs(limits.disk_bytes)?,
+            outputs: bounded("outputs", outputs(policy, &limits))?,
+        },
     };
     encode(&plan)?;
     Ok(plan)

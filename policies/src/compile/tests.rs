@@ -36,11 +36,15 @@ fn plan(text: &str, arguments: &[&str]) -> Plan {
 }
 
 fn bind<'p>(plan: &'p Plan, at: &str) -> Option<&'p Entry> {
-    plan.view.entries.iter().find(|entry| matches!(entry, Entry::Bind { path, .. } if path.as_str() == at))
+    plan.confinement
+        .view
+        .entries
+        .iter()
+        .find(|entry| matches!(entry, Entry::Bind { path, .. } if path.as_str() == at))
 }
 
 fn access(plan: &Plan, at: &str) -> Option<Access> {
-    plan.landlock.rules.iter().find(|rule| rule.path.as_str() == at).map(|rule| rule.access)
+    plan.confinement.landlock.rules.iter().find(|rule| rule.path.as_str() == at).map(|rule| rule.access)
 }
 
 fn real(path: &str) -> String {
@@ -54,12 +58,18 @@ fn a_command_is_shown_with_its_loader_and_libraries_and_may_be_executed_with_the
     let plan = plan(SHELL, &["/bin/sh", "-c", "true"]);
     let shell = real("/bin/sh");
     let loader = real("/lib64/ld-linux-x86-64.so.2");
-    assert_eq!(plan.command.executable.as_str(), shell);
+    assert_eq!(plan.task.command.executable.as_str(), shell);
     assert!(matches!(bind(&plan, &shell), Some(Entry::Bind { executable: true, .. })));
     assert!(matches!(bind(&plan, &loader), Some(Entry::Bind { executable: true, .. })));
     assert_eq!(access(&plan, &shell), Some(Access::Execute));
     assert_eq!(access(&plan, &loader), Some(Access::Execute));
-    let libc = plan.landlock.rules.iter().find(|rule| rule.path.as_str().ends_with("/libc.so.6")).unwrap();
+    let libc = plan
+        .confinement
+        .landlock
+        .rules
+        .iter()
+        .find(|rule| rule.path.as_str().ends_with("/libc.so.6"))
+        .unwrap();
     assert_eq!(libc.access, Access::Read);
 }
 
@@ -69,7 +79,7 @@ fn nothing_but_files_may_be_executed_and_the_root_is_never_granted() {
         let policy = Library::shipped().unwrap().effective(name, Environment::Production).unwrap();
         let program = policy.commands().next().unwrap().to_string();
         let plan = compile(&policy, &job(&[&program]), &Host::new(), ABI).unwrap();
-        for rule in &plan.landlock.rules {
+        for rule in &plan.confinement.landlock.rules {
             let file = |path: &AbsPath| fs::metadata(path.as_str()).is_ok_and(|metadata| metadata.is_file());
             assert!(rule.access != Access::Execute || file(&rule.path), "{name}: {}", rule.path);
             assert!(
@@ -85,6 +95,7 @@ fn nothing_but_files_may_be_executed_and_the_root_is_never_granted() {
 fn links_of_the_host_are_links_in_the_view_and_binds_have_none_on_their_way() {
     let plan = plan(SHELL, &["/bin/sh"]);
     let links: Vec<(&str, &str)> = plan
+        .confinement
         .view
         .entries
         .iter()
@@ -95,7 +106,7 @@ fn links_of_the_host_are_links_in_the_view_and_binds_have_none_on_their_way() {
         .collect();
     assert!(links.contains(&("/bin", "/usr/bin")), "{links:?}");
     assert!(links.contains(&("/lib64", "/usr/lib64")), "{links:?}");
-    for entry in &plan.view.entries {
+    for entry in &plan.confinement.view.entries {
         if let Entry::Bind { source, path, .. } = entry {
             assert_eq!(source, path);
             assert_eq!(real(source.as_str()), source.as_str());
@@ -106,7 +117,7 @@ fn links_of_the_host_are_links_in_the_view_and_binds_have_none_on_their_way() {
 #[test]
 fn the_view_holds_nothing_that_the_launcher_makes_itself() {
     let plan = plan(SHELL, &["/bin/sh"]);
-    for entry in &plan.view.entries {
+    for entry in &plan.confinement.view.entries {
         let path = match entry {
             Entry::Directory { path }
             | Entry::Symlink { path, .. }
@@ -116,7 +127,8 @@ fn the_view_holds_nothing_that_the_launcher_makes_itself() {
         };
         assert!(!["/proc", WORK_DIR, "/tmp", "/dev"].iter().any(|own| path.starts_with(own)), "{path}");
     }
-    let devices = plan.view.entries.iter().filter(|entry| matches!(entry, Entry::Device(_))).count();
+    let devices =
+        plan.confinement.view.entries.iter().filter(|entry| matches!(entry, Entry::Device(_))).count();
     assert_eq!(devices, Device::ALL.len());
 }
 
@@ -132,6 +144,7 @@ fn libraries_that_are_read_may_be_mapped_and_data_may_not() {
 fn a_bind_beneath_another_is_left_out_unless_only_it_is_executable() {
     let plan = plan(&format!("{SHELL}filesystem: {{read: [/usr/lib]}}\n"), &["/bin/sh"]);
     let beneath: Vec<_> = plan
+        .confinement
         .view
         .entries
         .iter()
@@ -164,8 +177,8 @@ fn tool(text: &str) -> (tempfile::TempDir, String) {
 fn a_script_is_run_by_its_interpreter_as_the_kernel_would() {
     let (_directory, tool) = tool("#!/bin/sh -e\n");
     let plan = plan(&format!("commands: [{tool}]\n"), &[&tool, "one", "two"]);
-    assert_eq!(plan.command.executable.as_str(), real("/bin/sh"));
-    let arguments: Vec<&str> = plan.command.arguments.iter().map(stockade_plan::Arg::as_str).collect();
+    assert_eq!(plan.task.command.executable.as_str(), real("/bin/sh"));
+    let arguments: Vec<&str> = plan.task.command.arguments.iter().map(stockade_plan::Arg::as_str).collect();
     assert_eq!(arguments, ["/bin/sh", "-e", &tool, "one", "two"]);
     assert_eq!(access(&plan, &tool), Some(Access::Execute));
     assert_eq!(access(&plan, &real("/bin/sh")), Some(Access::Execute));
@@ -175,7 +188,7 @@ fn a_script_is_run_by_its_interpreter_as_the_kernel_would() {
 fn a_command_is_named_by_its_listed_path_its_location_or_its_file() {
     for name in ["/bin/sh", "/usr/bin/sh", &real("/bin/sh")] {
         let plan = plan(SHELL, &[name, "-c", "true"]);
-        assert_eq!(plan.command.arguments[0].as_str(), name);
+        assert_eq!(plan.task.command.arguments[0].as_str(), name);
     }
 }
 
@@ -263,6 +276,7 @@ fn the_environment_is_the_policys_and_nothing_else() {
     let job = job(&["/bin/sh"]).with_caller_environment(caller);
     let plan = compile(&policy(&text), &job, &Host::new(), ABI).unwrap();
     let shown: Vec<String> = plan
+        .task
         .command
         .environment
         .iter()
@@ -281,13 +295,20 @@ fn limits_are_the_policys_in_the_kernels_units() {
          files: 100, open_files: 32, output_kb: 4}}\noutputs: [a/b.json, \"*\"]\n"
     );
     let plan = plan(&text, &["/bin/sh"]);
-    let limits = plan.limits;
+    let limits = plan.confinement.limits;
     assert_eq!((limits.memory_bytes, limits.cpu_quota_us, limits.cpu_time_ms), (64 << 20, 50_000, 3000));
     assert_eq!((limits.wall_time_ms, limits.pids, limits.disk_bytes), (7000, 9, 2 << 20));
     assert_eq!((limits.files, limits.output_bytes), (100, 4096));
-    assert_eq!((plan.rlimits.open_files, plan.rlimits.processes, plan.rlimits.cpu_seconds), (32, 25, 4));
-    assert_eq!(plan.outputs.len(), 1);
-    assert_eq!((plan.outputs[0].path.as_str(), plan.outputs[0].max_bytes), ("a/b.json", 4096));
+    assert_eq!(
+        (
+            plan.confinement.rlimits.open_files,
+            plan.confinement.rlimits.processes,
+            plan.confinement.rlimits.cpu_seconds
+        ),
+        (32, 25, 4)
+    );
+    assert_eq!(plan.task.outputs.len(), 1);
+    assert_eq!((plan.task.outputs[0].path.as_str(), plan.task.outputs[0].max_bytes), ("a/b.json", 4096));
 }
 
 #[test]
@@ -297,7 +318,7 @@ fn inputs_must_fit_into_the_jobs_file_system() {
         let job = job(&["/bin/sh"]).with_input(FileName::new("input.json").unwrap(), size);
         compile(&policy(&text), &job, &Host::new(), ABI)
     };
-    assert_eq!(with(1 << 20).unwrap().inputs.len(), 1);
+    assert_eq!(with(1 << 20).unwrap().task.inputs.len(), 1);
     assert_eq!(
         with((1 << 20) + 1).unwrap_err().to_string(),
         "inputs of 1048577 bytes do not fit into the 1048576 bytes of `resource_limits.disk_mb`"
@@ -388,7 +409,7 @@ fn what_may_be_executed_is_mapped_listed_and_executed_and_its_neighbour_is_not()
     let data = tool.strip_suffix("/tool").unwrap();
     let text = |key: &str| format!("{SHELL}filesystem: {{{key}: [{data}]}}\n");
     let accesses = |plan: &Plan| {
-        let rules = plan.landlock.rules.iter().filter(|rule| rule.path.as_str() == data);
+        let rules = plan.confinement.landlock.rules.iter().filter(|rule| rule.path.as_str() == data);
         rules.map(|rule| rule.access).collect::<Vec<_>>()
     };
     let executed = plan(&text("execute"), &["/bin/sh"]);
@@ -427,6 +448,7 @@ fn an_image_is_the_root_and_only_what_is_granted_of_it_can_be_opened() {
     let plan =
         plan(&format!("{SHELL}filesystem: {{root: {{image: {top}}}, read: [/etc/app]}}\n"), &["/bin/sh"]);
     let bound: Vec<(&str, String, bool)> = plan
+        .confinement
         .view
         .entries
         .iter()
@@ -438,7 +460,7 @@ fn an_image_is_the_root_and_only_what_is_granted_of_it_can_be_opened() {
         })
         .collect();
     assert_eq!(bound, [("/etc", format!("{top}/etc"), false), ("/usr", format!("{top}/usr"), true)]);
-    assert!(!plan.view.entries.iter().any(|entry| matches!(entry, Entry::File { .. })));
+    assert!(!plan.confinement.view.entries.iter().any(|entry| matches!(entry, Entry::File { .. })));
     assert_eq!(access(&plan, &real("/bin/sh")), Some(Access::Execute));
     for path in ["/etc/app", "/etc/passwd"] {
         assert_eq!(access(&plan, path), Some(Access::Read), "{path}");

@@ -301,8 +301,8 @@ fn a_recording_sees_programs_and_no_secrets() {
         environment: Environment::Production,
     };
     let (_, plan) = recording.compile(&job, &Host::new(), 6).unwrap();
-    assert_eq!((plan.command.executable.as_str(), plan.command.arguments.len()), (RECORDER, 3));
-    let granted: Vec<&str> = plan.landlock.rules.iter().map(|rule| rule.path.as_str()).collect();
+    assert_eq!((plan.task.command.executable.as_str(), plan.task.command.arguments.len()), (RECORDER, 3));
+    let granted: Vec<&str> = plan.confinement.landlock.rules.iter().map(|rule| rule.path.as_str()).collect();
     assert!(granted.contains(&"/usr"));
     for secret in ["/", "/etc", "/root", "/home", "/var", "/etc/shadow", "/etc/ssh", "/run"] {
         assert!(!granted.contains(&secret), "{secret}");

@@ -280,7 +280,7 @@ table! {
     // Who and where one is. Ids cannot be changed to anything: the job's user namespace maps one.
      63 uname                   y           y           -;
      97 getrlimit               y           y           -;
-     98 getrusage               y           y           -;
+     98 getrusage               y           y           y;
      99 sysinfo                 y           y           -;
     100 times                   y           y           -;
     102 getuid                  y           y           -;

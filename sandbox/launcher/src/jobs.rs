@@ -18,6 +18,8 @@ pub(crate) struct Live {
     pub(crate) pidfd: OwnedFd,
     /// The job's id on the host.
     pub(crate) host_id: HostId,
+    /// Where init waits to be told what to build; gone once it has been told.
+    pub(crate) orders: Option<OwnedFd>,
 }
 
 impl Live {

@@ -6,10 +6,12 @@
 
 mod abi;
 mod credentials;
+mod frames;
 mod init;
 mod job;
 mod jobs;
 mod options;
+mod orders;
 mod request;
 mod serve;
 mod spawn;

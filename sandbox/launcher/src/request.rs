@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, fstatfs};
 use nix::{cmsg_space, libc};
-use stockade_plan::{FRAME_MAX, PLAN_VERSION, Plan, Request, SetupError, Stage, decode};
+use stockade_plan::{Confinement, FRAME_MAX, PLAN_VERSION, Request, SetupError, Stage, decode};
 
 use crate::steps::{During, Fault};
 use crate::sys;
@@ -19,22 +19,27 @@ const CGROUP_SUPER_MAGIC: libc::__fsword_t = 0x0027_e0eb;
 
 /// What the socket had.
 pub(crate) enum Received {
-    /// A datagram, whole or not what it should be.
-    Frame(Result<Box<Launch>, Refused>),
+    /// A datagram of so many bytes, whole or not what it should be.
+    Frame(usize, Result<Asked, Refused>),
     /// The supervisor is gone.
     Closed,
 }
 
 /// A checked request.
+pub(crate) enum Asked {
+    Prepare(Groups),
+    Build { id: u64, confinement: Box<Confinement> },
+}
+
+/// The control groups of a sandbox to be.
 #[derive(Debug)]
-pub(crate) struct Launch {
+pub(crate) struct Groups {
+    /// The sandbox's number.
     pub(crate) id: u64,
-    pub(crate) plan: Plan,
     /// The leaf in the cgroup2 hierarchy.
     pub(crate) leaf: OwnedFd,
     /// Leaves in version 1 hierarchies.
-    pub(crate) v1_groups: Vec<OwnedFd>,
-    pub(crate) inputs: Vec<OwnedFd>,
+    pub(crate) v1: Vec<OwnedFd>,
 }
 
 /// A request that is not carried out.
@@ -50,12 +55,12 @@ pub(crate) fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> nix::Result<
         return Ok(Received::Closed);
     }
     let frame = buffer.get(..bytes).unwrap_or_default();
-    let launch = if flags.intersects(MsgFlags::MSG_TRUNC | MsgFlags::MSG_CTRUNC) || bytes > FRAME_MAX {
+    let asked = if flags.intersects(MsgFlags::MSG_TRUNC | MsgFlags::MSG_CTRUNC) || bytes > FRAME_MAX {
         Err(refuse(None, "recvmsg", "a datagram larger than a request can be", Errno::EMSGSIZE))
     } else {
-        parse(frame, fds).map(Box::new)
+        parse(frame, fds)
     };
-    Ok(Received::Frame(launch))
+    Ok(Received::Frame(frame.len(), asked))
 }
 
 fn receive_datagram(
@@ -79,29 +84,37 @@ fn receive_datagram(
     Ok((message.bytes, message.flags, fds))
 }
 
-fn parse(frame: &[u8], fds: Vec<OwnedFd>) -> Result<Launch, Refused> {
+fn parse(frame: &[u8], fds: Vec<OwnedFd>) -> Result<Asked, Refused> {
     let request: Request =
         decode(frame).map_err(|error| refuse(None, "decode", &error.to_string(), Errno::EBADMSG))?;
-    let id = request.id;
+    let id = request.id();
     check(request, fds).map_err(|fault| Refused { id: Some(id), error: fault.at(Stage::Request) })
 }
 
-fn check(request: Request, mut fds: Vec<OwnedFd>) -> Result<Launch, Fault> {
-    let Request { id, v1_groups, plan } = request;
-    if plan.version != PLAN_VERSION {
-        let target = format!("plan version {}", plan.version);
-        return Err(Fault::new("check", target, Errno::EPROTONOSUPPORT));
+fn check(request: Request, fds: Vec<OwnedFd>) -> Result<Asked, Fault> {
+    match request {
+        Request::Prepare { id, v1_groups } => groups(id, v1_groups, fds).map(Asked::Prepare),
+        Request::Build { version, .. } if version != PLAN_VERSION => {
+            Err(Fault::new("check", format!("plan version {version}"), Errno::EPROTONOSUPPORT))
+        }
+        Request::Build { .. } if !fds.is_empty() => Err(wrong_descriptors(&fds)),
+        Request::Build { id, confinement, version: _ } => Ok(Asked::Build { id, confinement }),
     }
-    let v1_groups = usize::from(v1_groups);
-    if fds.len() != 1 + v1_groups + plan.inputs.len() {
-        return Err(Fault::new("check", format!("{} descriptors", fds.len()), Errno::EBADF));
+}
+
+fn groups(id: u64, v1_groups: u8, mut fds: Vec<OwnedFd>) -> Result<Groups, Fault> {
+    if fds.len() != 1 + usize::from(v1_groups) {
+        return Err(wrong_descriptors(&fds));
     }
-    let inputs = fds.split_off(1 + v1_groups);
-    let v1_groups = fds.split_off(1);
-    let leaf = fds.pop().ok_or_else(|| Fault::new("check", "leaf descriptor", Errno::EBADF))?;
+    let v1 = fds.split_off(1);
+    let leaf = fds.pop().ok_or_else(|| wrong_descriptors(&fds))?;
     is_cgroup(leaf.as_fd(), CGROUP2_SUPER_MAGIC.0)?;
-    v1_groups.iter().try_for_each(|group| is_cgroup(group.as_fd(), CGROUP_SUPER_MAGIC))?;
-    Ok(Launch { id, plan, leaf, v1_groups, inputs })
+    v1.iter().try_for_each(|group| is_cgroup(group.as_fd(), CGROUP_SUPER_MAGIC))?;
+    Ok(Groups { id, leaf, v1 })
+}
+
+fn wrong_descriptors(fds: &[OwnedFd]) -> Fault {
+    Fault::new("check", format!("{} descriptors", fds.len()), Errno::EBADF)
 }
 
 /// The supervisor is not trusted to name files: what it hands over as a control group must be one.

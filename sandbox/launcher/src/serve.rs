@@ -7,13 +7,16 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use nix::sys::stat::stat;
-use stockade_plan::{FRAME_MAX, LauncherFacts, Namespaces, PLAN_VERSION, Reply, encode};
+use stockade_plan::{
+    Confinement, FRAME_MAX, LauncherFacts, Namespaces, PLAN_VERSION, Reply, SetupError, Stage, encode,
+};
 
 use crate::jobs::Live;
-use crate::request::{Launch, Received, Refused, receive};
+use crate::request::{Asked, Groups, Received, Refused, receive};
 use crate::startup::{Launcher, StartError};
+use crate::steps::{During, Fault, Steps};
 use crate::view::Views;
-use crate::{spawn, sys};
+use crate::{orders, spawn, sys};
 
 /// Serves until the supervisor is gone, then kills what still runs and waits for it.
 pub(crate) fn serve(launcher: Launcher) -> Result<(), StartError> {
@@ -48,7 +51,9 @@ impl Server {
             }
             match receive(self.launcher.socket.as_fd(), &mut buffer) {
                 Ok(Received::Closed) | Err(Errno::ECONNRESET) => return Ok(()),
-                Ok(Received::Frame(frame)) => self.answer(frame)?,
+                Ok(Received::Frame(len, asked)) => {
+                    self.answer(asked, buffer.get(..len).unwrap_or_default())?;
+                }
                 Err(Errno::EINTR | Errno::EAGAIN) => {}
                 Err(errno) => return Err(errno),
             }
@@ -72,21 +77,45 @@ impl Server {
         Ok((request_waits, ready.enumerate().filter(|(_, ready)| *ready).map(|(index, _)| index).collect()))
     }
 
-    fn answer(&mut self, frame: Result<Box<Launch>, Refused>) -> nix::Result<()> {
-        let launch = match frame {
-            Ok(launch) => launch,
-            Err(Refused { id, error }) => return self.send(&Reply::Failed { id, error }, &[]),
-        };
-        let id = launch.id;
-        match spawn::spawn(&mut self.launcher, &mut self.views, &launch) {
+    fn answer(&mut self, asked: Result<Asked, Refused>, frame: &[u8]) -> nix::Result<()> {
+        match asked {
+            Ok(Asked::Prepare(groups)) => self.prepare(&groups),
+            Ok(Asked::Build { id, confinement }) => match self.build(id, &confinement, frame) {
+                Ok(()) => Ok(()),
+                Err(error) => {
+                    self.live.iter().filter(|live| live.id == id).for_each(Live::kill);
+                    self.send(&Reply::Failed { id: Some(id), error }, &[])
+                }
+            },
+            Err(Refused { id, error }) => self.send(&Reply::Failed { id, error }, &[]),
+        }
+    }
+
+    fn prepare(&mut self, groups: &Groups) -> nix::Result<()> {
+        let id = groups.id;
+        match spawn::spawn(&mut self.launcher, groups) {
             Ok(spawned) => {
-                let reply = Reply::Launched { id, host_uid: spawned.live.host_id.raw() };
+                let reply = Reply::Prepared { id, host_uid: spawned.live.host_id.raw() };
                 let sent = self.send(&reply, &spawned.descriptors());
                 self.live.push(spawned.live);
                 sent
             }
             Err(error) => self.send(&Reply::Failed { id: Some(id), error }, &[]),
         }
+    }
+
+    /// Passes the request on to the init it is about, with the view that it asks for. What follows init reports
+    /// itself.
+    fn build(&mut self, id: u64, confinement: &Confinement, frame: &[u8]) -> Result<(), SetupError> {
+        let waiting = self.live.iter_mut().find(|live| live.id == id).and_then(|live| live.orders.take());
+        let orders = waiting.ok_or_else(|| {
+            Fault::new("find", format!("prepared sandbox {id}"), Errno::ESRCH).at(Stage::Request)
+        })?;
+        let launcher = &self.launcher;
+        Steps::new(launcher.fail_at).run(Stage::View, || {
+            let view = self.views.namespace_of(&confinement.view, &launcher.staging)?;
+            orders::give(orders.as_fd(), frame, view).during("sendmsg", "init")
+        })
     }
 
     fn reap(&mut self, index: usize) -> nix::Result<()> {

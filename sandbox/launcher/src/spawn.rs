@@ -8,32 +8,25 @@ use nix::libc;
 use nix::unistd::{Gid, Uid, fchown, pipe2};
 use stockade_plan::{SetupError, Stage};
 
-use crate::init;
 use crate::jobs::Live;
-use crate::request::Launch;
+use crate::request::Groups;
 use crate::startup::Launcher;
 use crate::steps::{During, Fault, Steps};
 use crate::sys::{self, Cloned};
 use crate::uids::HostId;
-use crate::view::Views;
+use crate::{init, orders};
 
-/// A running sandbox and the supervisor's ends of its pipes.
+/// A running init and the supervisor's ends of its pipes.
 pub(crate) struct Spawned {
     pub(crate) live: Live,
     ends: SupervisorEnds,
 }
 
 impl Spawned {
-    /// In the order that [`stockade_plan::Reply::Launched`] states.
+    /// In the order that [`stockade_plan::Reply::Prepared`] states.
     pub(crate) fn descriptors(&self) -> [BorrowedFd<'_>; 5] {
-        let ends = &self.ends;
-        [
-            self.live.pidfd.as_fd(),
-            ends.stdin.as_fd(),
-            ends.stdout.as_fd(),
-            ends.stderr.as_fd(),
-            ends.status.as_fd(),
-        ]
+        let SupervisorEnds { stdin, stdout, stderr, status, task } = &self.ends;
+        [stdin, stdout, stderr, status, task].map(AsFd::as_fd)
     }
 }
 
@@ -42,30 +35,28 @@ struct SupervisorEnds {
     stdout: OwnedFd,
     stderr: OwnedFd,
     status: OwnedFd,
+    task: OwnedFd,
 }
 
-/// Init's ends of the same pipes.
+/// Init's ends of the same pipes, and of the socket to the launcher.
 pub(crate) struct SandboxEnds {
     pub(crate) stdin: OwnedFd,
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: OwnedFd,
     pub(crate) status: OwnedFd,
+    pub(crate) task: OwnedFd,
+    pub(crate) orders: OwnedFd,
 }
 
-/// Builds the view, makes the pipes, clones init. On failure nothing is left: no process was made, and the id
-/// is given back.
-pub(crate) fn spawn(
-    launcher: &mut Launcher,
-    views: &mut Views,
-    launch: &Launch,
-) -> Result<Spawned, SetupError> {
+/// Makes the pipes and clones init. On failure nothing is left: no process was made, and the id is given back.
+pub(crate) fn spawn(launcher: &mut Launcher, groups: &Groups) -> Result<Spawned, SetupError> {
     let mut steps = Steps::new(launcher.fail_at);
     steps.run(Stage::Request, || Ok(()))?;
     let host_id = launcher
         .ids
         .take()
         .ok_or_else(|| Fault::new("reserve", "host id: all are in use", Errno::EAGAIN).at(Stage::Request))?;
-    let spawned = spawn_as(launcher, views, launch, host_id, steps);
+    let spawned = spawn_as(launcher, groups, host_id, steps);
     if spawned.is_err() {
         launcher.ids.release(host_id);
     }
@@ -74,18 +65,15 @@ pub(crate) fn spawn(
 
 fn spawn_as(
     launcher: &Launcher,
-    views: &mut Views,
-    launch: &Launch,
+    groups: &Groups,
     host_id: HostId,
     mut steps: Steps,
 ) -> Result<Spawned, SetupError> {
-    let view = steps.run(Stage::View, || views.namespace_of(&launch.plan.view, &launcher.staging))?;
-    let (ends, sandbox) = pipes(host_id).map_err(|fault| fault.at(Stage::Clone))?;
-    let leaf = launch.leaf.as_fd();
-    match sys::clone3(libc::CLONE_NEWPID as u64, Some(leaf)) {
-        Ok(Cloned::Child) => init::main(init::Init { launcher, launch, view, host_id, ends: sandbox, steps }),
+    let (ends, sandbox, orders) = pipes(host_id).map_err(|fault| fault.at(Stage::Clone))?;
+    match sys::clone3(libc::CLONE_NEWPID as u64, Some(groups.leaf.as_fd())) {
+        Ok(Cloned::Child) => init::main(init::Init { launcher, groups, host_id, ends: sandbox, steps }),
         Ok(Cloned::Parent { pid, pidfd }) => {
-            let live = Live { id: launch.id, pid, pidfd, host_id };
+            let live = Live { id: groups.id, pid, pidfd, host_id, orders: Some(orders) };
             match steps.run(Stage::Clone, || Ok(())) {
                 Ok(()) => Ok(Spawned { live, ends }),
                 Err(error) => {
@@ -99,25 +87,34 @@ fn spawn_as(
     }
 }
 
-fn pipes(host_id: HostId) -> Result<(SupervisorEnds, SandboxEnds), Fault> {
+fn pipes(host_id: HostId) -> Result<(SupervisorEnds, SandboxEnds, OwnedFd), Fault> {
     let pipe = |name| pipe2(OFlag::O_CLOEXEC).during("pipe2", name);
     let (stdin_read, stdin) = pipe("standard input")?;
     let (stdout, stdout_write) = pipe("standard output")?;
     let (stderr, stderr_write) = pipe("standard error")?;
     let (status, status_write) = pipe("status")?;
+    let (task_read, task) = pipe("task")?;
+    let (orders, orders_of_init) = orders::channel()?;
     // A job may open its own streams again, as `/dev/stdout`: pipes are files with an owner.
     for end in [&stdin_read, &stdout_write, &stderr_write] {
         let (uid, gid) = (Uid::from_raw(host_id.raw()), Gid::from_raw(host_id.raw()));
         fchown(end, Some(uid), Some(gid)).during("fchown", "standard stream")?;
     }
-    let sandbox =
-        SandboxEnds { stdin: stdin_read, stdout: stdout_write, stderr: stderr_write, status: status_write };
-    Ok((SupervisorEnds { stdin, stdout, stderr, status }, sandbox))
+    let sandbox = SandboxEnds {
+        stdin: stdin_read,
+        stdout: stdout_write,
+        stderr: stderr_write,
+        status: status_write,
+        task: task_read,
+        orders: orders_of_init,
+    };
+    Ok((SupervisorEnds { stdin, stdout, stderr, status, task }, sandbox, orders))
 }
 
 impl SandboxEnds {
     /// Every descriptor, to be kept when init closes the rest.
-    pub(crate) fn raw(&self) -> [i32; 4] {
-        [&self.stdin, &self.stdout, &self.stderr, &self.status].map(AsRawFd::as_raw_fd)
+    pub(crate) fn raw(&self) -> [i32; 6] {
+        [&self.stdin, &self.stdout, &self.stderr, &self.status, &self.task, &self.orders]
+            .map(AsRawFd::as_raw_fd)
     }
 }

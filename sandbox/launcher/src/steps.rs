@@ -60,6 +60,11 @@ impl Steps {
         Self { last: Instant::now(), times: Vec::new(), fail_at }
     }
 
+    /// What was waited for until now is no stage's time.
+    pub(crate) fn resume(&mut self) {
+        self.last = Instant::now();
+    }
+
     /// Runs one stage. With failure injection the stage's work is done and then reported as failed: whatever it
     /// made must be undone by the caller like after any failure.
     pub(crate) fn run<T>(

@@ -271,6 +271,17 @@ pub(crate) fn wait4(pid: libc::pid_t) -> nix::Result<(Ended, Rusage)> {
     Ok((ended, rusage(&used)))
 }
 
+/// What the caller's reaped children, and theirs, have used; getrusage(2).
+///
+/// <https://man7.org/linux/man-pages/man2/getrusage.2.html>
+pub(crate) fn children_usage() -> nix::Result<Rusage> {
+    // SAFETY: `rusage` is plain integers, for which all zero bytes are a value.
+    let mut used: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to a local that outlives the call.
+    Errno::result(unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut used) })?;
+    Ok(rusage(&used))
+}
+
 fn rusage(used: &libc::rusage) -> Rusage {
     let count = |value: c_long| u64::try_from(value).unwrap_or(0);
     let micros = |time: libc::timeval| count(time.tv_sec) * 1_000_000 + count(time.tv_usec);

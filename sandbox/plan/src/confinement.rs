@@ -1,8 +1,27 @@
-//! What confines a job: Landlock, seccomp, rlimits.
+//! What confines a job: what it sees, Landlock, seccomp, limits.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AbsPath, List};
+use crate::{AbsPath, Hostname, Limits, List, View};
+
+/// Everything a sandbox is made of. A sandbox can be built from it before the job is known that will run in it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Confinement {
+    /// What the job sees.
+    pub view: View,
+    /// What it may touch of that.
+    pub landlock: Landlock,
+    /// The system calls of the job.
+    pub filter: Filter,
+    /// The system calls of the sandbox's own init once it has built the sandbox.
+    pub init_filter: Filter,
+    /// Per-process limits.
+    pub rlimits: Rlimits,
+    /// Limits on the job as a whole.
+    pub limits: Limits,
+    /// The host name it sees.
+    pub hostname: Hostname,
+}
 
 /// The Landlock domain of the job, landlock(7). Everything the host's ABI knows is handled, so whatever no
 /// rule grants is refused.

@@ -7,6 +7,17 @@ use crate::{AbsPath, Arg, EnvName, FileName, List, RelPath};
 /// The directory inside the sandbox where a job starts.
 pub const WORK_DIR: &str = "/job";
 
+/// One job's errand in a sandbox.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Task {
+    /// What is run.
+    pub command: Command,
+    /// What lies in `/job` when it starts.
+    pub inputs: List<Input, 64>,
+    /// What is collected from `/job` when it has ended.
+    pub outputs: List<Output, 64>,
+}
+
 /// The program to run.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Command {
@@ -27,13 +38,13 @@ pub struct EnvVar {
     pub value: Arg,
 }
 
-/// A file laid into the work directory before the job starts. Its bytes come in a descriptor beside the plan,
-/// in the order of the plan's inputs.
+/// A file laid into the work directory before the job starts. Its bytes follow the task, in the order of its
+/// inputs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Input {
     /// Its name in `/job`.
     pub name: FileName,
-    /// Its size in bytes; a descriptor that yields more or fewer stops the set-up.
+    /// Its size in bytes.
     pub size: u64,
 }
 

@@ -29,9 +29,11 @@ mod wire;
 
 pub use bounded::{List, OutOfBounds};
 pub use codec::{CodecError, FRAME_MAX, STATUS_FRAME_MAX, decode, encode};
-pub use confinement::{Access, FILTER_MAX, Filter, Instruction, Landlock, LandlockRule, Rlimits};
+pub use confinement::{
+    Access, Confinement, FILTER_MAX, Filter, Instruction, Landlock, LandlockRule, Rlimits,
+};
 pub use evidence::{Evidence, Mounted, Namespaces, StageTime};
-pub use job::{Command, EnvVar, Input, Output, WORK_DIR};
+pub use job::{Command, EnvVar, Input, Output, Task, WORK_DIR};
 pub use limits::{CPU_PERIOD_US, Limits};
 pub use name::{AbsPath, Arg, EnvName, FileName, Hostname, NameError, RelPath};
 pub use plan::{Digest, PLAN_VERSION, Plan};

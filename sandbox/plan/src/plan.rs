@@ -5,38 +5,20 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::{
-    CodecError, Command, Filter, Hostname, Input, Landlock, Limits, List, Output, Rlimits, View, encode,
-};
+use crate::{CodecError, Confinement, Task, encode};
 
 /// The version of this format; supervisor and launcher must agree on it.
-pub const PLAN_VERSION: u16 = 1;
+pub const PLAN_VERSION: u16 = 2;
 
 /// A policy compiled for one job on one host: pure, bounded data.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Plan {
     /// [`PLAN_VERSION`].
     pub version: u16,
-    /// What the job sees.
-    pub view: View,
-    /// What it may touch of that.
-    pub landlock: Landlock,
-    /// The system calls of the job.
-    pub filter: Filter,
-    /// The system calls of the sandbox's own init once the job has started.
-    pub init_filter: Filter,
-    /// Per-process limits.
-    pub rlimits: Rlimits,
-    /// Limits on the job as a whole.
-    pub limits: Limits,
-    /// The host name it sees.
-    pub hostname: Hostname,
-    /// What is run.
-    pub command: Command,
-    /// What lies in `/job` when it starts.
-    pub inputs: List<Input, 64>,
-    /// What is collected from `/job` when it has ended.
-    pub outputs: List<Output, 64>,
+    /// What the job runs in: the same for every job under a policy.
+    pub confinement: Confinement,
+    /// What is run in it.
+    pub task: Task,
 }
 
 impl Plan {

@@ -25,20 +25,18 @@ macro_rules! stages {
 stages! {
     /// The launcher checks the request: bounds, versions, descriptors.
     Request = "request",
-    /// The launcher builds the view's mount namespace and pivots into it, or takes the one it keeps.
-    View = "view",
     /// The launcher clones init into a new pid namespace and straight into the job's cgroup2 group.
     Clone = "clone",
     /// Init joins the version 1 control groups, where the host has its controllers there.
     Cgroup = "cgroup",
     /// Init takes network, ipc, uts and cgroup namespaces; the last is rooted in the job's own group.
     Namespaces = "namespaces",
+    /// The launcher builds the view's mount namespace and pivots into it, or takes the one it keeps.
+    View = "view",
     /// Init enters a copy of the view's mount namespace: its root is the view, the host's root is not in it.
     EnterView = "enter_view",
     /// Init mounts `/proc` and the work tmpfs.
     Mounts = "mounts",
-    /// Init copies the inputs into `/job`.
-    Inputs = "inputs",
     /// Init names the host.
     Hostname = "hostname",
     /// Init clones the job's process into its own user namespace and writes its maps.
@@ -57,11 +55,13 @@ stages! {
     Descriptors = "descriptors",
     /// It installs its system-call filter.
     Seccomp = "seccomp",
-    /// It reads back what is in force and compares it with the plan.
+    /// It reads back what is in force and compares it with what was asked for.
     ReadBack = "read_back",
     /// Init gives up its own privileges.
     InitConfine = "init_confine",
-    /// The job's process executes the command by descriptor.
+    /// Init, confined by now, lays the task's inputs into `/job` under the job's own id.
+    Inputs = "inputs",
+    /// The job's process opens the command and executes it by descriptor.
     Exec = "exec",
 }
 

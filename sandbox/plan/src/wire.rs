@@ -2,20 +2,42 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Errno, Evidence, List, Namespaces, Plan, SetupError};
+use crate::{Confinement, Errno, Evidence, List, Namespaces, SetupError};
 
 /// Supervisor to launcher, one datagram.
 ///
-/// Descriptors beside it, in order: the leaf in the cgroup2 hierarchy; `v1_groups` leaves in version 1
-/// hierarchies; one per input of the plan.
+/// A sandbox comes about in three steps, so that each can be done ahead of the job: it is prepared, with all
+/// that no policy decides; it is built as a policy demands; and it is given its one [`crate::Task`], over a pipe
+/// of its own to its init.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Request {
-    /// Chosen by the supervisor; replies name it.
-    pub id: u64,
-    /// How many version 1 control group directories come with it.
-    pub v1_groups: u8,
-    /// What to run.
-    pub plan: Plan,
+pub enum Request {
+    /// Make an init, in control groups and namespaces of its own. Descriptors beside it, in order: the leaf in the
+    /// cgroup2 hierarchy; `v1_groups` leaves in version 1 hierarchies.
+    Prepare {
+        /// Chosen by the supervisor; replies name it.
+        id: u64,
+        /// How many version 1 control group directories come with it.
+        v1_groups: u8,
+    },
+    /// Have a prepared init build its sandbox, up to the point where the job's process, confined and checked, waits
+    /// to be told what to execute.
+    Build {
+        /// Of the request that prepared it.
+        id: u64,
+        /// [`crate::PLAN_VERSION`].
+        version: u16,
+        /// What to build.
+        confinement: Box<Confinement>,
+    },
+}
+
+impl Request {
+    /// The sandbox that it is about.
+    pub const fn id(&self) -> u64 {
+        match self {
+            Self::Prepare { id, .. } | Self::Build { id, .. } => *id,
+        }
+    }
 }
 
 /// Launcher to supervisor, one datagram.
@@ -23,15 +45,15 @@ pub struct Request {
 pub enum Reply {
     /// The first datagram: what this launcher is.
     Hello(LauncherFacts),
-    /// Init is running. Descriptors beside it: init's pidfd, the job's standard input, output and error, the
-    /// status pipe.
-    Launched {
+    /// Init is running. Descriptors beside it: the job's standard input, output and error, the status pipe, and
+    /// the pipe that takes the task.
+    Prepared {
         /// Of the request.
         id: u64,
         /// The id the job runs as, on the host; no other live job has it.
         host_uid: u32,
     },
-    /// Nothing runs.
+    /// Nothing runs, or nothing will soon: an init that could not be told to build has been killed.
     Failed {
         /// Of the request; `None` where the request could not be read that far.
         id: Option<u64>,
@@ -95,10 +117,12 @@ pub struct Rusage {
 /// Init to supervisor, on the status pipe: a length (4 bytes, little-endian), then this.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Report {
-    /// Everything is in force and the command has been executed.
+    /// Everything is in force, and the job's process waits for its task.
     Ready(Box<Evidence>),
     /// The job did not start.
     SetupFailed(SetupError),
+    /// The command has been executed.
+    Started,
     /// The job's first process has ended, and every other process with it.
     Ended {
         /// How.
@@ -108,10 +132,12 @@ pub enum Report {
         read_bytes: Option<u64>,
         /// Bytes written: `wchar`.
         written_bytes: Option<u64>,
+        /// What its processes used; getrusage(2), `RUSAGE_CHILDREN`.
+        rusage: Rusage,
     },
     /// What became of one declared output; [`Report::Chunk`]s follow for a file that was found.
     Output {
-        /// Its index in the plan's outputs.
+        /// Its index in the task's outputs.
         index: u32,
         /// What was there.
         found: Found,

@@ -27,6 +27,11 @@ pub(crate) struct LeafDescriptors {
 }
 
 impl Leaf {
+    /// Its name in the cgroup2 hierarchy.
+    pub(crate) fn name(&self) -> String {
+        self.unified.display().to_string()
+    }
+
     /// Opens the leaf's directories: the cgroup2 one, then each version 1 one.
     pub(crate) fn open(&self) -> Result<LeafDescriptors, CgroupError> {
         let open_directory = |path: &PathBuf| {

@@ -11,7 +11,7 @@ const PAGE_BYTES: u64 = 4096;
 
 impl Leaf {
     /// Writes every limit and reads it back.
-    pub(super) fn limit(&self, limits: &Limits) -> Result<(), CgroupError> {
+    pub(crate) fn limit(&self, limits: &Limits) -> Result<(), CgroupError> {
         self.limit_memory(limits.memory_bytes)?;
         let (_, pids) = self.place(Controller::Pids)?;
         set(pids, "pids.max", &(u64::from(limits.pids) + INIT_PROCESSES).to_string())?;

@@ -14,10 +14,10 @@ mod sweep;
 
 use std::path::PathBuf;
 
-pub(crate) use leaf::Leaf;
+pub(crate) use leaf::{Leaf, LeafDescriptors};
 pub(crate) use parent::Worker;
 pub use parent::{CgroupConfig, CgroupParent};
-pub(crate) use stats::Stats;
+pub(crate) use stats::{CpuTime, Stats};
 
 /// Where a controller sits on this host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::process::getpid;
-use stockade_plan::Limits;
 
 use super::file::{make_directory, make_directory_if_missing, read, write};
 use super::leaf::Leaf;
@@ -143,15 +142,15 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// A new group with these limits, read back.
-    pub(crate) fn leaf(&self, limits: &Limits) -> Result<Leaf, CgroupError> {
+    /// A new group, without limits yet.
+    pub(crate) fn leaf(&self) -> Result<Leaf, CgroupError> {
         let name = format!("j{}", self.jobs.fetch_add(1, Ordering::Relaxed));
         let leaf = Leaf {
             unified: self.unified.join(&name),
             controllers: self.controllers.iter().map(|(c, h, path)| (*c, *h, path.join(&name))).collect(),
         };
         let made = leaf.directories().into_iter().try_for_each(|path| make_directory(path));
-        match made.and_then(|()| leaf.limit(limits)) {
+        match made {
             Ok(()) => Ok(leaf),
             Err(error) => {
                 leaf.remove_directories();

@@ -7,8 +7,7 @@ use super::{CgroupError, Controller, Hierarchy, Leaf};
 /// Readings of one moment. `None`: this kernel has no such count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stats {
-    pub(crate) user_us: u64,
-    pub(crate) system_us: u64,
+    pub(crate) cpu: CpuTime,
     pub(crate) throttled_us: u64,
     pub(crate) memory_bytes: u64,
     pub(crate) peak_memory_bytes: Option<u64>,
@@ -19,15 +18,33 @@ pub(crate) struct Stats {
     pub(crate) fork_refusals: u64,
 }
 
+/// Processor time, microseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct CpuTime {
+    pub(crate) user_us: u64,
+    pub(crate) system_us: u64,
+}
+
+impl CpuTime {
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self {
+            user_us: self.user_us.saturating_sub(before.user_us),
+            system_us: self.system_us.saturating_sub(before.system_us),
+        }
+    }
+
+    pub(crate) fn millis(self) -> u64 {
+        (self.user_us + self.system_us) / 1000
+    }
+}
+
 impl Leaf {
     /// Reads everything.
     pub(crate) fn stats(&self) -> Result<Stats, CgroupError> {
-        let (user_us, system_us) = self.cpu_time()?;
         let (_, pids) = self.place(Controller::Pids)?;
         let peak = read_if_there(pids, "pids.peak")?.and_then(|text| text.parse::<u64>().ok());
         Ok(Stats {
-            user_us,
-            system_us,
+            cpu: self.cpu_time()?,
             throttled_us: self.throttled_us()?,
             memory_bytes: self.memory_bytes()?,
             peak_memory_bytes: self.peak_memory_bytes()?,
@@ -39,13 +56,13 @@ impl Leaf {
 
     /// User and system time of all its processes, microseconds: the cgroup2 hierarchy counts them whether or
     /// not the cpu controller is there.
-    pub(crate) fn cpu_time(&self) -> Result<(u64, u64), CgroupError> {
+    pub(crate) fn cpu_time(&self) -> Result<CpuTime, CgroupError> {
         let text = read(&self.unified, "cpu.stat")?;
         let field = |field: &'static str| {
             keyed(&text, field)
                 .ok_or_else(|| CgroupError::Malformed { path: self.unified.join("cpu.stat"), field })
         };
-        Ok((field("user_usec")?, field("system_usec")?))
+        Ok(CpuTime { user_us: field("user_usec")?, system_us: field("system_usec")? })
     }
 
     /// Memory in use now, bytes.

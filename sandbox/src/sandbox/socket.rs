@@ -12,9 +12,9 @@ use stockade_plan::{FRAME_MAX, Reply, decode};
 use tokio::io::Interest;
 use tokio::net::UnixDatagram;
 
-/// The most descriptors a request carries: the leaf, three version 1 groups, 64 inputs.
-const SEND_FDS: usize = 68;
-/// The most a reply carries: pidfd, three streams, status.
+/// The most descriptors a request carries: the leaf in each hierarchy.
+const SEND_FDS: usize = 8;
+/// The most a reply carries: three streams, status, task.
 const RECEIVE_FDS: usize = 5;
 
 /// The supervisor's end: a `SOCK_SEQPACKET` socket. tokio has no type for those; its datagram socket is used

@@ -1,7 +1,9 @@
 //! Trying sandboxes.
 
 use stockade_policies::Host;
-use stockade_sandbox::{CgroupParent, End, Hierarchy, LauncherProcess, Outcome, RunError, Sandbox, State};
+use stockade_sandbox::{
+    CgroupParent, End, Hierarchy, LauncherProcess, Outcome, RunError, Sandbox, State, Warm,
+};
 
 use super::{Check, ENVIRONMENT, advice};
 use crate::runner::RunnerError;
@@ -20,7 +22,7 @@ pub(super) async fn examine(
     host: &Host,
 ) -> Option<u8> {
     checks.push(Check::good("cgroups", hierarchies(&cgroups)));
-    let sandbox = match Sandbox::start(launcher, cgroups).await {
+    let sandbox = match Sandbox::start(launcher, cgroups, Warm::NONE).await {
         Ok(sandbox) => sandbox,
         Err(error) => {
             checks.push(Check::missing("launcher", error.to_string()).advised(advice::of_layer("launcher")));

@@ -9,7 +9,7 @@ use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
     SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
 };
-use stockade_plan::{FRAME_MAX, Reply, Request, SetupError, Stage, decode, encode};
+use stockade_plan::{FRAME_MAX, PLAN_VERSION, Reply, Request, SetupError, Stage, decode, encode};
 use stockade_policies::{Host, Library};
 use stockade_tests::{Leftovers, Suite, binary, plan_for};
 
@@ -65,17 +65,21 @@ impl Raw {
     }
 }
 
-fn good_request() -> Request {
+fn prepare() -> Vec<u8> {
+    encode(&Request::Prepare { id: 7, v1_groups: 0 }).unwrap()
+}
+
+fn build(version: u16) -> Vec<u8> {
     let library = Library::shipped().unwrap();
     let plan = plan_for(&library, &Host::new(), 1, "shell-utils", &["/bin/sh", "-c", "true"], &[]).unwrap();
-    Request { id: 7, v1_groups: 0, plan }
+    encode(&Request::Build { id: 7, version, confinement: Box::new(plan.confinement) }).unwrap()
 }
 
 pub(crate) fn run(suite: &mut Suite) {
     let before = Leftovers::now();
     let raw = Raw::start();
     let null = std::fs::File::open("/dev/null").unwrap();
-    let good = encode(&good_request()).unwrap();
+    let (prepare, build_now) = (prepare(), build(PLAN_VERSION));
     suite.test("garbage_is_refused_as_such", || {
         for garbage in [&[0_u8][..], &[0xff; 64], &[0xff; FRAME_MAX], b"policy: x"] {
             raw.send(garbage, &[]);
@@ -83,40 +87,46 @@ pub(crate) fn run(suite: &mut Suite) {
         }
     });
     suite.test("a_plan_cut_or_padded_anywhere_is_refused", || {
-        for len in (1..good.len()).step_by(good.len() / 200 + 1) {
-            raw.send(&good[..len], &[null.as_fd()]);
-            assert_eq!(raw.refusal().stage, Stage::Request, "cut to {len}");
+        for whole in [&prepare, &build_now] {
+            for len in (1..whole.len()).step_by(whole.len() / 200 + 1) {
+                raw.send(&whole[..len], &[null.as_fd()]);
+                assert_eq!(raw.refusal().stage, Stage::Request, "cut to {len}");
+            }
+            let mut padded = whole.clone();
+            padded.push(0);
+            raw.send(&padded, &[null.as_fd()]);
+            assert_eq!(raw.refusal().stage, Stage::Request);
         }
-        let mut padded = good.clone();
-        padded.push(0);
-        raw.send(&padded, &[null.as_fd()]);
-        assert_eq!(raw.refusal().stage, Stage::Request);
     });
     suite.test("an_oversized_datagram_is_refused", || {
         raw.send(&vec![0; FRAME_MAX + 1], &[]);
         assert!(raw.refusal().target.contains("larger"));
     });
     suite.test("a_group_descriptor_that_is_no_control_group_is_refused", || {
-        raw.send(&good, &[null.as_fd()]);
+        raw.send(&prepare, &[null.as_fd()]);
         assert!(raw.refusal().target.contains("control group"));
         let directory = std::fs::File::open("/etc").unwrap();
-        raw.send(&good, &[directory.as_fd()]);
+        raw.send(&prepare, &[directory.as_fd()]);
         assert!(raw.refusal().target.contains("control group"));
     });
     suite.test("too_few_and_too_many_descriptors_are_refused_and_closed", || {
         let open = || std::fs::read_dir(format!("/proc/{}/fd", raw.child.id())).unwrap().count();
         let before = open();
-        raw.send(&good, &[]);
+        raw.send(&prepare, &[]);
         assert!(raw.refusal().target.contains("0 descriptors"));
-        raw.send(&good, &vec![null.as_fd(); 200]);
+        raw.send(&prepare, &vec![null.as_fd(); 200]);
         assert!(raw.refusal().target.contains("200 descriptors"));
         assert_eq!(open(), before);
     });
     suite.test("another_plan_version_is_refused", || {
-        let mut request = good_request();
-        request.plan.version += 1;
-        raw.send(&encode(&request).unwrap(), &[null.as_fd()]);
+        raw.send(&build(PLAN_VERSION + 1), &[]);
         assert!(raw.refusal().target.contains("plan version"));
+    });
+    suite.test("a_sandbox_that_was_never_prepared_is_not_built", || {
+        raw.send(&build_now, &[]);
+        assert!(raw.refusal().target.contains("prepared sandbox 7"));
+        raw.send(&build_now, &[null.as_fd()]);
+        assert!(raw.refusal().target.contains("1 descriptors"));
     });
     suite.test("a_flood_of_garbage_is_answered_one_by_one", || {
         for _ in 0..2000 {
@@ -125,7 +135,7 @@ pub(crate) fn run(suite: &mut Suite) {
         }
     });
     suite.test("after_all_that_the_launcher_serves_on_and_ends_when_told", || {
-        raw.send(&good, &[null.as_fd()]);
+        raw.send(&prepare, &[null.as_fd()]);
         assert!(raw.refusal().target.contains("control group"));
         raw.end();
         Leftovers::assert_none_since(&before);

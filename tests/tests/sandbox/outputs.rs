@@ -91,9 +91,9 @@ fn wrong_size(rig: &Rig) {
     let files: [(&str, &[u8]); 1] = [("data", b"four")];
     for size in [3, 5] {
         let mut plan = rig.plan(POLICY, &["/bin/sh", "-c", "true"], &[]);
-        plan.inputs = vec![Input { name: FileName::new("data").unwrap(), size }].try_into().unwrap();
+        plan.task.inputs = vec![Input { name: FileName::new("data").unwrap(), size }].try_into().unwrap();
         match rig.run_plan(plan, &files) {
-            Err(RunError::Setup(error)) => assert_eq!(error.stage.name(), "inputs"),
+            Err(RunError::Inputs(what)) => assert!(what.contains("`data` has 4 bytes instead of"), "{what}"),
             other => panic!("{other:?}"),
         }
     }

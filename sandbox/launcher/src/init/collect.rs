@@ -10,7 +10,7 @@ use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use nix::sys::stat::{FileStat, SFlag, fstat};
 use stockade_plan::{Found, NotCollected, Output, Report};
 
-use super::report;
+use crate::frames;
 
 const CHUNK: usize = 64 * 1024;
 
@@ -23,10 +23,10 @@ pub(super) fn collect(
     for (index, output) in (0_u32..).zip(outputs) {
         match open_output(work_dir, output) {
             Ok((file, size)) => {
-                report::send(status, &Report::Output { index, found: Found::File { size } })?;
+                frames::send(status, &Report::Output { index, found: Found::File { size } })?;
                 send_bytes(file, size, status)?;
             }
-            Err(not) => report::send(status, &Report::Output { index, found: Found::Not(not) })?,
+            Err(not) => frames::send(status, &Report::Output { index, found: Found::Not(not) })?,
         }
     }
     Ok(())
@@ -97,7 +97,7 @@ fn send_bytes(file: File, size: u64, status: BorrowedFd<'_>) -> nix::Result<()> 
         }
         chunk.truncate(read);
         let chunk = chunk.try_into().map_err(|_| Errno::EMSGSIZE)?;
-        report::send(status, &Report::Chunk(chunk))?;
+        frames::send(status, &Report::Chunk(chunk))?;
     }
 }
 

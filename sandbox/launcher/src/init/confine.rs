@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::prctl;
 use nix::sys::stat::Mode;
-use stockade_plan::{Plan, WORK_DIR};
+use stockade_plan::{Confinement, WORK_DIR};
 
 use super::die_with_launcher;
 use crate::credentials::give_up_capabilities;
@@ -20,7 +20,7 @@ use crate::sys;
 
 /// What init opened while it still could.
 pub(crate) struct Prepared {
-    /// `/job`; outputs are opened beneath it.
+    /// `/job`; inputs are made in it, outputs opened beneath it.
     pub(crate) work_dir: OwnedFd,
     /// `/proc/self/io`, where the kernel has it: what all reaped processes read and wrote, proc(5).
     pub(crate) io: Option<File>,
@@ -28,7 +28,7 @@ pub(crate) struct Prepared {
 
 /// Closes what it needs no more, empties every capability set, and confines itself with Landlock and seccomp.
 pub(super) fn confine(
-    plan: &Plan,
+    confinement: &Confinement,
     lifeline: BorrowedFd<'_>,
     mut keep: Vec<RawFd>,
 ) -> Result<Prepared, Fault> {
@@ -44,13 +44,13 @@ pub(super) fn confine(
     prctl::set_dumpable(false).during("PR_SET_DUMPABLE", "0")?;
     die_with_launcher(lifeline)?;
     prctl::set_no_new_privs().during("PR_SET_NO_NEW_PRIVS", "1")?;
-    restrict(&work_dir, plan.landlock.abi)
+    restrict(&work_dir, confinement.landlock.abi)
         .map_err(|_| Fault::new("landlock_restrict_self", "init", Errno::EINVAL))?;
-    sys::seccomp_set_filter(&plan.init_filter.instructions).during("seccomp", "init")?;
+    sys::seccomp_set_filter(&confinement.init_filter.instructions).during("seccomp", "init")?;
     Ok(Prepared { work_dir, io })
 }
 
-/// Init may read beneath `/job` and nothing else. Signals are not scoped: it has to kill the job's processes.
+/// Init may make, write and read files beneath `/job` and nothing else. Signals are not scoped: it has to kill the job's processes.
 fn restrict(work_dir: &OwnedFd, abi: u8) -> Result<(), RulesetError> {
     let abi = ABI::from(i32::from(abi));
     let mut ruleset = Ruleset::default()
@@ -60,9 +60,6 @@ fn restrict(work_dir: &OwnedFd, abi: u8) -> Result<(), RulesetError> {
     if !network.is_empty() {
         ruleset = ruleset.handle_access(network)?;
     }
-    ruleset
-        .create()?
-        .add_rule(PathBeneath::new(work_dir, AccessFs::ReadFile | AccessFs::ReadDir))?
-        .restrict_self()
-        .map(drop)
+    let rights = AccessFs::ReadFile | AccessFs::ReadDir | AccessFs::MakeReg | AccessFs::WriteFile;
+    ruleset.create()?.add_rule(PathBeneath::new(work_dir, rights))?.restrict_self().map(drop)
 }

@@ -1,48 +1,46 @@
-//! Laying the inputs into `/job`, before any code of the job's has run.
+//! Laying the inputs into `/job`, before any code of the job's has run. Init does it, confined by then, under the
+//! job's own id, so the files are the job's from the start.
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::BorrowedFd;
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open, openat};
+use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
-use nix::unistd::{Gid, Uid, fchown};
-use stockade_plan::{Input, WORK_DIR};
+use stockade_plan::Input;
 
 use crate::steps::{During, Fault};
-use crate::uids::HostId;
 
-/// Copies each input from its descriptor into a new file of the job's own.
-pub(super) fn place(inputs: &[Input], descriptors: &[OwnedFd], owner: HostId) -> Result<(), Fault> {
-    let work_dir =
-        open(WORK_DIR, OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty()).during("open", WORK_DIR)?;
-    for (input, descriptor) in inputs.iter().zip(descriptors) {
+const CHUNK: usize = 64 * 1024;
+
+/// Copies each input from the pipe, on which their bytes lie one behind the other, into a new file.
+pub(super) fn place(work_dir: BorrowedFd<'_>, inputs: &[Input], pipe: &mut File) -> Result<(), Fault> {
+    for input in inputs {
         let name = input.name.as_str();
-        let source = File::from(descriptor.try_clone().during("dup", name)?);
         let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_WRONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let file = openat(&work_dir, name, flags, Mode::from_bits_truncate(0o644)).during("create", name)?;
-        copy(source, File::from(file.try_clone().during("dup", name)?), input)?;
-        let (uid, gid) = (Uid::from_raw(owner.raw()), Gid::from_raw(owner.raw()));
-        fchown(&file, Some(uid), Some(gid)).during("chown", name)?;
+        let file = openat(work_dir, name, flags, Mode::from_bits_truncate(0o644)).during("create", name)?;
+        copy(pipe, File::from(file), input)?;
     }
     Ok(())
 }
 
-/// Copies exactly `input.size` bytes; a descriptor with more or fewer is not what the plan's digest covers.
-fn copy(mut source: File, mut target: File, input: &Input) -> Result<(), Fault> {
-    let mut buffer = vec![0; 64 * 1024];
+/// Copies exactly as many bytes as the input has.
+fn copy(pipe: &mut File, mut target: File, input: &Input) -> Result<(), Fault> {
+    let name = input.name.as_str();
+    let mut source = pipe.take(input.size);
+    let mut buffer = vec![0; CHUNK];
     let mut copied = 0_u64;
     loop {
-        let read = source.read(&mut buffer).during("read", input.name.as_str())?;
-        copied += read as u64;
-        if copied > input.size || (read == 0 && copied < input.size) {
-            return Err(Fault::new("read (size differs from the plan)", input.name.as_str(), Errno::EBADMSG));
-        }
+        let read = source.read(&mut buffer).during("read", name)?;
         if read == 0 {
-            return Ok(());
+            break;
         }
-        let chunk = buffer.get(..read).unwrap_or_default();
-        target.write_all(chunk).during("write", input.name.as_str())?;
+        copied += read as u64;
+        target.write_all(buffer.get(..read).unwrap_or_default()).during("write", name)?;
+    }
+    match copied == input.size {
+        true => Ok(()),
+        false => Err(Fault::new("read (fewer bytes than announced)", name, Errno::EBADMSG)),
     }
 }

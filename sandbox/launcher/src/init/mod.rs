@@ -1,8 +1,8 @@
 //! Pid 1 of a sandbox: builds it, starts the job, reaps, collects the outputs.
 //!
 //! Init is the launcher's own image after clone3(2), with one thread and the launcher's capabilities. It gives
-//! them up before the job's first instruction. From then on it is as confined as the job, under the same host
-//! id, and what it does costs the job: it lives in the job's control groups.
+//! them up before it hears of the job. From then on it is as confined as the job, under the same host id, and what
+//! it does costs the job: it lives in the job's control groups.
 
 mod collect;
 mod confine;
@@ -10,8 +10,8 @@ mod inputs;
 pub(crate) mod mounts;
 mod namespaces;
 mod reap;
-pub(crate) mod report;
 pub(crate) mod start;
+mod task;
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
@@ -20,20 +20,20 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::dup2_stderr;
-use stockade_plan::{Report, SetupError, Stage};
+use stockade_plan::{Confinement, Report, SetupError, Stage};
 
-use crate::request::Launch;
+use crate::request::Groups;
 use crate::spawn::SandboxEnds;
 use crate::startup::Launcher;
 use crate::steps::{During, Fault, Steps};
 use crate::sys;
 use crate::uids::HostId;
+use crate::{frames, orders};
 
 /// What init has from the launcher.
 pub(crate) struct Init<'l> {
     pub(crate) launcher: &'l Launcher,
-    pub(crate) launch: &'l Launch,
-    pub(crate) view: BorrowedFd<'l>,
+    pub(crate) groups: &'l Groups,
     pub(crate) host_id: HostId,
     pub(crate) ends: SandboxEnds,
     pub(crate) steps: Steps,
@@ -41,19 +41,23 @@ pub(crate) struct Init<'l> {
 
 /// Init's whole life. Never returns into the launcher's loop.
 pub(crate) fn main(mut init: Init<'_>) -> ! {
-    let status = match init.start() {
-        Ok(started) => reap::supervise(started, &init.launch.plan, init.ends.status.as_fd()),
-        Err(error) => report::send(init.ends.status.as_fd(), &Report::SetupFailed(error)),
+    let told = match init.start() {
+        Ok(started) => {
+            reap::supervise(started, init.ends.task.into(), &mut init.steps, init.ends.status.as_fd())
+        }
+        Err(error) => frames::send(init.ends.status.as_fd(), &Report::SetupFailed(error)),
     };
     // With the supervisor gone there is nobody left to tell.
-    sys::exit_now(i32::from(status.is_err()))
+    sys::exit_now(i32::from(told.is_err()))
 }
 
 impl Init<'_> {
     fn start(&mut self) -> Result<reap::Started, SetupError> {
         self.prepare().map_err(|fault| fault.at(Stage::Clone))?;
-        self.build()?;
-        start::start_job(self)
+        self.steps.run(Stage::Cgroup, || namespaces::join_v1_groups(&self.groups.v1))?;
+        self.steps.run(Stage::Namespaces, namespaces::take)?;
+        let confinement = self.build()?;
+        start::start_job(self, &confinement)
     }
 
     /// Leaves behind what belongs to the launcher: descriptors, signal actions, its life.
@@ -65,11 +69,9 @@ impl Init<'_> {
     }
 
     fn kept_descriptors(&self) -> Vec<i32> {
-        let launch = self.launch;
-        let fixed = [0, self.view.as_raw_fd(), self.launcher.lifeline.as_raw_fd()];
-        let mut keep: Vec<i32> = fixed.into_iter().chain(self.ends.raw()).collect();
-        keep.push(self.launcher.ids.lock().as_raw_fd());
-        keep.extend(launch.v1_groups.iter().chain(&launch.inputs).map(AsRawFd::as_raw_fd));
+        let fixed = [0, self.launcher.lifeline.as_raw_fd(), self.launcher.ids.lock().as_raw_fd()];
+        let groups = self.groups.v1.iter().map(AsRawFd::as_raw_fd);
+        let mut keep: Vec<i32> = fixed.into_iter().chain(self.ends.raw()).chain(groups).collect();
         keep.sort_unstable();
         keep
     }
@@ -81,14 +83,15 @@ impl Init<'_> {
         dup2_stderr(null.as_fd()).during("dup2", "/dev/null")
     }
 
-    fn build(&mut self) -> Result<(), SetupError> {
-        let plan = &self.launch.plan;
-        self.steps.run(Stage::Cgroup, || namespaces::join_v1_groups(&self.launch.v1_groups))?;
-        self.steps.run(Stage::Namespaces, namespaces::take)?;
-        self.steps.run(Stage::EnterView, || namespaces::enter_view(self.view))?;
-        self.steps.run(Stage::Mounts, || mounts::mount_own(&plan.limits, self.host_id))?;
-        self.steps.run(Stage::Inputs, || inputs::place(&plan.inputs, &self.launch.inputs, self.host_id))?;
-        self.steps.run(Stage::Hostname, || namespaces::name_host(&plan.hostname))
+    /// Waits until it is known what to build, and builds it.
+    fn build(&mut self) -> Result<Confinement, SetupError> {
+        let ordered = orders::await_them(self.ends.orders.as_fd());
+        let (confinement, view) = ordered.map_err(|fault| fault.at(Stage::View))?;
+        self.steps.resume();
+        self.steps.run(Stage::EnterView, || namespaces::enter_view(view.as_fd()))?;
+        self.steps.run(Stage::Mounts, || mounts::mount_own(&confinement.limits, self.host_id))?;
+        self.steps.run(Stage::Hostname, || namespaces::name_host(&confinement.hostname))?;
+        Ok(confinement)
     }
 }
 

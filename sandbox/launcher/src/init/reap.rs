@@ -8,38 +8,48 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
-use stockade_plan::{Ended, Evidence, Plan, Report};
+use stockade_plan::{Ended, Evidence, Report};
 
 use super::confine::Prepared;
-use super::{collect, report};
+use super::start::JobProcess;
+use super::{collect, task};
+use crate::steps::Steps;
+use crate::{frames, sys};
 
-/// A job that runs.
+/// A sandbox that waits for its task.
 pub(super) struct Started {
-    pid: Pid,
-    prepared: Prepared,
-    evidence: Evidence,
-    io_before: Option<Io>,
+    pub(super) job: JobProcess,
+    pub(super) prepared: Prepared,
+    pub(super) evidence: Box<Evidence>,
 }
 
-impl Started {
-    pub(super) fn new(pid: Pid, prepared: Prepared, evidence: Evidence) -> Self {
-        let io_before = prepared.io.as_ref().and_then(Io::read);
-        Self { pid, prepared, evidence, io_before }
-    }
-}
-
-/// Reports that the job runs, waits for its end, ends the rest, collects the outputs.
-pub(super) fn supervise(started: Started, plan: &Plan, status: BorrowedFd<'_>) -> nix::Result<()> {
-    let Started { pid, prepared, evidence, io_before } = started;
-    report::send(status, &Report::Ready(Box::new(evidence)))?;
-    let ended = wait_for(pid)?;
+/// Reports that all is in force, begins the task when it comes, waits for its end, ends the rest, collects the
+/// outputs.
+pub(super) fn supervise(
+    started: Started,
+    task: File,
+    steps: &mut Steps,
+    status: BorrowedFd<'_>,
+) -> nix::Result<()> {
+    let Started { job, prepared, evidence } = started;
+    frames::send(status, &Report::Ready(evidence))?;
+    let begun = match task::begin(task, job, &prepared, steps) {
+        Ok(Some(begun)) => begun,
+        // Nobody needs this sandbox any more, and its end is all there is to say.
+        Ok(None) => return Ok(()),
+        Err(error) => return frames::send(status, &Report::SetupFailed(error)),
+    };
+    frames::send(status, &Report::Started)?;
+    let io_before = prepared.io.as_ref().and_then(Io::read);
+    let ended = wait_for(begun.pid)?;
     end_all()?;
     let io =
         prepared.io.as_ref().and_then(Io::read).zip(io_before).map(|(after, before)| after.since(before));
     let (read_bytes, written_bytes) = (io.map(|io| io.read), io.map(|io| io.written));
-    report::send(status, &Report::Ended { ended, read_bytes, written_bytes })?;
-    collect::collect(prepared.work_dir.as_fd(), &plan.outputs, status)?;
-    report::send(status, &Report::Done)
+    let rusage = sys::children_usage()?;
+    frames::send(status, &Report::Ended { ended, read_bytes, written_bytes, rusage })?;
+    collect::collect(prepared.work_dir.as_fd(), &begun.outputs, status)?;
+    frames::send(status, &Report::Done)
 }
 
 /// Reaps everything until the job's first process has ended.

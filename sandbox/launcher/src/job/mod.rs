@@ -6,64 +6,70 @@ pub(crate) mod landlock;
 mod rlimits;
 mod verify;
 
+use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::unistd::{chdir, read, setsid};
-use stockade_plan::{Report, SetupError, Stage, WORK_DIR};
+use stockade_plan::{Command, Confinement, Report, SetupError, Stage, WORK_DIR};
 
 use crate::credentials::{give_up_capabilities, take_ids};
+use crate::frames;
+use crate::init::Init;
 use crate::init::start::INNER_ID;
-use crate::init::{Init, report};
 use crate::steps::{During, Fault, Steps};
 use crate::sys;
 
 /// The job's process. Never returns: it becomes the command, or reports why not and exits.
-pub(crate) fn main(init: &Init<'_>, gate: OwnedFd, evidence: OwnedFd) -> ! {
+pub(crate) fn main(init: &Init<'_>, confinement: &Confinement, gate: OwnedFd, evidence: OwnedFd) -> ! {
     let mut steps = init.steps.clone();
-    let error = match run(init, &mut steps, &gate, &evidence) {
+    let error = match run(init, confinement, &mut steps, gate, &evidence) {
         Ok(never) => match never {},
         Err(error) => error,
     };
     // If init cannot be told it finds the pipe closed without a report, which also stops the set-up.
-    let _told = report::send(evidence.as_fd(), &Report::SetupFailed(error));
+    let _told = frames::send(evidence.as_fd(), &Report::SetupFailed(error));
     sys::exit_now(1)
 }
 
 fn run(
     init: &Init<'_>,
+    confinement: &Confinement,
     steps: &mut Steps,
-    gate: &OwnedFd,
+    gate: OwnedFd,
     evidence: &OwnedFd,
 ) -> Result<std::convert::Infallible, SetupError> {
-    let plan = &init.launch.plan;
     let host = init.launcher.host_namespaces;
-    wait_at(gate, Stage::UserNamespace)?;
-    let program = steps.run(Stage::Rlimits, || {
-        rlimits::set(&plan.rlimits)?;
-        execute::open_program(&plan.command)
-    })?;
+    wait_at(&gate, Stage::UserNamespace)?;
+    steps.run(Stage::Rlimits, || rlimits::set(&confinement.rlimits))?;
     steps.run(Stage::Ids, || take_ids(INNER_ID, INNER_ID))?;
     steps.run(Stage::Capabilities, give_up_capabilities)?;
     steps.run(Stage::NoNewPrivs, || prctl::set_no_new_privs().during("PR_SET_NO_NEW_PRIVS", "1"))?;
-    steps.run(Stage::Landlock, || landlock::restrict(&plan.landlock))?;
+    steps.run(Stage::Landlock, || landlock::restrict(&confinement.landlock))?;
     steps.run(Stage::Descriptors, || take_descriptors(init))?;
     steps.run(Stage::Seccomp, || {
-        sys::seccomp_set_filter(&plan.filter.instructions).during("seccomp", "job")
+        sys::seccomp_set_filter(&confinement.filter.instructions).during("seccomp", "job")
     })?;
     let mut found = steps.run(Stage::ReadBack, || {
         let found = evidence::read(init.host_id)?;
-        verify::verify(&found, plan, &host)?;
+        verify::verify(&found, confinement, &host)?;
         Ok(found)
     })?;
     found.stages = steps.times().to_vec().try_into().unwrap_or_default();
-    report::send(evidence.as_fd(), &Report::Ready(Box::new(found)))
+    frames::send(evidence.as_fd(), &Report::Ready(Box::new(found)))
         .during("write", "evidence")
         .map_err(|fault| fault.at(Stage::ReadBack))?;
-    wait_at(gate, Stage::InitConfine)?;
-    steps.run(Stage::Exec, || Ok(()))?;
-    Err(execute::execute(program.as_fd(), &plan.command).at(Stage::Exec))
+    let command = wait_for_command(gate)?;
+    let program = steps.run(Stage::Exec, || execute::open_program(&command))?;
+    Err(execute::execute(program.as_fd(), &command).at(Stage::Exec))
+}
+
+/// Waits for the command, which init passes on when it is confined itself and the inputs are in place.
+fn wait_for_command(gate: OwnedFd) -> Result<Command, SetupError> {
+    let command = frames::receive(&mut File::from(gate)).during("read", "gate");
+    let command = command.map_err(|fault| fault.at(Stage::Exec))?;
+    command.ok_or_else(|| Fault::new("read", "gate: init is gone", Errno::EPIPE).at(Stage::Exec))
 }
 
 /// Waits for init to open the gate. If init died instead the pid namespace, and this process, die with it.

@@ -1,7 +1,7 @@
-//! Comparing what is in force with what the plan demands. Any difference stops the job before it starts.
+//! Comparing what is in force with what was asked for. Any difference stops the job before it starts.
 
 use nix::errno::Errno;
-use stockade_plan::{Evidence, Mounted, Namespaces, Plan};
+use stockade_plan::{Confinement, Evidence, Limits, Mounted, Namespaces};
 
 use super::rlimits;
 use crate::abi::SECUREBITS_LOCKED;
@@ -13,7 +13,7 @@ use crate::steps::Fault;
 const FILTER_MODE: u32 = 2;
 
 /// The first difference found, if any.
-pub(super) fn verify(found: &Evidence, plan: &Plan, host: &Namespaces) -> Result<(), Fault> {
+pub(super) fn verify(found: &Evidence, asked: &Confinement, host: &Namespaces) -> Result<(), Fault> {
     let checks = [
         ("ids", found.uid == INNER_ID),
         ("groups", found.groups == 0),
@@ -25,8 +25,8 @@ pub(super) fn verify(found: &Evidence, plan: &Plan, host: &Namespaces) -> Result
         ("cgroup namespace", found.cgroup_paths.iter().all(|line| line.ends_with(":/"))),
         ("namespaces", all_differ(&found.namespaces, host)),
         ("mount flags", mounts_hold(&found.mounts)),
-        ("work tmpfs limits", work_limits_hold(&found.mounts, plan)),
-        ("rlimits", rlimits::within(&found.rlimits, &plan.rlimits)),
+        ("work tmpfs limits", work_limits_hold(&found.mounts, &asked.limits)),
+        ("rlimits", rlimits::within(&found.rlimits, &asked.rlimits)),
         ("descriptors", found.descriptors.as_slice() == [0, 1, 2]),
     ];
     match checks.into_iter().find(|(_, holds)| !holds) {
@@ -48,10 +48,10 @@ fn mounts_hold(mounts: &[Mounted]) -> bool {
 }
 
 /// tmpfs(5): the size is rounded up to whole pages.
-fn work_limits_hold(mounts: &[Mounted], plan: &Plan) -> bool {
+fn work_limits_hold(mounts: &[Mounted], limits: &Limits) -> bool {
     const PAGE: u64 = 4096;
-    let size = plan.limits.disk_bytes.next_multiple_of(PAGE);
-    let inodes = plan.limits.files + OWN_INODES;
+    let size = limits.disk_bytes.next_multiple_of(PAGE);
+    let inodes = limits.files + OWN_INODES;
     ["/job", "/tmp", "/dev/shm"].iter().all(|path| {
         mounts.iter().any(|mount| mount.path == *path && mount.size_bytes == size && mount.inodes == inodes)
     })

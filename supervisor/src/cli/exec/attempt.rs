@@ -58,9 +58,9 @@ impl<'a> Attempt<'a> {
         job: SandboxJob,
         record: &mut ExecRecord,
     ) -> Result<Ended, CliError> {
-        let names: Vec<String> = job.plan.inputs.iter().map(|input| input.name.to_string()).collect();
+        let names: Vec<String> = job.plan.task.inputs.iter().map(|input| input.name.to_string()).collect();
         record.append("attempt.started", self.id, &self.started(&names, &job.inputs))?;
-        let limits = job.plan.limits;
+        let limits = job.plan.confinement.limits;
         let ended = match sandbox.run(job).await {
             Ok(outcome) => {
                 let ran = (outcome.end, outcome.usage.clone());

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use nix::unistd::{User, getuid};
 use stockade_policies::{Diagnostics, EffectivePolicy, Host, JobSpec};
-use stockade_sandbox::{Sandbox, SandboxJob, Sink, Stdin};
+use stockade_sandbox::{Sandbox, SandboxJob, Sink, Stdin, Warm};
 use tokio_util::sync::CancellationToken;
 
 use super::Exec;
@@ -40,7 +40,7 @@ impl Exec {
     ) -> Result<ExitCode, CliError> {
         let mut record = ExecRecord::open(&self.account.state_dir)?;
         let policy = self.effective_policy()?;
-        let sandbox = Sandbox::start(confinement.launcher, confinement.cgroups).await?;
+        let sandbox = Sandbox::start(confinement.launcher, confinement.cgroups, Warm::NONE).await?;
         let host = HostFacts::here();
         let around = Circumstances { tenant: None, user: Some(caller), host: &host, registry_sha256: None };
         let mut attempt = Attempt::new(&self.command, attempt::uncompiled(&policy), around);

@@ -8,7 +8,7 @@ use stockade_plan::{AbsPath, Plan};
 use stockade_policies::{
     Breadth, Draft, EffectivePolicy, Host, JobSpec, Library, Measured, PolicyName, Recording, Study, Trace,
 };
-use stockade_sandbox::{End, Sandbox, SandboxJob, Sink, Stdin, Usage};
+use stockade_sandbox::{End, Sandbox, SandboxJob, Sink, Stdin, Usage, Warm};
 use tokio_util::sync::CancellationToken;
 
 use super::Learn;
@@ -79,7 +79,7 @@ impl Learn {
         given: Given,
         mut file: Option<DraftFile>,
     ) -> Result<ExitCode, CliError> {
-        let sandbox = Sandbox::start(confinement.launcher, confinement.cgroups).await?;
+        let sandbox = Sandbox::start(confinement.launcher, confinement.cgroups, Warm::NONE).await?;
         let learned = self.staged(&sandbox, &given).await;
         if let Err(error) = sandbox.close().await {
             tracing::warn!(%error, "the sandbox did not go as it should");

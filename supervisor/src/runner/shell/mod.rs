@@ -160,7 +160,7 @@ impl Work for ShellWork {
         let place = self.running.enter(attempt);
         Box::pin(async move {
             let Sandboxed { plan, inputs, .. } = self.sandboxed;
-            let limits = plan.limits;
+            let limits = plan.confinement.limits;
             let job = SandboxJob {
                 plan,
                 inputs,

@@ -1,0 +1,162 @@
+//! A sandbox on its way to its one job: prepared, then built, then used and thrown away.
+
+use std::time::Duration;
+
+use stockade_plan::{Confinement, Evidence};
+use tokio::net::unix::pipe;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::RunError;
+use crate::cgroup::{CpuTime, Leaf};
+use crate::sandbox::{Ends, Exited, Inner};
+use crate::status::{NotReady, Status};
+
+/// Set-up takes milliseconds. A sandbox that is not built after this time never will be.
+pub(crate) const SETUP_DEADLINE: Duration = Duration::from_secs(20);
+/// Killed processes are gone in milliseconds. After this time something is wrong with the host.
+const EXIT_DEADLINE: Duration = Duration::from_secs(20);
+
+/// What must be cleared away in the end: init, what it started, their control group.
+#[derive(Debug)]
+pub(crate) struct Remains {
+    pub(crate) leaf: Leaf,
+    exited: oneshot::Receiver<Exited>,
+}
+
+impl Remains {
+    /// Kills every process and waits until the last has been reaped.
+    pub(crate) async fn kill(&mut self) -> Result<Exited, RunError> {
+        self.leaf.kill()?;
+        match timeout(EXIT_DEADLINE, &mut self.exited).await {
+            Ok(Ok(exited)) => Ok(exited),
+            Ok(Err(_)) => Err(RunError::LauncherGone),
+            Err(_) => Err(RunError::Internal("killed processes do not end".to_owned())),
+        }
+    }
+
+    /// Removes the control group, with what is left in it. What cannot be removed the next worker's sweep finds.
+    pub(crate) async fn clear(self) {
+        let unified = self.leaf.name();
+        if let Err(error) = self.leaf.remove().await {
+            tracing::error!(group = %unified, "cannot clear a sandbox away: {error}");
+        }
+    }
+
+    fn is_dead(&mut self) -> bool {
+        !matches!(self.exited.try_recv(), Err(oneshot::error::TryRecvError::Empty))
+    }
+}
+
+/// An init in control groups and namespaces of its own, not yet told what to build.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    remains: Remains,
+    id: u64,
+    ends: Ends,
+}
+
+/// A sandbox that needs but a task.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    pub(crate) remains: Remains,
+    pub(crate) ends: Ends,
+    pub(crate) status: Status<pipe::Receiver>,
+    /// What was in force when it was built.
+    pub(crate) evidence: Evidence,
+    /// What building it has cost, which is not the job's.
+    pub(crate) spent: CpuTime,
+}
+
+impl Prepared {
+    pub(crate) async fn new(sandbox: &Inner) -> Result<Self, RunError> {
+        let leaf = sandbox.worker.leaf()?;
+        let prepared = match leaf.open() {
+            Ok(groups) => {
+                timeout(SETUP_DEADLINE, sandbox.prepare(groups)).await.unwrap_or(Err(RunError::SetupDeadline))
+            }
+            Err(error) => Err(error.into()),
+        };
+        match prepared {
+            Ok((id, ends, exited)) => Ok(Self { remains: Remains { leaf, exited }, id, ends }),
+            Err(error) => {
+                leaf.remove().await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Has it built as `confinement` demands.
+    pub(crate) async fn build(self, sandbox: &Inner, confinement: &Confinement) -> Result<Ready, RunError> {
+        let Self { mut remains, id, mut ends } = self;
+        let built = build(sandbox, &mut remains, id, &mut ends, confinement).await;
+        match built {
+            Ok((status, evidence, spent)) => Ok(Ready { remains, ends, status, evidence, spent }),
+            Err(error) => {
+                // The reason it was not built is what the caller needs to hear.
+                let _killed = remains.kill().await;
+                remains.clear().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether its init has ended, for whatever reason.
+    pub(crate) fn is_dead(&mut self) -> bool {
+        self.remains.is_dead()
+    }
+
+    /// Lets it go unused.
+    pub(crate) async fn discard(self) {
+        self.remains.clear().await;
+    }
+}
+
+impl Ready {
+    /// Whether its init has ended, for whatever reason.
+    pub(crate) fn is_dead(&mut self) -> bool {
+        self.remains.is_dead()
+    }
+
+    /// Lets it go unused.
+    pub(crate) async fn discard(self) {
+        self.remains.clear().await;
+    }
+}
+
+type Built = (Status<pipe::Receiver>, Evidence, CpuTime);
+
+async fn build(
+    sandbox: &Inner,
+    remains: &mut Remains,
+    id: u64,
+    ends: &mut Ends,
+    confinement: &Confinement,
+) -> Result<Built, RunError> {
+    remains.leaf.limit(&confinement.limits)?;
+    let status = ends.status.take().ok_or_else(|| RunError::Internal("a sandbox built twice".to_owned()))?;
+    let mut status = Status(
+        pipe::Receiver::from_owned_fd(status)
+            .map_err(|source| RunError::Io { what: "open the status pipe", source })?,
+    );
+    let failed = sandbox.build(id, confinement).await?;
+    let ready = tokio::select! {
+        ready = timeout(SETUP_DEADLINE, status.ready()) => ready.map_err(|_| RunError::SetupDeadline)?,
+        Ok(error) = failed => Err(NotReady::Setup(error)),
+    };
+    let evidence = ready.map_err(|error| why_not_ready(error, &remains.leaf, confinement))?;
+    Ok((status, evidence, remains.leaf.cpu_time()?))
+}
+
+/// Why a sandbox was not built, or did not start its task.
+pub(crate) fn why_not_ready(error: NotReady, leaf: &Leaf, confinement: &Confinement) -> RunError {
+    let out_of_memory = leaf.oom_kills().is_ok_and(|kills| kills > 0);
+    match error {
+        NotReady::Setup(_) | NotReady::Ended if out_of_memory => {
+            RunError::NoMemoryForSetup { limit_bytes: confinement.limits.memory_bytes }
+        }
+        NotReady::Setup(error) => RunError::Setup(error),
+        NotReady::Ended => RunError::InitKilled,
+        NotReady::Malformed(error) => error,
+    }
+}

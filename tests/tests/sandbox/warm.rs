@@ -1,0 +1,237 @@
+//! Sandboxes made ahead of their jobs: as confined, used once, bounded, and gone when they are not wanted.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use stockade_plan::Entry;
+use stockade_sandbox::{End, Outcome, State, Warm};
+use stockade_tests::{Leftovers, Rig, Suite};
+use tokio_util::sync::CancellationToken;
+
+const POLICY: &str = "\
+policy: warm
+version: 1
+description: A shell and python.
+extends: script-standard
+commands: [/usr/bin/python3, /bin/sh]
+resource_limits: {memory_mb: 64, pids: 16, wall_seconds: 20}
+";
+const WARM: Warm = Warm { ready: 3, spare: 2, idle: Duration::from_secs(2) };
+
+pub(crate) fn run(suite: &mut Suite) {
+    let before = Leftovers::now();
+    let rig = Rig::start_with(None, WARM);
+    suite.test("the_second_job_of_a_policy_finds_its_sandbox_made", || second_is_ahead(&rig));
+    suite.test("a_sandbox_made_ahead_enforces_every_layer", || every_layer(&rig));
+    suite.test("no_two_jobs_share_anything_that_was_made_ahead", || nothing_is_shared(&rig));
+    suite.test("another_limit_or_another_right_is_another_sandbox", || others_are_not_taken(&rig));
+    suite.test("a_file_that_was_replaced_is_seen_by_the_next_job", || replaced_files(&rig));
+    suite.test("what_waits_is_bounded", || bounded(&rig));
+    suite.test("inputs_and_streams_reach_a_job_in_a_sandbox_made_ahead", || inputs(&rig));
+    suite.test("a_command_that_cannot_be_executed_says_so_and_the_next_job_runs", || no_such_command(&rig));
+    suite.test("a_job_out_of_memory_or_time_ends_as_in_a_cold_one", || limits_hold(&rig));
+    suite.test("draining_leaves_nothing_that_waits", || drained(&rig));
+    suite.test("what_is_not_used_is_let_go", || expired(&rig));
+    suite.test("a_hundred_jobs_from_sixteen_callers", || many(&rig));
+    rig.close();
+    suite.test("closing_leaves_nothing", || Leftovers::assert_none_since(&before));
+}
+
+fn python(rig: &Rig, code: &str) -> Outcome {
+    rig.run(POLICY, &["/usr/bin/python3", "-c", code])
+}
+
+/// Runs jobs of the policy until one finds its sandbox made.
+fn ahead(rig: &Rig, code: &str) -> Outcome {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let outcome = python(rig, code);
+        if outcome.made_ahead {
+            return outcome;
+        }
+        assert!(Instant::now() < deadline, "no sandbox is ever made ahead");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn second_is_ahead(rig: &Rig) {
+    assert!(!python(rig, "pass").made_ahead);
+    let outcome = ahead(rig, "print('out')");
+    assert_eq!((outcome.end, outcome.stdout.bytes.as_slice()), (End::Exited(0), &b"out\n"[..]));
+}
+
+fn every_layer(rig: &Rig) {
+    let outcome = ahead(rig, "pass");
+    let layers = &outcome.enforcement.0;
+    assert!(layers.len() >= 20, "{layers:?}");
+    assert!(layers.values().all(|layer| layer.state == State::Enforced), "{layers:?}");
+}
+
+fn nothing_is_shared(rig: &Rig) {
+    let leave = "\
+import os
+for d in ('/job', '/tmp', '/dev/shm'): open(d + '/left', 'w').write('x')
+print(sorted(os.listdir('/job') + os.listdir('/tmp') + os.listdir('/dev/shm')), os.getpid())
+for ns in ('user', 'mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup'): print(os.readlink('/proc/self/ns/' + ns))
+if os.fork() == 0: os.setsid(); os.execv('/bin/sh', ['sh', '-c', 'kill -STOP $$'])";
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..5 {
+        let outcome = ahead(rig, leave);
+        let text = String::from_utf8(outcome.stdout.bytes).unwrap();
+        let mut lines = text.lines();
+        assert_eq!(lines.next(), Some("['left', 'left', 'left'] 2"));
+        assert!(seen.insert(outcome.host_uid.to_string()), "an id used twice");
+        // The kernel may give a number again once its namespace is gone: the pair of all is what must differ.
+        seen.insert(lines.collect::<Vec<_>>().join(" "));
+    }
+}
+
+fn others_are_not_taken(rig: &Rig) {
+    ahead(rig, "pass");
+    for (what, with) in
+        [("memory_mb: 64", "memory_mb: 65"), ("/usr/bin/python3, /bin/sh", "/usr/bin/python3")]
+    {
+        let other = POLICY.replace(what, with);
+        assert_ne!(other, POLICY);
+        assert!(!rig.run(&other, &["/usr/bin/python3", "-c", "pass"]).made_ahead, "{with}");
+    }
+    // The wall clock is this side's to watch.
+    let shorter = POLICY.replace("wall_seconds: 20", "wall_seconds: 1");
+    let stuck = ["/usr/bin/python3", "-c", "import time; time.sleep(60)"];
+    assert!(
+        (0..50).any(|_| {
+            std::thread::sleep(Duration::from_millis(20));
+            rig.run(&shorter, &["/usr/bin/python3", "-c", "pass"]).made_ahead
+        }),
+        "a sandbox of the same making"
+    );
+    assert_eq!(rig.run(&shorter, &stuck).end, End::TimedOut);
+}
+
+fn replaced_files(rig: &Rig) {
+    let directory = tempfile::tempdir_in("/var/tmp").unwrap();
+    set_readable(directory.path());
+    let file = directory.path().join("data");
+    let policy = format!(
+        "policy: warm-file\nversion: 1\ndescription: One file.\ncommands: [/bin/sh]\n\
+         filesystem: {{read: [{}], write: [/job]}}\n",
+        file.display()
+    );
+    let read = format!("read line < {}; echo $line", file.display());
+    for content in ["first", "second", "third"] {
+        let next = directory.path().join("next");
+        std::fs::write(&next, format!("{content}\n")).unwrap();
+        set_readable(&next);
+        std::fs::rename(&next, &file).unwrap();
+        for _ in 0..3 {
+            let outcome = rig.run(&policy, &["/bin/sh", "-c", &read]);
+            assert_eq!(String::from_utf8_lossy(&outcome.stdout.bytes).trim(), content);
+            std::thread::sleep(Duration::from_millis(30));
+        }
+    }
+    let plan = rig.plan(&policy, &["/bin/sh", "-c", &read], &[]);
+    let binds = plan.confinement.view.entries.iter().filter(|entry| matches!(entry, Entry::Bind { .. }));
+    assert!(binds.count() > 1, "the file is one of the binds that are looked at");
+}
+
+fn set_readable(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Processes under the ids of this launcher's jobs.
+fn waiting(rig: &Rig) -> usize {
+    let facts = rig.sandbox.facts();
+    let ids = facts.uid_base..facts.uid_base + facts.uid_slots;
+    let own = |status: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+        line.and_then(|line| line.split_whitespace().next()?.parse().ok())
+            .is_some_and(|uid| ids.contains(&uid))
+    };
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    processes
+        .filter_map(|entry| std::fs::read_to_string(entry.path().join("status")).ok())
+        .filter(|text| own(text))
+        .count()
+}
+
+/// A ready one is an init and the job's process, both under the job's id; a spare one is an init that is root's.
+fn bounded(rig: &Rig) {
+    for number in 0..6 {
+        let policy = POLICY.replace("memory_mb: 64", &format!("memory_mb: {}", 32 + number));
+        rig.run(&policy, &["/usr/bin/python3", "-c", "pass"]);
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(waiting(rig) <= 2 * WARM.ready, "{:?}", Leftovers::now().processes());
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(waiting(rig), 2 * WARM.ready);
+}
+
+fn inputs(rig: &Rig) {
+    let large = vec![7_u8; 3 << 20];
+    let files: [(&str, &[u8]); 3] = [("small", b"\0\xff"), ("large", &large), ("empty", b"")];
+    let code = "import os; print([len(open(f, 'rb').read()) for f in sorted(os.listdir('.'))], os.stat('large').st_uid)";
+    ahead(rig, "pass");
+    std::thread::sleep(Duration::from_millis(100));
+    let plan = rig.plan(POLICY, &["/usr/bin/python3", "-c", code], &files);
+    let outcome = rig.run_plan(plan, &files).unwrap();
+    assert!(outcome.made_ahead);
+    assert_eq!(String::from_utf8_lossy(&outcome.stdout.bytes).trim(), "[0, 3145728, 2] 1000");
+}
+
+fn no_such_command(rig: &Rig) {
+    ahead(rig, "pass");
+    std::thread::sleep(Duration::from_millis(100));
+    let mut plan = rig.plan(POLICY, &["/bin/sh", "-c", "true"], &[]);
+    plan.task.command.executable = stockade_plan::AbsPath::new("/usr/bin/absent").unwrap();
+    match rig.run_plan(plan, &[]) {
+        Err(stockade_sandbox::RunError::Setup(error)) => assert_eq!(error.stage.name(), "exec", "{error}"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(python(rig, "pass").end, End::Exited(0));
+}
+
+fn limits_hold(rig: &Rig) {
+    ahead(rig, "pass");
+    std::thread::sleep(Duration::from_millis(100));
+    let outcome = python(rig, "x = bytearray(200 << 20); print(len(x))");
+    assert_eq!((outcome.end, outcome.made_ahead), (End::OutOfMemory, true));
+    std::thread::sleep(Duration::from_millis(100));
+    let cancel = CancellationToken::new();
+    let job = rig.start_job(POLICY, &["/usr/bin/python3", "-c", "while True: pass"], &cancel);
+    std::thread::sleep(Duration::from_millis(300));
+    cancel.cancel();
+    let outcome = rig.runtime.block_on(job).unwrap().unwrap();
+    assert_eq!((outcome.end, outcome.made_ahead), (End::Cancelled, true));
+    assert!(outcome.usage.user_cpu_ms > 100.0, "{:?}", outcome.usage);
+}
+
+fn drained(rig: &Rig) {
+    ahead(rig, "pass");
+    rig.runtime.block_on(rig.sandbox.drain());
+    assert!(!python(rig, "pass").made_ahead);
+}
+
+fn expired(rig: &Rig) {
+    ahead(rig, "pass");
+    let deadline = Instant::now() + WARM.idle + Duration::from_secs(5);
+    while waiting(rig) > 0 {
+        assert!(Instant::now() < deadline, "{:?}", Leftovers::now().processes());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn many(rig: &Rig) {
+    let cancel = CancellationToken::new();
+    let mut made_ahead = 0;
+    for _ in 0..7 {
+        let jobs: Vec<_> =
+            (0..16).map(|_| rig.start_job(POLICY, &["/bin/sh", "-c", "echo $$"], &cancel)).collect();
+        for job in jobs {
+            let outcome = rig.runtime.block_on(job).unwrap().unwrap();
+            assert_eq!(String::from_utf8_lossy(&outcome.stdout.bytes).trim(), "2");
+            made_ahead += usize::from(outcome.made_ahead);
+        }
+    }
+    assert!(made_ahead > 0);
+}
