@@ -14,7 +14,7 @@ use crate::diagnostic::Diagnostics;
 use crate::effective::{Calls, Decided, EffectivePolicy, Origin, Rights};
 use crate::environment::Environment;
 use crate::host::{Host, Root};
-use crate::policy::{LimitKey, PolicyName, SyscallProfile, WRITABLE};
+use crate::policy::{LimitKey, PolicyName, SyscallProfile, WRITABLE, variable};
 use crate::seccomp::{job_filter, named};
 
 /// Programs and their libraries, whole. What only root can read stays unread: a job is nobody on the host.
@@ -58,7 +58,7 @@ const LIMITS: [(LimitKey, u64); 6] = [
 ];
 
 /// How a program is recorded.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Recording<'a> {
     /// The program `stockade-recorder` on this host; no component of its path is a link.
     pub recorder: &'a AbsPath,
@@ -85,6 +85,10 @@ impl Recording<'_> {
         host: &Host,
         landlock_abi: u8,
     ) -> Result<(EffectivePolicy, Plan), CompileError> {
+        for name in self.pass {
+            variable(name.as_str())
+                .map_err(|why| CompileError::Recording(format!("the variable `{name}` {why}")))?;
+        }
         let policy = self.policy(job).map_err(|found| CompileError::Recording(found.to_string()))?;
         enforceable(&policy, host, landlock_abi)?;
         let programs = Programs::of(&policy, host);

@@ -274,9 +274,9 @@ fn a_recording_that_is_cut_says_so_in_the_policy() {
 }
 
 #[test]
-fn a_file_called_star_is_no_output() {
+fn a_file_with_the_name_of_a_pattern_is_no_output() {
     let left = |name: &str| {
-        let told = [Told::Left(bytes(name), 1), Told::Ended(RECORDED)];
+        let told = [Told::Left(bytes(name), 1), Told::Left(bytes(name), 1), Told::Ended(RECORDED)];
         let trace =
             Trace::read(&told.iter().flat_map(|message| message.frame().unwrap()).collect::<Vec<_>>());
         let draft = draft_from(&trace, Breadth::Used, &BTreeSet::new());
@@ -284,7 +284,9 @@ fn a_file_called_star_is_no_output() {
         items(&draft, "outputs")
     };
     assert_eq!(left("out.csv"), ["out.csv"]);
-    assert!(left("*").is_empty());
+    for name in ["*", "out*.csv", "a?", "[a]"] {
+        assert!(left(name).is_empty(), "{name}");
+    }
     assert!(left("a\nb").is_empty());
 }
 
@@ -308,6 +310,11 @@ fn a_recording_sees_programs_and_no_secrets() {
         assert!(!granted.contains(&secret), "{secret}");
     }
     let shown = AbsPath::new("/etc/ssh").unwrap();
+    let loader = [stockade_plan::EnvName::new("LD_PRELOAD").unwrap()];
+    let refused = Recording { pass: &loader, ..recording };
+    assert!(
+        refused.compile(&job, &Host::new(), 6).unwrap_err().to_string().contains("steers the dynamic loader")
+    );
     let refused = Recording { shown: &[shown], ..recording };
     assert!(refused.compile(&job, &Host::new(), 6).is_err());
 }

@@ -1,5 +1,6 @@
 //! The draft as text: one right a line, each with what asked for it.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::fmt::Write as _;
 
@@ -13,7 +14,7 @@ use super::notes::Notes;
 use super::programs::Programs;
 use super::trace::shown;
 use super::{Draft, Study};
-use crate::policy::SyscallProfile;
+use crate::policy::{self, OutputName, SyscallProfile};
 
 /// As many outputs as a plan takes.
 const OUTPUTS_MAX: usize = 64;
@@ -139,9 +140,9 @@ impl Page {
     fn outputs(&mut self, study: &Study<'_>) {
         let inputs = |path: &RelPath| study.inputs.iter().any(|input| input == path.as_str());
         let left = study.trace.left().filter_map(|(path, _)| output_name(path));
-        let left: Vec<RelPath> = match study.outputs.is_empty() {
+        let left: BTreeSet<RelPath> = match study.outputs.is_empty() {
             true => left.filter(|path| !inputs(path)).collect(),
-            false => study.outputs.to_vec(),
+            false => study.outputs.iter().cloned().collect(),
         };
         let why = if study.outputs.is_empty() { "left there in the recording" } else { "as asked" };
         if !left.is_empty() {
@@ -157,7 +158,7 @@ impl Page {
             self.line(0, "environment:", "");
             self.line(2, "pass:", "");
         }
-        for name in study.pass {
+        for name in study.pass.iter().collect::<BTreeSet<_>>() {
             self.line(4, &format!("- {}", quoted(name.as_str())), "as asked");
         }
     }
@@ -165,8 +166,10 @@ impl Page {
 
 /// The name of a file in `/job` that a policy can state; `*` would say something else there.
 pub(super) fn output_name(path: &[u8]) -> Option<RelPath> {
-    let path = RelPath::new(str::from_utf8(path).ok()?).ok()?;
-    (path.as_str() != "*" && !path.as_str().chars().any(crate::yaml::is_steering)).then_some(path)
+    match policy::output_name(str::from_utf8(path).ok()?) {
+        Ok(OutputName::File(path)) if !path.as_str().chars().any(crate::yaml::is_steering) => Some(path),
+        _ => None,
+    }
 }
 
 /// A scalar that is read as this text and nothing else: as it is if it cannot be mistaken, else in double quotes.

@@ -161,6 +161,9 @@ fn default_name(program: &AbsPath) -> Result<PolicyName, CliError> {
 }
 
 fn rel_path(text: &str) -> Result<RelPath, String> {
+    if text.contains(['*', '?', '[']) {
+        return Err("it is a pattern; name each file".to_owned());
+    }
     RelPath::new(text).map_err(|reason| format!("it {reason}"))
 }
 

@@ -57,7 +57,7 @@ pub(super) fn read_stdin() -> Result<Vec<u8>, CliError> {
 }
 
 /// What all runs share.
-pub(super) struct Stage<'a> {
+pub(super) struct Session<'a> {
     pub(super) learn: &'a Learn,
     given: &'a Given,
     sandbox: &'a Sandbox,
@@ -80,7 +80,7 @@ impl Learn {
         mut file: Option<DraftFile>,
     ) -> Result<ExitCode, CliError> {
         let sandbox = Sandbox::start(confinement.launcher, confinement.cgroups, Warm::NONE).await?;
-        let learned = self.staged(&sandbox, &given).await;
+        let learned = self.learned(&sandbox, &given).await;
         if let Err(error) = sandbox.close().await {
             tracing::warn!(%error, "the sandbox did not go as it should");
         }
@@ -92,14 +92,14 @@ impl Learn {
         Ok(exit::check(learned.proof.holds()))
     }
 
-    async fn staged(&self, sandbox: &Sandbox, given: &Given) -> Result<Learned, CliError> {
+    async fn learned(&self, sandbox: &Sandbox, given: &Given) -> Result<Learned, CliError> {
         let mut job = JobSpec::command(self.command.clone()).map_err(other)?;
         for Input { name, bytes } in &given.inputs {
             job = job.with_input(name.clone(), u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         }
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        let mut stage = Stage {
+        let mut session = Session {
             learn: self,
             given,
             sandbox,
@@ -111,11 +111,11 @@ impl Learn {
             cancel: cancelled_by_signals()?,
             runs: 0,
         };
-        stage.learn().await
+        session.learn().await
     }
 }
 
-impl Stage<'_> {
+impl Session<'_> {
     async fn learn(&mut self) -> Result<Learned, CliError> {
         let (trace, ended, usage) = self.recording().await?;
         let inputs: Vec<String> = self.given.inputs.iter().map(|input| input.name.to_string()).collect();

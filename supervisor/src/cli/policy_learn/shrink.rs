@@ -7,13 +7,13 @@ use stockade_plan::AbsPath;
 use stockade_policies::{Breadth, Draft, Study};
 
 use super::proof::{Proof, Recorded};
-use super::session::Stage;
+use super::session::Session;
 use crate::cli::CliError;
 
 /// After this time nothing more is tried.
 const TIME_MAX: Duration = Duration::from_secs(60);
 
-impl Stage<'_> {
+impl Session<'_> {
     /// Takes paths out of the draft as long as a run without them cannot be told from the one with them: all at once, else
     /// in halves, down to single ones. A program whose runs always differ keeps all.
     pub(super) async fn shrink(
