@@ -5,9 +5,9 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use stockade_plan::{
-    Confinement, Deed, Ended, Errno, Evidence, Fact, FileName, Found, How, LauncherFacts, List, Mounted,
-    Namespaces, NotCollected, PLAN_VERSION, Plan, Recorded, Reply, Report, Request, Rlimits, Rusage,
-    SetupError, Stage, StageTime, Told, encode,
+    AbsPath, Command, Confinement, Deed, Ended, Errno, Evidence, Fact, FileName, Found, How, LauncherFacts,
+    List, Mounted, Namespaces, NotCollected, PLAN_VERSION, Plan, Recorded, Reply, Report, Request, Rlimits,
+    Rusage, SetupError, Stage, StageTime, Task, Told, encode,
 };
 use stockade_policies::{Environment, Host, JobSpec, Library, compile};
 
@@ -71,8 +71,15 @@ fn plans() -> Result<Vec<(String, Plan)>, Box<dyn Error>> {
 
 fn requests() -> Result<(), Box<dyn Error>> {
     write("request", "prepare", &encode(&Request::Prepare { id: 7, v1_groups: 3 })?)?;
+    write("task", "shortest", &encode(&shortest()?)?)?;
     for (name, plan) in &plans()? {
-        write("task", name, &encode(&plan.task)?)?;
+        let mut task = plan.task.clone();
+        write("task", name, &encode(&task)?)?;
+        task.inputs = List::empty();
+        write("task", &format!("{name}-no-input"), &encode(&task)?)?;
+        task.command.environment = List::empty();
+        task.outputs = List::empty();
+        write("task", &format!("{name}-bare"), &encode(&task)?)?;
         let mut confinement = Box::new(plan.confinement.clone());
         write("request", name, &build(&confinement)?)?;
         // Small ones are changed more often: without filters, without rules, without a view.
@@ -84,6 +91,12 @@ fn requests() -> Result<(), Box<dyn Error>> {
         write("request", &format!("{name}-bare"), &build(&confinement)?)?;
     }
     Ok(())
+}
+
+fn shortest() -> Result<Task, Box<dyn Error>> {
+    let command =
+        Command { executable: AbsPath::new("/a")?, arguments: List::empty(), environment: List::empty() };
+    Ok(Task { command, inputs: List::empty(), outputs: List::empty() })
 }
 
 fn build(confinement: &Confinement) -> Result<Vec<u8>, Box<dyn Error>> {
