@@ -1,6 +1,6 @@
 //! What the recorder told, read with the care that a stranger's word asks for.
 
-use stockade_plan::{Ended, Fact, Recorded, Told};
+use stockade_plan::{Ended, FACTS_MAX, Fact, Recorded, Told};
 
 /// A recording.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,14 +29,18 @@ impl Trace {
     fn take(&mut self, message: Told) {
         match message {
             Told::Printed(bytes) => self.stderr.extend_from_slice(bytes.as_slice()),
-            Told::Program(path) => self.programs.push(shown(path.as_slice())),
-            Told::Fact(fact) => self.facts.push((fact, 1)),
+            Told::Program(path) if self.programs.len() < FACTS_MAX => {
+                self.programs.push(shown(path.as_slice()));
+            }
+            Told::Fact(fact) if self.facts.len() < FACTS_MAX => self.facts.push((fact, 1)),
             Told::Counts(counts) => {
                 for ((_, times), count) in self.facts.iter_mut().zip(counts.iter()) {
                     *times = *count;
                 }
             }
-            Told::Left(path, size) => self.left.push((path.into_vec(), size)),
+            Told::Left(path, size) if self.left.len() < FACTS_MAX => self.left.push((path.into_vec(), size)),
+            // More than a recorder tells: none of ours said it.
+            Told::Program(_) | Told::Fact(_) | Told::Left(..) => {}
             Told::NotStarted(errno) => self.not_started = Some(errno),
             Told::Ended(recorded) => self.recorded = Some(recorded),
         }

@@ -31,7 +31,8 @@ const PATH: [&str; 3] = ["/usr/local/bin", "/usr/bin", "/bin"];
 /// no network, and every system call that it and its children make is written down. From that a policy is written, each
 /// line with what asked for it. Then the program is run again under the policy, to prove it; if it does something else than
 /// before, once more with what it only looked at. Last, files that it read are left out as long as nobody could tell the
-/// difference from its output, which takes more runs.
+/// difference from its output, which takes more runs. Standard input, unless it is a terminal, is read to its end before the
+/// first run, and every run gets the same.
 ///
 /// A learned policy is a draft: it grants what one run did, whether it should have or not. Read it. Every run is in the
 /// record of `exec`. Must be started as root, which is given up before anything else is done.
