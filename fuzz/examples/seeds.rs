@@ -5,9 +5,9 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use stockade_plan::{
-    AbsPath, Command, Confinement, Ended, Errno, Evidence, FileName, Found, LauncherFacts, List, Mounted,
-    Namespaces, NotCollected, PLAN_VERSION, Plan, Reply, Report, Request, Rlimits, Rusage, SetupError, Stage,
-    StageTime, Task, encode,
+    AbsPath, Command, Confinement, Deed, Ended, Errno, Evidence, Fact, FileName, Found, How, LauncherFacts,
+    List, Mounted, Namespaces, NotCollected, PLAN_VERSION, Plan, Recorded, Reply, Report, Request, Rlimits,
+    Rusage, SetupError, Stage, StageTime, Task, Told, encode,
 };
 use stockade_policies::{Environment, Host, JobSpec, Library, compile};
 
@@ -18,7 +18,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     texts()?;
     requests()?;
     replies()?;
-    reports()
+    reports()?;
+    recordings()
 }
 
 fn root() -> PathBuf {
@@ -206,4 +207,49 @@ fn reports() -> Result<(), Box<dyn Error>> {
     }
     write("report", "chunk", &encode(&Report::Chunk(b"a\0\xff".to_vec().try_into()?))?)?;
     write("report", "done", &encode(&Report::Done)?)
+}
+
+/// A recording of one fact each, so that a fuzzer can put them together.
+fn recordings() -> Result<(), Box<dyn Error>> {
+    let path = |text: &str| text.as_bytes().to_vec().try_into();
+    let named = |how, text: &str| -> Result<Deed, Box<dyn Error>> {
+        Ok(Deed::Named { how, named: path(text)?, real: Some(path(text)?) })
+    };
+    let facts = [
+        ("executed", 59, named(How::Execute, "/usr/bin/sort")?, 0),
+        ("executed-script", 59, named(How::Execute, "/usr/bin/ldd")?, 0),
+        ("read", 257, named(How::Read, "/usr/share/zoneinfo/UTC")?, 0),
+        ("listed", 257, named(How::Read, "/usr/lib/locale")?, 0),
+        ("mapped", 9, named(How::Map, "/usr/lib/x86_64-linux-gnu/libm.so.6")?, 0),
+        ("wrote", 257, named(How::Write, "/tmp/x")?, 0),
+        ("looked", 262, named(How::Look, "/etc/alternatives")?, 0),
+        ("refused", 257, named(How::Read, "/etc/shadow")?, 13),
+        ("called", 133, Deed::Called([0; 6]), 0),
+        ("locked", 72, Deed::Called([0, 6, 0, 0, 0, 0]), 0),
+        ("compiled", 9, Deed::Called([0, 0, 7, 0x20, 0, 0]), 0),
+        ("connected", 42, Deed::Address(b"\x02\0\x01\xbb\xc0\0\x02\x07".to_vec().try_into()?), 101),
+        ("bound", 49, Deed::Address(b"\x01\0/tmp/socket\0".to_vec().try_into()?), 0),
+    ];
+    let recorded = Recorded {
+        ended: Ended::Exited(0),
+        disk_bytes: 1 << 20,
+        files: 7,
+        descriptor: 5,
+        untold: 1,
+        shy: 1,
+        lost_signals: 1,
+    };
+    for (name, call, deed, errno) in facts {
+        let told = [
+            Told::Program(path("/usr/bin/dash")?),
+            Told::Fact(Fact { program: 0, call, deed, errno }),
+            Told::Counts(vec![3].try_into()?),
+            Told::Left(path("out.csv")?, 100),
+            Told::Printed(b"a\xff".to_vec().try_into()?),
+            Told::Ended(recorded),
+        ];
+        let frames = told.iter().map(Told::frame).collect::<Result<Vec<_>, _>>()?;
+        write("recording", name, &frames.concat())?;
+    }
+    write("recording", "not-started", &Told::NotStarted(2).frame()?)
 }

@@ -6,10 +6,12 @@
 #![forbid(unsafe_code)]
 
 mod job;
+mod recording;
 mod text;
 mod wire;
 
 pub use job::job;
+pub use recording::recording;
 pub use text::{policy, registry};
 pub use wire::{reply, report, request, task};
 
@@ -17,12 +19,13 @@ pub use wire::{reply, report, request, task};
 pub type Target = fn(&[u8]);
 
 /// Every target by its name.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("policy", policy),
     ("registry", registry),
     ("request", request),
     ("task", task),
     ("reply", reply),
     ("report", report),
+    ("recording", recording),
     ("job", job),
 ];

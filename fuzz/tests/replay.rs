@@ -28,12 +28,14 @@ fn every_seed_and_every_regression_goes_through_its_target_within_bounds() {
 }
 
 /// As large as a frame may be, and as a file may be: larger ones are refused unread.
-const SIZES: [(&str, usize); 6] = [
+const SIZES: [(&str, usize); TARGETS.len()] = [
     ("policy", 1 << 20),
     ("registry", 1 << 20),
     ("request", FRAME_MAX),
+    ("task", FRAME_MAX),
     ("reply", FRAME_MAX),
     ("report", FRAME_MAX),
+    ("recording", FRAME_MAX),
     ("job", 1 << 20),
 ];
 

@@ -35,6 +35,7 @@ mod effective;
 mod environment;
 mod explain;
 mod host;
+mod learn;
 mod library;
 mod policy;
 mod registry;
@@ -43,13 +44,14 @@ mod seccomp;
 mod yaml;
 
 pub use check::{CheckReport, CheckedFile, Checks, FileKind, check};
-pub use compile::{CompileError, JobSpec, compile};
+pub use compile::{CompileError, JobSpec, Recording, compile};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use diff::{Change, Difference};
 pub use effective::{EffectivePolicy, Explained, Place, PolicyId};
 pub use environment::{Environment, UnknownEnvironment};
 pub use explain::{EnforcedLine, HostMechanisms, Standing};
 pub use host::{Host, HostError};
+pub use learn::{Breadth, Draft, Measured, Study, Trace};
 pub use library::Library;
 pub use policy::{PolicyName, PolicyNameError, ResourceLimits, UnsafePath};
 pub use registry::{

@@ -75,7 +75,8 @@ pub enum StartError {
     },
     /// This program does not know where it lies.
     #[error(
-        "cannot find out where this program lies, to start the launcher beside it: {0}; name it with `--launcher`"
+        "cannot find out where this program lies, to find the programs beside it: {0}; name them with `--launcher` (and \
+             `--recorder`)"
     )]
     OwnPath(io::Error),
     /// The launcher did not start.
@@ -102,7 +103,7 @@ impl Means {
     /// [`StartError`] if it cannot be executed.
     pub fn start_launcher(&self) -> Result<LauncherProcess, StartError> {
         Ok(LauncherProcess::start(&LauncherConfig {
-            binary: self.launcher.clone().map_or_else(beside_us, Ok)?,
+            binary: self.launcher.clone().map_or_else(|| beside_us("stockade-launcher"), Ok)?,
             runtime_dir: self.runtime_dir.clone(),
             fail_at: self.fail_at,
         })?)
@@ -161,7 +162,11 @@ pub fn unprivileged_if_there(user: &str) -> Result<(), StartError> {
     }
 }
 
-fn beside_us() -> Result<PathBuf, StartError> {
+/// The path of a program that is installed beside this one.
+///
+/// # Errors
+/// [`StartError::OwnPath`].
+pub fn beside_us(program: &str) -> Result<PathBuf, StartError> {
     let own = std::env::current_exe().map_err(StartError::OwnPath)?;
-    Ok(own.parent().unwrap_or(Path::new("/")).join("stockade-launcher"))
+    Ok(own.parent().unwrap_or(Path::new("/")).join(program))
 }

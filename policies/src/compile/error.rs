@@ -127,6 +127,9 @@ pub enum CompileError {
     /// The system-call filter is too long.
     #[error("cannot compile the system-call profile: {0}")]
     Filter(#[from] FilterTooLong),
+    /// A recording cannot be described.
+    #[error("cannot record: {0}")]
+    Recording(String),
     /// The plan is larger than a frame may be.
     #[error("the plan is too large to be sent: {0}")]
     Plan(#[from] CodecError),

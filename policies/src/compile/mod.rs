@@ -3,16 +3,21 @@
 mod command;
 mod error;
 mod job;
+mod recording;
 #[cfg(test)]
 mod tests;
 mod view;
 
 use stockade_plan::{
-    CPU_PERIOD_US, Confinement, Hostname, Limits, Output, PLAN_VERSION, Plan, Rlimits, Task, encode,
+    AbsPath, CPU_PERIOD_US, Command, Confinement, Filter, Hostname, Landlock, Limits, Output, PLAN_VERSION,
+    Plan, Rlimits, Task, View, encode,
 };
 
 pub use error::CompileError;
 pub use job::JobSpec;
+pub use recording::Recording;
+pub(crate) use recording::calls as recording_calls;
+pub(crate) use view::{CODE_DIRS, LOADER_CACHE, MERGED};
 
 use crate::effective::{EffectivePolicy, members};
 use crate::host::Host;
@@ -45,14 +50,33 @@ pub fn compile(
     let programs = Programs::of(policy, host);
     let command = command::command(policy, job, &programs)?;
     let sight = Sight::of(policy, &programs, host)?;
+    let assembled = Assembled {
+        view: sight.view()?,
+        landlock: sight.landlock(landlock_abi)?,
+        filter: job_filter(policy.rights().calls())?,
+        command,
+    };
+    assemble(policy, job, assembled)
+}
+
+/// The parts of a plan in which a recording differs from a job.
+struct Assembled {
+    view: View,
+    landlock: Landlock,
+    filter: Filter,
+    command: Command,
+}
+
+fn assemble(policy: &EffectivePolicy, job: &JobSpec, parts: Assembled) -> Result<Plan, CompileError> {
+    let Assembled { view, landlock, filter, command } = parts;
     let resources = policy.limits();
     let limits = limits(&resources);
     let plan = Plan {
         version: PLAN_VERSION,
         confinement: Confinement {
-            view: sight.view()?,
-            landlock: sight.landlock(landlock_abi)?,
-            filter: job_filter(policy.rights().calls())?,
+            view,
+            landlock,
+            filter,
             init_filter: init_filter()?,
             rlimits: rlimits(&resources),
             limits,
@@ -67,6 +91,10 @@ pub fn compile(
     };
     encode(&plan)?;
     Ok(plan)
+}
+
+fn path_of(text: &str) -> Result<AbsPath, CompileError> {
+    AbsPath::new(text).map_err(|reason| CompileError::Name { text: text.to_owned(), reason })
 }
 
 /// Fails closed: a clause without a mechanism behind it stops the job.

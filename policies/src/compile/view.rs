@@ -8,17 +8,18 @@ use stockade_plan::{AbsPath, Access, Device, Entry, Landlock, LandlockRule, List
 use super::command::Programs;
 use super::error::CompileError;
 use super::job::bounded;
+use super::path_of;
 use crate::effective::{EffectivePolicy, Origin, members};
-use crate::host::{Host, HostError, Image, Link, Program, Root};
+use crate::host::{Host, HostError, Image, Link, Program, Resolved, Root};
 use crate::policy::{MADE, ReadPath, check_readable};
 
 /// Links at the root of a host whose `/bin`, `/lib` and their like are parts of `/usr`.
-const MERGED: [&str; 6] = ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
+pub(crate) const MERGED: [&str; 6] = ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
 /// Where libraries lie that the loader maps as code. Other directories that a job may read are mounted noexec.
-const CODE_DIRS: [&str; 7] =
+pub(crate) const CODE_DIRS: [&str; 7] =
     ["/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib", "/usr/local/lib64", "/usr/libx32", "/opt"];
 /// The loader's own table, for libraries outside its default directories.
-const LOADER_CACHE: &str = "/etc/ld.so.cache";
+pub(crate) const LOADER_CACHE: &str = "/etc/ld.so.cache";
 /// What the launcher mounts itself.
 const SHARED_MEMORY: &str = "/dev/shm";
 
@@ -101,13 +102,13 @@ impl Sight {
         self.grant(path, access);
     }
 
-    fn grant(&mut self, path: AbsPath, access: Access) {
+    pub(crate) fn grant(&mut self, path: AbsPath, access: Access) {
         let granted = self.grants.entry(path).or_insert(access);
         *granted = (*granted).max(access);
     }
 
     /// A path of the policy, to be read or to be executed.
-    fn path(
+    pub(crate) fn path(
         &mut self,
         read: &ReadPath,
         origin: &Origin,
@@ -133,6 +134,13 @@ impl Sight {
         }
         self.show(resolved.file, code, access);
         Ok(())
+    }
+
+    /// What a recording sees that no policy could ask for: to be read, listed and executed, all of it.
+    pub(crate) fn wide(&mut self, resolved: Resolved) {
+        self.links.extend(resolved.links);
+        self.listed.insert(resolved.file.clone());
+        self.show(resolved.file, true, Access::Execute);
     }
 
     fn program(&mut self, program: &Program) {
@@ -234,10 +242,6 @@ impl Sight {
         let rules = rules.map(|(path, access)| LandlockRule { path: path.clone(), access }).collect();
         Ok(Landlock { abi, rules: bounded("Landlock rules", rules)? })
     }
-}
-
-fn path_of(text: &str) -> Result<AbsPath, CompileError> {
-    AbsPath::new(text).map_err(|reason| CompileError::Name { text: text.to_owned(), reason })
 }
 
 fn beneath(path: &AbsPath, ancestor: &str) -> bool {

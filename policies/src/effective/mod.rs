@@ -20,7 +20,7 @@ pub(crate) use cover::Right;
 pub(crate) use explain::section_order;
 pub use explain::{Explained, Place};
 pub(crate) use origin::{Layer, Origin};
-pub(crate) use rights::{Rights, Set, members};
+pub(crate) use rights::{Decided, Rights, Set, members};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::environment::{Ceiling, Environment};

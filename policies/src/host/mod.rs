@@ -132,6 +132,16 @@ impl Host {
         known.stamps.iter().all(Stamp::holds).then(|| Arc::clone(&known.program))
     }
 
+    /// Whether a path that has no link in it is a directory.
+    pub(crate) fn is_directory(&self, path: &AbsPath) -> bool {
+        std::fs::symlink_metadata(path.as_str()).is_ok_and(|metadata| metadata.is_dir())
+    }
+
+    /// Whether the dynamic loader finds libraries in `directory` only by its cache.
+    pub(crate) fn needs_cache(&self, directory: &str) -> bool {
+        search::configured_dirs(&Root::Host).iter().any(|configured| configured == directory)
+    }
+
     /// Where a path leads.
     pub(crate) fn resolve(&self, root: &Root, path: &AbsPath) -> Result<Resolved, HostError> {
         walk::resolve(root, path)

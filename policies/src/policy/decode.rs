@@ -211,7 +211,8 @@ fn outputs(reader: &Reader, node: &Node) -> Stated<OutputName> {
     distinct(reader, names)
 }
 
-fn output_name(text: &str) -> Result<OutputName, NameError> {
+/// What `outputs` may name.
+pub(crate) fn output_name(text: &str) -> Result<OutputName, NameError> {
     match text {
         "*" => Ok(OutputName::Any),
         _ if text.contains(['*', '?', '[']) => Err(NameError::Character),
@@ -234,7 +235,7 @@ fn environment(reader: &Reader, node: &Node, clauses: &mut Clauses) {
 const VARIABLE: &str = "the name of an environment variable";
 
 /// Names that change which code the dynamic loader runs; ld.so(8).
-fn variable(text: &str) -> Result<EnvName, String> {
+pub(crate) fn variable(text: &str) -> Result<EnvName, String> {
     if text.starts_with("LD_") || text == "GLIBC_TUNABLES" {
         return Err("steers the dynamic loader and is never given to a job".to_owned());
     }

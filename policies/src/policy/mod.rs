@@ -22,7 +22,7 @@ use stockade_plan::Digest;
 
 pub(crate) use address::AddressRange;
 pub(crate) use clauses::{Clauses, NotTaken, OutputName, RootDir, Setting, Stated};
-pub(crate) use decode::{OUTPUTS_MAX, clauses, commands, limits};
+pub(crate) use decode::{OUTPUTS_MAX, clauses, commands, limits, output_name, variable};
 pub(crate) use host_name::HostPattern;
 pub(crate) use http::{HeaderName, HttpCap, Method, PathPrefix, method_names};
 #[cfg(test)]

@@ -26,6 +26,11 @@ impl PolicyName {
         if good { Ok(Self(text.to_owned())) } else { Err(PolicyNameError) }
     }
 
+    /// What a recording is on record as.
+    pub(crate) fn recording() -> Self {
+        Self("recording".to_owned())
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -18,6 +18,10 @@ impl Call {
     pub(crate) const fn name(self) -> &'static str {
         self.0
     }
+
+    pub(crate) const fn of(row: &Row) -> Self {
+        Self(row.name)
+    }
 }
 
 /// Calls that are named together.

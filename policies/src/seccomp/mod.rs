@@ -17,7 +17,8 @@ pub use bpf::FilterTooLong;
 #[cfg(test)]
 pub(crate) use calls::all;
 pub(crate) use calls::{
-    BadCall, Call, addable_names, check_addable, check_removable, named, permits, removable_names,
+    BadCall, Call, GROUPS, Group, addable_names, check_addable, check_removable, named, permits,
+    removable_names,
 };
 use calls::{lets_pass, profile_answer};
 use table::{Row, TABLE};
@@ -45,6 +46,44 @@ pub(crate) fn job_filter(calls: &Calls) -> Result<Filter, FilterTooLong> {
         return known.get_or_init(|| compile(|row| profile_answer(calls.profile, row), ABSENT)).clone();
     }
     compile(|row| answer(calls, row), ABSENT)
+}
+
+/// The call of that number.
+pub(crate) fn numbered(number: u32) -> Option<Call> {
+    TABLE.iter().find(|row| row.number == number).map(Call::of)
+}
+
+/// Whether `calls` let a call with these arguments pass, or answer it as done.
+pub(crate) fn lets(calls: &Calls, call: Call, arguments: &[u32; 6]) -> bool {
+    let row = TABLE.iter().find(|row| row.name == call.name());
+    row.is_some_and(|row| matches!(answer(calls, row).to(arguments), Verdict::Allow | verdict::DONE))
+}
+
+/// What the rules of any profile look at: call, argument, bits.
+#[cfg(test)]
+pub(crate) fn looked_at() -> Vec<(u32, u8, u32)> {
+    let memory_exec = [
+        ("mmap", rules::MMAP_FILES_ONLY),
+        ("mprotect", rules::MPROTECT_NO_EXEC),
+        ("pkey_mprotect", rules::MPROTECT_NO_EXEC),
+        ("shmat", rules::SHMAT_NO_EXEC),
+    ];
+    let of = |row: &Row| {
+        let own = memory_exec.iter().filter(|(name, _)| *name == row.name).map(|(_, answer)| *answer);
+        let answers: Vec<Answer<'static>> =
+            [row.strict, row.standard, row.compiler()].into_iter().chain(own).collect();
+        let rules = answers.into_iter().filter_map(|answer| match answer {
+            Answer::Ruled(rule) => Some(rule.cases),
+            Answer::Fixed(_) => None,
+        });
+        let number = row.number;
+        rules
+            .flatten()
+            .flat_map(|case| case.when)
+            .map(move |when| (number, when.argument, when.mask))
+            .collect::<Vec<_>>()
+    };
+    TABLE.iter().flat_map(of).collect()
 }
 
 fn answer(calls: &Calls, row: &Row) -> Answer<'static> {

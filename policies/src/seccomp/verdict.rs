@@ -68,6 +68,29 @@ pub(crate) enum Answer<'a> {
     Ruled(Rule<'a>),
 }
 
+impl Answer<'_> {
+    /// What is answered to a call with these arguments (their lower halves).
+    pub(crate) fn to(&self, arguments: &[u32; 6]) -> Verdict {
+        match self {
+            Self::Fixed(verdict) => *verdict,
+            Self::Ruled(rule) => {
+                let case = rule
+                    .cases
+                    .iter()
+                    .find(|case| case.when.iter().all(|condition| condition.holds(arguments)));
+                case.map_or(rule.otherwise, |case| case.then)
+            }
+        }
+    }
+}
+
+impl Condition {
+    fn holds(&self, arguments: &[u32; 6]) -> bool {
+        let argument = arguments.get(usize::from(self.argument)).copied().unwrap_or(0);
+        argument & self.mask == self.value
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -139,7 +139,12 @@ pub(crate) fn shorten(text: &str) -> String {
 
 /// `c`, or a replacement for what a reader does not see or what moves a cursor.
 pub(crate) fn visible(c: char) -> char {
-    if c.is_control() || is_invisible(c) { '\u{fffd}' } else { c }
+    if is_steering(c) { '\u{fffd}' } else { c }
+}
+
+/// Whether `c` moves a cursor or is not seen: no text of a policy has one.
+pub(crate) fn is_steering(c: char) -> bool {
+    c.is_control() || is_invisible(c)
 }
 
 /// Byte order mark, zero-width characters, and those that change the order in which a line is shown (UAX #9).

@@ -7,6 +7,7 @@
 //! * [`Request`] and [`Reply`] travel between the supervisor and the launcher, one datagram each.
 //! * [`Report`] is what a sandbox's own init says of its set-up and of its job, on the status pipe.
 //! * [`Evidence`] is what init read back from the kernel before the job's first instruction.
+//! * [`Told`] is what the recorder of a recording sandbox says of the program it watches.
 //! * [`Stage`] names the steps of set-up, in order; a [`SetupError`] says which one failed.
 //!
 //! Every type here is parsed on the way in: a decoded value is within its bounds, or decoding fails. Neither
@@ -22,6 +23,7 @@ mod limits;
 mod name;
 mod plan;
 mod stage;
+mod trace;
 mod view;
 mod wire;
 
@@ -36,5 +38,9 @@ pub use limits::{CPU_PERIOD_US, Limits};
 pub use name::{AbsPath, Arg, EnvName, FileName, Hostname, NameError, RelPath};
 pub use plan::{Digest, PLAN_VERSION, Plan};
 pub use stage::{Errno, SetupError, Stage};
+pub use trace::{
+    Deed, FACTS_MAX, Fact, How, PRINTED_MAX, PathBytes, RECORDER, Recorded, TOLD_PATH_MAX, Told,
+    arguments_that_matter,
+};
 pub use view::{Device, Entry, View};
 pub use wire::{Ended, Found, LauncherFacts, NotCollected, Reply, Report, Request, Rusage};

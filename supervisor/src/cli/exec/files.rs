@@ -22,19 +22,19 @@ const INPUT_MAX: u64 = 1 << 30;
 
 /// Input files, opened with the rights of whoever called.
 #[derive(Debug)]
-pub(super) struct Inputs(Vec<(FileName, PathBuf, File)>);
+pub(in crate::cli) struct Inputs(Vec<(FileName, PathBuf, File)>);
 
 /// An input file.
 #[derive(Debug)]
-pub(super) struct Input {
+pub(in crate::cli) struct Input {
     /// Its name in `/job`.
-    pub(super) name: FileName,
+    pub(in crate::cli) name: FileName,
     /// What is in it.
-    pub(super) bytes: Vec<u8>,
+    pub(in crate::cli) bytes: Vec<u8>,
 }
 
 impl Inputs {
-    pub(super) fn open(paths: &[PathBuf]) -> Result<Self, CliError> {
+    pub(in crate::cli) fn open(paths: &[PathBuf]) -> Result<Self, CliError> {
         let open = |path: &PathBuf| {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let name = FileName::new(name).map_err(|reason| {
@@ -46,7 +46,7 @@ impl Inputs {
         paths.iter().map(open).collect::<Result<_, CliError>>().map(Self)
     }
 
-    pub(super) fn read(self) -> Result<Vec<Input>, CliError> {
+    pub(in crate::cli) fn read(self) -> Result<Vec<Input>, CliError> {
         let read = |(name, path, file): (FileName, PathBuf, File)| {
             let mut bytes = Vec::new();
             let length = file

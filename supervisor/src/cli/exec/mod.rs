@@ -1,8 +1,9 @@
 //! `stockade exec`
 
+pub(super) mod attempt;
 mod code;
-mod files;
-mod job;
+pub(super) mod files;
+pub(super) mod job;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -3,6 +3,7 @@
 mod check;
 mod diff;
 mod explain;
+mod learn;
 mod schema;
 mod target;
 
@@ -27,6 +28,7 @@ enum Command {
     Explain(explain::Explain),
     Diff(diff::Diff),
     Schema(schema::Schema),
+    Learn(Box<learn::Learn>),
 }
 
 impl Policy {
@@ -36,6 +38,7 @@ impl Policy {
             Command::Explain(command) => command.run(),
             Command::Diff(command) => command.run(),
             Command::Schema(command) => command.run(),
+            Command::Learn(command) => Ok(command.run()),
         }
     }
 }

@@ -1,0 +1,116 @@
+//! A job without a queue, and its record.
+
+use serde_json::{Value, json};
+use stockade_plan::Digest;
+use stockade_policies::EffectivePolicy;
+use stockade_sandbox::{End, Sandbox, SandboxJob, Usage};
+use uuid::Uuid;
+
+use super::code;
+use crate::cli::CliError;
+use crate::exec_record::ExecRecord;
+use crate::report::{self, Circumstances};
+use crate::runner::shell::outcome;
+use crate::runner::{Finished, Refusal, WorkFacts};
+use crate::store::Verdict;
+
+/// What became of the job, and what to exit with.
+pub(in crate::cli) struct Ended {
+    pub(in crate::cli) finished: Finished,
+    pub(in crate::cli) code: u8,
+    /// How it ended and what it used up, if it ran.
+    pub(in crate::cli) ran: Option<(End, Usage)>,
+}
+
+/// What is on record of a job before it runs.
+pub(in crate::cli) struct Attempt<'a> {
+    id: Uuid,
+    command: &'a [String],
+    pub(in crate::cli) facts: WorkFacts,
+    pub(in crate::cli) around: Circumstances<'a>,
+}
+
+impl<'a> Attempt<'a> {
+    pub(in crate::cli) fn new(command: &'a [String], facts: WorkFacts, around: Circumstances<'a>) -> Self {
+        Self { id: Uuid::new_v4(), command, facts, around }
+    }
+
+    /// Records that the job was not let run.
+    pub(in crate::cli) fn refuse(
+        &self,
+        refusal: Refusal,
+        record: &mut ExecRecord,
+    ) -> Result<Ended, CliError> {
+        let finished = match refusal {
+            Refusal::Refused(error) => Finished::failed(Verdict::Refused, error),
+            Refusal::CannotSetUp(error) => Finished::failed(Verdict::SetupFailed, error),
+        };
+        let mut body = self.started(&[], &[]);
+        merge(&mut body, self.ended(&finished));
+        record.append("attempt.refused", self.id, &body)?;
+        Ok(Ended { code: code::of_unrun(&finished), finished, ran: None })
+    }
+
+    /// Records the start, runs the job, records the end.
+    pub(in crate::cli) async fn run(
+        &self,
+        sandbox: &Sandbox,
+        job: SandboxJob,
+        record: &mut ExecRecord,
+    ) -> Result<Ended, CliError> {
+        let names: Vec<String> = job.plan.task.inputs.iter().map(|input| input.name.to_string()).collect();
+        record.append("attempt.started", self.id, &self.started(&names, &job.inputs))?;
+        let limits = job.plan.confinement.limits;
+        let ended = match sandbox.run(job).await {
+            Ok(outcome) => {
+                let ran = (outcome.end, outcome.usage.clone());
+                let finished = outcome::finished(outcome, &limits);
+                Ended { code: code::of_end(ran.0), finished, ran: Some(ran) }
+            }
+            Err(error) => {
+                let finished = outcome::not_run(&error);
+                Ended { code: code::of_unrun(&finished), finished, ran: None }
+            }
+        };
+        record.append("attempt.ended", self.id, &self.ended(&ended.finished))?;
+        Ok(ended)
+    }
+
+    fn started(&self, names: &[String], inputs: &[Vec<u8>]) -> Value {
+        let inputs: Vec<Value> = names
+            .iter()
+            .zip(inputs)
+            .map(|(name, bytes)| json!({"name": name, "size": bytes.len(), "sha256": Digest::of(bytes)}))
+            .collect();
+        json!({
+            "command": self.command, "inputs": inputs, "user": self.around.user, "policy": self.facts.policy,
+            "plan_sha256": self.facts.plan_sha256, "environment": self.facts.environment,
+            "limits": self.facts.limits, "host": self.around.host,
+        })
+    }
+
+    fn ended(&self, finished: &Finished) -> Value {
+        let outputs: Vec<Value> = finished.outputs.iter().map(report::output_facts).collect();
+        json!({
+            "status": finished.verdict, "exit_code": finished.exit_code, "signal": finished.signal,
+            "error": finished.error, "outputs": outputs, "resource_usage": finished.usage,
+            "security_context": report::security_context(Some(&self.facts), finished, &self.around),
+        })
+    }
+}
+
+/// What is known of a job that no plan was made of.
+pub(in crate::cli) fn uncompiled(policy: &EffectivePolicy) -> WorkFacts {
+    WorkFacts {
+        policy: policy.id(),
+        environment: policy.environment(),
+        plan_sha256: None,
+        limits: policy.limits(),
+    }
+}
+
+fn merge(body: &mut Value, more: Value) {
+    if let (Value::Object(body), Value::Object(more)) = (body, more) {
+        body.extend(more);
+    }
+}
