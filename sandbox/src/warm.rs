@@ -47,6 +47,9 @@ struct Model {
 /// How often the keeper looks for what has died or was not used.
 const REST: Duration = Duration::from_secs(1);
 
+/// How long the keeper lets a job that has just taken a sandbox have the processors to itself, if others still wait.
+const COURTESY: Duration = Duration::from_millis(3);
+
 /// A file of the host: an upgraded program is another file.
 type Source = (u64, u64, i64, u64);
 
@@ -173,13 +176,22 @@ impl Waiting {
             }
             if worked.is_err() || !self.has_chores() {
                 tokio::select! {
-                    () = self.wanted.notified(), if worked.is_ok() => {}
+                    () = self.wanted.notified(), if worked.is_ok() => self.be_courteous().await,
                     _ = rest.tick() => {}
                     () = &mut ended => {}
                 }
             }
         }
         self.drain().await;
+    }
+
+    /// Making the next sandbox competes with the job that took the last one for processors and for the kernel's lock on
+    /// control groups. Where that was the only one the next job would be the one to wait.
+    async fn be_courteous(&self) {
+        let others_wait = self.shelves().models.last().is_none_or(|shelf| !shelf.ready.is_empty());
+        if others_wait {
+            tokio::time::sleep(COURTESY).await;
+        }
     }
 
     async fn work(&self, sandbox: &Inner, chore: Chore) -> Result<(), RunError> {
