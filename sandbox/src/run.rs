@@ -1,13 +1,12 @@
 //! One job: a sandbox taken or made for it, its task given, its end awaited and judged.
 
+use std::convert::Infallible;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use stockade_plan::{CodecError, Ended, Plan, Rusage, SetupError, Task, encode};
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -91,27 +90,28 @@ pub enum RunError {
 }
 
 /// Runs the job; whatever happens, no process of it is left when this returns.
-pub(crate) async fn run(
-    sandbox: &Arc<Inner>,
-    job: SandboxJob,
-    dropped: CancellationToken,
-) -> Result<Outcome, RunError> {
+pub(crate) async fn run(sandbox: &Inner, job: SandboxJob) -> Result<Outcome, RunError> {
     let began = Instant::now();
     check_inputs(&job.plan.task, &job.inputs)?;
-    let plan = Arc::new(job.plan);
-    let cancellation = Cancellation { cancel: job.cancel, dropped, closing: sandbox.closing().clone() };
+    let plan = job.plan;
+    let cancellation = Cancellation { cancel: job.cancel, closing: sandbox.closing().clone() };
     let Obtained { ready, made_ahead } = obtain(sandbox, &plan, &cancellation).await?;
     let Ready { mut remains, ends, mut status, evidence, spent } = ready;
     let host_uid = ends.host_uid;
     let cap = plan.confinement.limits.output_bytes;
-    let sinks = (job.stdin, job.stdout, job.stderr);
-    let streams = Streams::open(ends.stdin, ends.stdout, ends.stderr, sinks, cap);
+    let overflow = CancellationToken::new();
+    let streams = Streams {
+        feeding: feed(ends.stdin, job.stdin),
+        stdout: drain(ends.stdout, job.stdout, cap, overflow.clone()),
+        stderr: drain(ends.stderr, job.stderr, cap, overflow.clone()),
+        overflow,
+    };
     let deliver = deliver(ends.task, &plan.task, job.inputs);
     let mut running = Running { remains: &mut remains, plan: &plan, status: &mut status, spent };
-    let ended = running.finish(deliver, streams, &cancellation, began).await;
-    // Nothing but an init on its way out is left, if that; what it was made of goes behind the scenes.
-    sandbox.jobs.spawn(remains.clear());
-    let Judged { end, ran, stdout, stderr, stats } = ended?;
+    let Judged { end, ran, stdout, stderr, stats } =
+        running.finish(deliver, streams, &cancellation, began).await?;
+    // Nothing but an init on its way out is left, if that.
+    drop(remains);
     let denials = Denial::of(&stats, &plan, &stdout, &stderr, ran.outputs());
     let measured = Measured {
         setup: ran.setup,
@@ -136,26 +136,13 @@ pub(crate) async fn run(
     })
 }
 
-/// The job's standard streams, being fed and drained.
-struct Streams {
-    feeding: JoinHandle<std::io::Result<()>>,
-    stdout: JoinHandle<std::io::Result<Captured>>,
-    stderr: JoinHandle<std::io::Result<Captured>>,
+/// The job's standard streams, fed and drained by whoever drives these futures.
+struct Streams<F, D> {
+    feeding: F,
+    stdout: D,
+    stderr: D,
     /// Cancelled when one of them grew beyond the limit.
     overflow: CancellationToken,
-}
-
-impl Streams {
-    fn open(stdin: OwnedFd, stdout: OwnedFd, stderr: OwnedFd, job: (Stdin, Sink, Sink), cap: u64) -> Self {
-        let overflow = CancellationToken::new();
-        let (feed_with, keep, keep_errors) = job;
-        Self {
-            feeding: tokio::spawn(feed(stdin, feed_with)),
-            stdout: tokio::spawn(drain(stdout, keep, cap, overflow.clone())),
-            stderr: tokio::spawn(drain(stderr, keep_errors, cap, overflow.clone())),
-            overflow,
-        }
-    }
 }
 
 /// The plan's digest covers the inputs by their sizes, so those must hold.
@@ -178,33 +165,15 @@ struct Obtained {
 }
 
 /// A sandbox for the plan: one that was built ahead, or one built now.
-async fn obtain(
-    sandbox: &Arc<Inner>,
-    plan: &Arc<Plan>,
-    cancellation: &Cancellation,
-) -> Result<Obtained, RunError> {
+async fn obtain(sandbox: &Inner, plan: &Plan, cancellation: &Cancellation) -> Result<Obtained, RunError> {
     while let Some(mut ready) = sandbox.ahead.take_ready(&plan.confinement) {
         if !ready.is_dead() {
             return Ok(Obtained { ready, made_ahead: true });
         }
-        sandbox.jobs.spawn(ready.discard());
     }
-    let (builder, built_from) = (Arc::clone(sandbox), Arc::clone(plan));
-    // A task of its own: a cancelled job need not wait for it, and what it makes is not lost.
-    let mut building = sandbox.jobs.spawn(async move { build(&builder, &built_from).await });
     tokio::select! {
-        built = &mut building => {
-            let ready = built.unwrap_or_else(|error| Err(RunError::Internal(error.to_string())))?;
-            Ok(Obtained { ready, made_ahead: false })
-        }
-        () = cancellation.cancelled() => {
-            sandbox.jobs.spawn(async move {
-                if let Ok(Ok(ready)) = building.await {
-                    ready.discard().await;
-                }
-            });
-            Err(RunError::Cancelled)
-        }
+        built = build(sandbox, plan) => Ok(Obtained { ready: built?, made_ahead: false }),
+        () = cancellation.cancelled() => Err(RunError::Cancelled),
     }
 }
 
@@ -213,7 +182,6 @@ async fn build(sandbox: &Inner, plan: &Plan) -> Result<Ready, RunError> {
         if !spare.is_dead() {
             return spare.build(sandbox, &plan.confinement).await;
         }
-        spare.discard().await;
     }
     Prepared::new(sandbox).await?.build(sandbox, &plan.confinement).await
 }
@@ -239,7 +207,6 @@ async fn deliver(pipe: OwnedFd, task: &Task, inputs: Vec<Vec<u8>>) -> Result<(),
 /// Everybody who may end a job.
 struct Cancellation {
     cancel: CancellationToken,
-    dropped: CancellationToken,
     closing: CancellationToken,
 }
 
@@ -247,7 +214,6 @@ impl Cancellation {
     async fn cancelled(&self) {
         tokio::select! {
             () = self.cancel.cancelled() => {}
-            () = self.dropped.cancelled() => {}
             () = self.closing.cancelled() => {}
         }
     }
@@ -282,17 +248,29 @@ struct Judged {
 
 impl Running<'_> {
     /// From the task given to the verdict; no process of the job is left then.
-    async fn finish(
+    async fn finish<F, D>(
         &mut self,
         deliver: impl Future<Output = Result<(), RunError>>,
-        streams: Streams,
+        streams: Streams<F, D>,
         cancellation: &Cancellation,
         began: Instant,
-    ) -> Result<Judged, RunError> {
-        let ran = self.run(deliver, cancellation, &streams.overflow, began).await;
-        streams.feeding.abort();
-        let ran = self.end(ran).await?;
-        let (stdout, stderr) = (joined(streams.stdout).await?, joined(streams.stderr).await?);
+    ) -> Result<Judged, RunError>
+    where
+        F: Future<Output = std::io::Result<()>>,
+        D: Future<Output = std::io::Result<Captured>>,
+    {
+        let Streams { feeding, stdout, stderr, overflow } = streams;
+        let drained = async { tokio::try_join!(stdout, stderr) };
+        let ran = async {
+            let ran = tokio::select! {
+                ran = self.run(deliver, cancellation, &overflow, began) => ran,
+                never = fed(feeding) => match never {},
+            };
+            self.end(ran).await
+        };
+        let (ran, drained) = beside(ran, drained).await?;
+        let (stdout, stderr) =
+            drained.map_err(|source| RunError::Io { what: "read the job's output", source })?;
         let mut stats = self.remains.leaf.stats()?;
         stats.cpu = stats.cpu.since(self.spent);
         let end = ran.verdict(&stats, self.plan)?;
@@ -379,8 +357,22 @@ impl Ran {
     }
 }
 
-async fn joined(task: JoinHandle<std::io::Result<Captured>>) -> Result<Captured, RunError> {
-    task.await
-        .map_err(|error| RunError::Internal(error.to_string()))?
-        .map_err(|source| RunError::Io { what: "read the job's output", source })
+/// Feeds for as long as somebody drives it: how much of its input a job has read is no reason to end it.
+async fn fed(feeding: impl Future<Output = std::io::Result<()>>) -> Infallible {
+    // A job that is not fed to the end has its pipe closed, and sees that.
+    let _fed = feeding.await;
+    std::future::pending().await
+}
+
+/// Drives both. If the first fails the other is not waited for: streams end only when the job does.
+async fn beside<T, U>(
+    first: impl Future<Output = Result<T, RunError>>,
+    other: impl Future<Output = U>,
+) -> Result<(T, U), RunError> {
+    tokio::pin!(first, other);
+    tokio::select! {
+        biased;
+        done = &mut first => Ok((done?, other.await)),
+        ended = &mut other => Ok((first.await?, ended)),
+    }
 }

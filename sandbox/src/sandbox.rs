@@ -122,16 +122,14 @@ impl Sandbox {
     /// # Errors
     /// [`RunError`]: the job did not start, or how it ended cannot be told.
     pub async fn run(&self, job: SandboxJob) -> Result<Outcome, RunError> {
-        let dropped = CancellationToken::new();
-        let _cancel_when_dropped = dropped.clone().drop_guard();
-        let inner = Arc::clone(&self.0);
-        let task = self.0.jobs.spawn(async move { run::run(&inner, job, dropped).await });
-        task.await.unwrap_or_else(|error| Err(RunError::Internal(error.to_string())))
+        // Closing waits for this job.
+        let _running = self.0.jobs.token();
+        run::run(&self.0, job).await
     }
 
     /// Lets go every sandbox that was made ahead, as when policies have changed.
-    pub async fn drain(&self) {
-        self.0.ahead.drain().await;
+    pub fn drain(&self) {
+        self.0.ahead.drain();
     }
 
     /// Resolves when the launcher is gone: no job can run any more, and a supervisor that has given up root

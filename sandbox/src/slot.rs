@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use stockade_plan::{Confinement, Evidence};
 use tokio::net::unix::pipe;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
 
 use crate::RunError;
 use crate::cgroup::{CpuTime, Leaf};
@@ -17,34 +19,52 @@ pub(crate) const SETUP_DEADLINE: Duration = Duration::from_secs(20);
 /// Killed processes are gone in milliseconds. After this time something is wrong with the host.
 const EXIT_DEADLINE: Duration = Duration::from_secs(20);
 
-/// What must be cleared away in the end: init, what it started, their control group.
+/// A control group and all that runs in it. When it is dropped, wherever that is, it is cleared away behind the
+/// scenes: every process killed, the group removed.
 #[derive(Debug)]
 pub(crate) struct Remains {
     pub(crate) leaf: Leaf,
-    exited: oneshot::Receiver<Exited>,
+    /// Until init has been made there is nobody to wait for.
+    exited: Option<oneshot::Receiver<Exited>>,
+    clearing: TaskTracker,
 }
 
 impl Remains {
+    fn of(leaf: Leaf, sandbox: &Inner) -> Self {
+        Self { leaf, exited: None, clearing: sandbox.jobs.clone() }
+    }
+
     /// Kills every process and waits until the last has been reaped.
     pub(crate) async fn kill(&mut self) -> Result<Exited, RunError> {
         self.leaf.kill()?;
-        match timeout(EXIT_DEADLINE, &mut self.exited).await {
+        let Some(exited) = &mut self.exited else { return Err(RunError::LauncherGone) };
+        match timeout(EXIT_DEADLINE, exited).await {
             Ok(Ok(exited)) => Ok(exited),
             Ok(Err(_)) => Err(RunError::LauncherGone),
             Err(_) => Err(RunError::Internal("killed processes do not end".to_owned())),
         }
     }
 
-    /// Removes the control group, with what is left in it. What cannot be removed the next worker's sweep finds.
-    pub(crate) async fn clear(self) {
-        let unified = self.leaf.name();
-        if let Err(error) = self.leaf.remove().await {
-            tracing::error!(group = %unified, "cannot clear a sandbox away: {error}");
+    fn is_dead(&mut self) -> bool {
+        let exited = self.exited.as_mut().map(oneshot::Receiver::try_recv);
+        !matches!(exited, Some(Err(oneshot::error::TryRecvError::Empty)))
+    }
+}
+
+impl Drop for Remains {
+    fn drop(&mut self) {
+        // Outside a runtime the process is on its way out: the next worker's sweep finds what is left.
+        if let Ok(runtime) = Handle::try_current() {
+            self.clearing.spawn_on(clear(self.leaf.clone()), &runtime);
         }
     }
+}
 
-    fn is_dead(&mut self) -> bool {
-        !matches!(self.exited.try_recv(), Err(oneshot::error::TryRecvError::Empty))
+/// What cannot be removed the next worker's sweep finds.
+async fn clear(leaf: Leaf) {
+    let group = leaf.name();
+    if let Err(error) = leaf.remove().await {
+        tracing::error!(%group, "cannot clear a sandbox away: {error}");
     }
 }
 
@@ -70,32 +90,22 @@ pub(crate) struct Ready {
 
 impl Prepared {
     pub(crate) async fn new(sandbox: &Inner) -> Result<Self, RunError> {
-        let leaf = sandbox.worker.leaf()?;
-        let prepared = match leaf.open() {
-            Ok(groups) => {
-                timeout(SETUP_DEADLINE, sandbox.prepare(groups)).await.unwrap_or(Err(RunError::SetupDeadline))
-            }
-            Err(error) => Err(error.into()),
-        };
-        match prepared {
-            Ok((id, ends, exited)) => Ok(Self { remains: Remains { leaf, exited }, id, ends }),
-            Err(error) => {
-                leaf.remove().await?;
-                Err(error)
-            }
-        }
+        let mut remains = Remains::of(sandbox.worker.leaf()?, sandbox);
+        let groups = remains.leaf.open()?;
+        let prepared = timeout(SETUP_DEADLINE, sandbox.prepare(groups)).await;
+        let (id, ends, exited) = prepared.unwrap_or(Err(RunError::SetupDeadline))?;
+        remains.exited = Some(exited);
+        Ok(Self { remains, id, ends })
     }
 
     /// Has it built as `confinement` demands.
     pub(crate) async fn build(self, sandbox: &Inner, confinement: &Confinement) -> Result<Ready, RunError> {
         let Self { mut remains, id, mut ends } = self;
-        let built = build(sandbox, &mut remains, id, &mut ends, confinement).await;
-        match built {
+        match build(sandbox, &mut remains, id, &mut ends, confinement).await {
             Ok((status, evidence, spent)) => Ok(Ready { remains, ends, status, evidence, spent }),
             Err(error) => {
                 // The reason it was not built is what the caller needs to hear.
                 let _killed = remains.kill().await;
-                remains.clear().await;
                 Err(error)
             }
         }
@@ -104,11 +114,6 @@ impl Prepared {
     /// Whether its init has ended, for whatever reason.
     pub(crate) fn is_dead(&mut self) -> bool {
         self.remains.is_dead()
-    }
-
-    /// Lets it go unused.
-    pub(crate) async fn discard(self) {
-        self.remains.clear().await;
     }
 }
 
@@ -116,11 +121,6 @@ impl Ready {
     /// Whether its init has ended, for whatever reason.
     pub(crate) fn is_dead(&mut self) -> bool {
         self.remains.is_dead()
-    }
-
-    /// Lets it go unused.
-    pub(crate) async fn discard(self) {
-        self.remains.clear().await;
     }
 }
 

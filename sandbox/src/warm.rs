@@ -110,7 +110,6 @@ struct Shelf {
 enum Chore {
     Prepare,
     Build(Arc<Model>),
-    Discard(Vec<Prepared>, Vec<Ready>),
 }
 
 impl Waiting {
@@ -146,9 +145,9 @@ impl Waiting {
     }
 
     /// Takes away everything that waits, and forgets which policies were in use.
-    pub(crate) async fn drain(&self) {
-        let Shelves { spare, models } = std::mem::take(&mut *self.shelves());
-        discard(spare, models.into_iter().flat_map(|shelf| shelf.ready).collect()).await;
+    pub(crate) fn drain(&self) {
+        let waiting = std::mem::take(&mut *self.shelves());
+        drop(waiting);
     }
 
     /// Makes what is wanted and lets go what is not, until the sandbox closes or its launcher is gone.
@@ -182,7 +181,7 @@ impl Waiting {
                 }
             }
         }
-        self.drain().await;
+        self.drain();
     }
 
     /// Making the next sandbox competes with the job that took the last one for processors and for the kernel's lock on
@@ -202,23 +201,13 @@ impl Waiting {
             }
             Chore::Build(model) => {
                 let ready = Prepared::new(sandbox).await?.build(sandbox, &model.confinement).await?;
-                let unwanted = self.shelve(&model, ready);
-                discard(Vec::new(), unwanted.into_iter().collect()).await;
+                // If its policy has been forgotten meanwhile nobody wants it.
+                if let Some(shelf) = self.shelves().of(&model) {
+                    shelf.ready.insert(0, ready);
+                }
             }
-            Chore::Discard(spare, ready) => discard(spare, ready).await,
         }
         Ok(())
-    }
-
-    /// Puts it where it belongs; gives it back if its policy has been forgotten meanwhile.
-    fn shelve(&self, model: &Arc<Model>, ready: Ready) -> Option<Ready> {
-        match self.shelves().models.iter_mut().find(|shelf| Arc::ptr_eq(&shelf.model, model)) {
-            Some(shelf) => {
-                shelf.ready.insert(0, ready);
-                None
-            }
-            None => Some(ready),
-        }
     }
 
     fn has_chores(&self) -> bool {
@@ -227,10 +216,7 @@ impl Waiting {
 
     fn chore(&self, now: Instant) -> Option<Chore> {
         let mut shelves = self.shelves();
-        let unused = shelves.clear_unused(&self.warm, now);
-        if let Some((spare, ready)) = unused {
-            return Some(Chore::Discard(spare, ready));
-        }
+        shelves.clear_unused(&self.warm, now);
         shelves.wants(&self.warm)
     }
 
@@ -256,39 +242,24 @@ impl Shelves {
         lacking.map(|shelf| Chore::Build(Arc::clone(&shelf.model)))
     }
 
-    /// Takes away what has died, what was not used for too long, and what is more than a policy's share.
-    fn clear_unused(&mut self, warm: &Warm, now: Instant) -> Option<(Vec<Prepared>, Vec<Ready>)> {
-        let spare: Vec<Prepared> = self.spare.extract_if(.., Prepared::is_dead).collect();
-        let mut ready = Vec::new();
-        let mut forget = self.models.len().saturating_sub(warm.ready);
-        self.models.retain_mut(|shelf| {
-            let old = now.duration_since(shelf.used) > warm.idle;
-            let forgotten = old || forget > 0;
-            forget = forget.saturating_sub(1);
-            if forgotten {
-                ready.append(&mut shelf.ready);
-            }
-            !forgotten
-        });
+    /// Lets go what has died, what was not used for too long, and what is more than a policy's share.
+    fn clear_unused(&mut self, warm: &Warm, now: Instant) {
+        self.spare.retain_mut(|spare| !spare.is_dead());
+        self.models.retain(|shelf| now.duration_since(shelf.used) <= warm.idle);
+        self.models.drain(..self.models.len().saturating_sub(warm.ready));
         let share = share(warm, self.models.len());
         for shelf in &mut self.models {
-            ready.extend(shelf.ready.extract_if(.., |ready| ready.is_dead()));
-            ready.extend(shelf.ready.drain(..shelf.ready.len().saturating_sub(share)));
+            shelf.ready.retain_mut(|ready| !ready.is_dead());
+            shelf.ready.drain(..shelf.ready.len().saturating_sub(share));
         }
-        (!spare.is_empty() || !ready.is_empty()).then_some((spare, ready))
+    }
+
+    fn of(&mut self, model: &Arc<Model>) -> Option<&mut Shelf> {
+        self.models.iter_mut().find(|shelf| Arc::ptr_eq(&shelf.model, model))
     }
 }
 
 /// How many each of so many policies may have waiting.
 fn share(warm: &Warm, models: usize) -> usize {
     warm.ready.checked_div(models).unwrap_or(0).max(1)
-}
-
-async fn discard(spare: Vec<Prepared>, ready: Vec<Ready>) {
-    for prepared in spare {
-        prepared.discard().await;
-    }
-    for ready in ready {
-        ready.discard().await;
-    }
 }

@@ -14,7 +14,7 @@ const REMOVE_TRIES: u32 = 200;
 const REMOVE_PAUSE: Duration = Duration::from_millis(10);
 
 /// One job's group in every hierarchy.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Leaf {
     pub(super) unified: PathBuf,
     pub(super) controllers: Vec<(Controller, Hierarchy, PathBuf)>,

@@ -30,6 +30,7 @@ pub(crate) fn run(suite: &mut Suite) {
     suite.test("inputs_and_streams_reach_a_job_in_a_sandbox_made_ahead", || inputs(&rig));
     suite.test("a_command_that_cannot_be_executed_says_so_and_the_next_job_runs", || no_such_command(&rig));
     suite.test("a_job_out_of_memory_or_time_ends_as_in_a_cold_one", || limits_hold(&rig));
+    suite.test("a_job_whose_caller_has_gone_is_ended", || caller_gone(&rig));
     suite.test("draining_leaves_nothing_that_waits", || drained(&rig));
     suite.test("what_is_not_used_is_let_go", || expired(&rig));
     suite.test("a_hundred_jobs_from_sixteen_callers", || many(&rig));
@@ -141,6 +142,14 @@ fn set_readable(path: &Path) {
 
 /// Processes under the ids of this launcher's jobs.
 fn waiting(rig: &Rig) -> usize {
+    statuses(rig).len()
+}
+
+fn stopped(rig: &Rig) -> bool {
+    statuses(rig).iter().any(|status| status.contains("State:\tT"))
+}
+
+fn statuses(rig: &Rig) -> Vec<String> {
     let facts = rig.sandbox.facts();
     let ids = facts.uid_base..facts.uid_base + facts.uid_slots;
     let own = |status: &str| {
@@ -152,7 +161,7 @@ fn waiting(rig: &Rig) -> usize {
     processes
         .filter_map(|entry| std::fs::read_to_string(entry.path().join("status")).ok())
         .filter(|text| own(text))
-        .count()
+        .collect()
 }
 
 /// A ready one is an init and the job's process, both under the job's id; a spare one is an init that is root's.
@@ -206,9 +215,26 @@ fn limits_hold(rig: &Rig) {
     assert!(outcome.usage.user_cpu_ms > 100.0, "{:?}", outcome.usage);
 }
 
+fn caller_gone(rig: &Rig) {
+    let cancel = CancellationToken::new();
+    // At every moment of a job's life: before its sandbox is there, while it starts, while it runs.
+    for after_ms in [0, 1, 2, 3, 5, 8, 20, 100] {
+        let job = rig.start_job(POLICY, &["/bin/sh", "-c", "kill -STOP $$"], &cancel);
+        std::thread::sleep(Duration::from_millis(after_ms));
+        job.abort();
+        assert!(rig.runtime.block_on(job).unwrap_err().is_cancelled());
+    }
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while waiting(rig) > 2 * WARM.ready || stopped(rig) {
+        assert!(Instant::now() < deadline, "{:?}", Leftovers::now().processes());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(python(rig, "pass").end, End::Exited(0));
+}
+
 fn drained(rig: &Rig) {
     ahead(rig, "pass");
-    rig.runtime.block_on(rig.sandbox.drain());
+    rig.runtime.block_on(async { rig.sandbox.drain() });
     assert!(!python(rig, "pass").made_ahead);
 }
 
