@@ -98,6 +98,9 @@ pub trait JobRunner: Send + Sync + Debug {
     /// Called once, before the first job: deals with what an earlier worker left behind, and proves that this runner
     /// can confine a job here.
     fn recover(&self) -> Boxed<'_, Result<(), RunnerError>>;
+
+    /// Called when other rules have come into force: a runner that makes anything ahead of jobs lets go what it has.
+    fn rules_changed(&self) {}
 }
 
 /// A job that a runner has agreed to run.

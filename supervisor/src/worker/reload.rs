@@ -8,6 +8,7 @@ use stockade_policies::{Diagnostic, Diagnostics};
 use super::Shared;
 use super::persist::NotRecorded;
 use crate::rules::{Loaded, Rulebook, RulesVersion, Trigger};
+use crate::runner::JobRunner;
 use crate::store::Event;
 
 /// More findings are neither logged nor recorded; `stockade policy check` shows all of them.
@@ -46,6 +47,7 @@ async fn take(
     record(shared, "rules.reloaded", body).await?;
     let facts = version.facts().clone();
     rules.put_in_force(version);
+    shared.runners.iter().for_each(JobRunner::rules_changed);
     tracing::info!(
         version = facts.version,
         registry_sha256 = %facts.registry_sha256,

@@ -61,6 +61,10 @@ impl JobRunner for ShellRunner {
         &LAYERS
     }
 
+    fn rules_changed(&self) {
+        self.sandbox.drain();
+    }
+
     fn validate(&self, request: &Request<'_>) -> Result<Box<dyn Work>, Refusal> {
         let operation = request.operation;
         let action = operation.shell().ok_or_else(|| {
