@@ -25,8 +25,7 @@ pub(crate) use clauses::{Clauses, NotTaken, OutputName, RootDir, Setting, Stated
 pub(crate) use decode::{OUTPUTS_MAX, clauses, commands, limits, output_name, variable};
 pub(crate) use host_name::HostPattern;
 pub(crate) use http::{HeaderName, HttpCap, Method, PathPrefix, method_names};
-#[cfg(test)]
-pub(crate) use layers::LAYERS;
+pub use layers::LAYERS;
 pub(crate) use layers::{LANDLOCK_FULL, LayerName, require, required_names};
 pub(crate) use limits::LimitKey;
 pub use limits::ResourceLimits;
