@@ -2,7 +2,7 @@
 CARGO ?= cargo
 STATE ?= /var/lib/stockade
 
-.PHONY: demo test check check-fmt check-clippy check-unit check-deny fuzz fuzz-short fuzz-replay bench setup
+.PHONY: demo test check check-fmt check-clippy check-doc check-unit check-deny fuzz fuzz-short fuzz-replay bench setup
 
 # Builds, starts the embedded Postgres, runs honest and hostile jobs, prints what became of each.
 demo:
@@ -20,7 +20,7 @@ test: check
 	$(MAKE) fuzz-short
 
 # Format, lints, documentation, unit tests: no root, no database.
-check: check-fmt check-clippy check-unit
+check: check-fmt check-clippy check-doc check-unit
 
 check-fmt:
 	$(CARGO) fmt --all --check
@@ -28,6 +28,9 @@ check-fmt:
 check-clippy:
 	@./deploy/setup.sh build
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+check-doc:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
 
 check-unit:
 	$(CARGO) test --locked --workspace --exclude stockade-tests --lib --bins

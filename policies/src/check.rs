@@ -210,6 +210,23 @@ mod tests {
     }
 
     #[test]
+    fn a_policy_that_is_wrong_in_one_place_is_looked_at_everywhere_and_by_those_that_name_it() {
+        let files = [
+            ("a.yaml", "policy: a\nextends: bsae\ncolour: red\n"),
+            ("b.yaml", "policy: mine\nextends: base\ncommands: [sh]\nresource_limits: {memory: 1TiB}\n"),
+            ("c.yaml", "policy: c\nextends: mine\ncommands: [/bin/sh]\n"),
+            ("services.yaml", SERVICES),
+        ];
+        let report = check_all(&directory(&files), None);
+        let found: Vec<(&str, u32)> =
+            report.diagnostics.iter().map(|found| (found.code, found.line)).collect();
+        let of_policies = [("unknown-policy", 2), ("unknown-key", 3), ("bad-value", 3), ("wider", 4)];
+        assert_eq!(found.get(..4), Some(&of_policies[..]), "{}", report.diagnostics);
+        let by_others: Vec<&str> = found.iter().skip(4).map(|(code, _)| *code).collect();
+        assert_eq!(by_others, ["unusable-policy", "unusable-policy"], "{}", report.diagnostics);
+    }
+
+    #[test]
     fn what_this_host_lacks_and_what_others_can_write_are_warnings() {
         let text = "policy: mine\ncommands: [/bin/sh, /usr/bin/none]\nfilesystem: {read: [/opt/none, {path: /opt/no, optional: true}]}\n";
         let directory = directory(&[("mine.yaml", text)]);

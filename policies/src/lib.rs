@@ -53,7 +53,7 @@ pub use explain::{EnforcedLine, HostMechanisms, Standing};
 pub use host::{Host, HostError};
 pub use learn::{Breadth, Draft, Measured, Study, Trace};
 pub use library::Library;
-pub use policy::{PolicyName, PolicyNameError, ResourceLimits, UnsafePath};
+pub use policy::{LAYERS, PolicyName, PolicyNameError, ResourceLimits, UnsafePath};
 pub use registry::{
     Backoff, Capabilities, DockerSettings, ExecutionType, ExecutionTypeError, HttpSettings, InputError,
     InputErrors, JobProposal, Operation, Prepared, RESULT_FILE, Refusal, Registry, Runner,

@@ -1,6 +1,6 @@
 //! The policies that services and jobs can name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -45,6 +45,8 @@ const CHAIN_MAX: usize = 8;
 pub struct Library {
     policies: BTreeMap<PolicyName, Arc<Policy>>,
     rights: BTreeMap<PolicyName, Arc<Rights>>,
+    /// Those of `policies` of which only a part could be read: to find what else is wrong, and never to run anything.
+    broken: BTreeSet<PolicyName>,
     trust: Trust,
 }
 
@@ -147,22 +149,26 @@ impl Library {
         let mut found = Vec::new();
         let mut added = Vec::new();
         for source in sources {
-            match Policy::parse(&source) {
-                Ok((policy, warnings)) => {
-                    found.extend(warnings);
-                    match self.add(policy) {
-                        Ok(name) => added.push(name),
-                        Err(taken) => found.push(taken),
+            let (policy, findings) = Policy::parse_in_part(&source);
+            let is_broken = findings.has_errors();
+            found.extend(findings);
+            match policy.map(|policy| self.add(policy)) {
+                Some(Ok(name)) => {
+                    if is_broken {
+                        self.broken.insert(name.clone());
                     }
+                    added.push(name);
                 }
-                Err(errors) => found.extend(errors),
+                Some(Err(taken)) => found.push(taken),
+                None => {}
             }
         }
         for name in added {
             match self.resolve(&name) {
-                Ok(rights) => {
+                Ok(rights) if !self.broken.contains(&name) => {
                     self.rights.insert(name, Arc::new(rights));
                 }
+                Ok(_) => {}
                 Err(errors) => found.extend(errors),
             }
         }
@@ -217,8 +223,8 @@ impl Library {
                 return Err(vec![extends.at.error("policy-cycle", message)]);
             }
             next = self.policies.get(&extends.value);
-            if next.is_none() {
-                return Err(vec![self.unknown(extends)]);
+            if next.is_none() || self.broken.contains(&extends.value) {
+                return Err(vec![self.unusable(extends)]);
             }
         }
         chain.reverse();
@@ -229,18 +235,17 @@ impl Library {
     pub(crate) fn unusable(&self, named: &Spanned<PolicyName>) -> Diagnostic {
         match self.policies.get(&named.value) {
             Some(_) => {
-                named.at.error("unknown-policy", format!("policy `{}` has errors of its own", named.value))
+                let message = format!("policy `{}` has errors of its own", named.value);
+                named
+                    .at
+                    .error("unusable-policy", message)
+                    .help("mend those; what it grants is not known before")
             }
-            None => self.unknown(named),
+            None => named
+                .at
+                .error("unknown-policy", format!("there is no policy `{}`", named.value))
+                .help(self.hint(named.value.as_str())),
         }
-    }
-
-    /// That nothing has the name which `named` says.
-    fn unknown(&self, named: &Spanned<PolicyName>) -> Diagnostic {
-        named
-            .at
-            .error("unknown-policy", format!("there is no policy `{}`", named.value))
-            .help(self.hint(named.value.as_str()))
     }
 
     fn hint(&self, name: &str) -> String {

@@ -1,17 +1,20 @@
-//! What `docs/policy.md` shows is what the language does.
+//! What the pages on policies and registries show is what the language does.
 
 use std::path::PathBuf;
 
 use stockade_policies::{Capabilities, Checks, Environment, Library, check};
 
-const PAGE: &str = include_str!("../../docs/policy.md");
+const POLICY: &str = include_str!("../../docs/policy.md");
+const REGISTRY: &str = include_str!("../../docs/registry.md");
 
 fn examples() -> Vec<&'static str> {
-    PAGE.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap_or("")).collect()
+    let of_page = |page: &'static str| page.split("```yaml\n").skip(1);
+    let all = of_page(POLICY).chain(of_page(REGISTRY));
+    all.map(|rest| rest.split("```").next().unwrap_or("")).collect()
 }
 
 #[test]
-fn every_example_of_the_page_is_accepted() {
+fn every_example_of_the_pages_is_accepted() {
     let directory = tempfile::tempdir().unwrap();
     let files: Vec<PathBuf> = examples()
         .into_iter()
@@ -22,7 +25,7 @@ fn every_example_of_the_page_is_accepted() {
             path
         })
         .collect();
-    assert!(files.len() >= 2);
+    assert!(files.len() >= 4);
     let library = Library::shipped().unwrap();
     let capabilities = Capabilities::new().runner("shell");
     let checks = Checks {
@@ -39,6 +42,6 @@ fn every_example_of_the_page_is_accepted() {
 fn every_shipped_policy_is_on_the_page() {
     for name in Library::shipped().unwrap().names() {
         let row = [format!("\n| `{name}` | "), format!("\n| `{name}` (pending) | ")];
-        assert!(row.iter().any(|row| PAGE.contains(row)), "{name}");
+        assert!(row.iter().any(|row| POLICY.contains(row)), "{name}");
     }
 }

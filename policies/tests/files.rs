@@ -57,6 +57,17 @@ fn expect(name: &str, directory: &Path, said: &dyn Display) {
 }
 
 #[test]
+fn a_policy_that_is_wrong_is_not_said_to_be_absent() {
+    let place = directory(&[
+        ("a.yaml", "policy: wrong\ncolour: red\n"),
+        ("b.yaml", "policy: mine\nextends: wrong\n"),
+    ]);
+    expect("base-with-errors", place.path(), &looked_at(place.path(), None).diagnostics);
+    fs::write(place.path().join("a.yaml"), "policy: wrong\n").unwrap();
+    assert!(looked_at(place.path(), None).diagnostics.is_empty());
+}
+
+#[test]
 fn a_symbolic_link_is_refused_where_it_counts_and_a_warning_where_it_is_looked_at() {
     let place = directory(&[("mine.yaml", POLICY), ("services.yaml", "services: []\n")]);
     let [policy, registry] = ["policy-link.yaml", "services-link.yaml"].map(|name| place.path().join(name));

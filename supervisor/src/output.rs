@@ -20,7 +20,7 @@ pub fn line(text: &str) -> io::Result<()> {
 /// Prints several lines that we made ourselves; each is made visible by itself.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub fn lines(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     text.lines().try_for_each(|text| unless_closed(writeln!(out, "{}", visible(text))))
@@ -29,7 +29,7 @@ pub fn lines(text: &str) -> io::Result<()> {
 /// Prints one value as JSON on one line.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub fn json<T: Serialize>(value: &T) -> io::Result<()> {
     let text = serde_json::to_string(value).map_err(io::Error::other)?;
     unless_closed(writeln!(io::stdout().lock(), "{text}"))
@@ -46,7 +46,7 @@ pub fn complain(text: &str) {
 /// Prints rows in columns under a heading; the widths follow the widest cell.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub fn table<const COLUMNS: usize>(heading: [&str; COLUMNS], rows: &[[String; COLUMNS]]) -> io::Result<()> {
     let rows: Vec<[String; COLUMNS]> =
         rows.iter().map(|row| row.each_ref().map(|cell| visible(cell).into_owned())).collect();

@@ -106,11 +106,15 @@ pub(crate) fn wider<T>(
     origin: &Origin,
 ) -> Diagnostic {
     let message = format!("{layer} asks for `{clause}` {want}, more than the {has} of {origin}");
+    // With its key: the layer may have written the limit in another unit, under another one.
+    let key = clause.rsplit('.').next().unwrap_or(clause);
     let help = match has.starts_with(|c: char| c.is_ascii_digit()) {
         true if matches!(layer, Layer::Service(_)) => {
-            format!("a layer can only tighten: write {has} or less, or `use` a policy that grants more")
+            format!(
+                "a layer can only tighten: write `{key}: {has}` or less, or `use` a policy that grants more"
+            )
         }
-        true => format!("a layer can only tighten: write {has} or less"),
+        true => format!("a layer can only tighten: write `{key}: {has}` or less"),
         false => format!("a layer can only tighten: write `{has}`, or leave it out"),
     };
     asked.at.error("wider", message).help(help)

@@ -106,9 +106,7 @@ impl Seen {
     }
 
     fn never_made(&self, group: &Group) -> bool {
-        let calls: Vec<Call> =
-            self.made.iter().copied().filter(|call| group.calls.contains(&call.name())).collect();
-        calls.is_empty()
+        !self.made.iter().any(|call| group.calls.contains(&call.name()))
     }
 
     fn passes_without_memory_exec(&self, calls: &Calls) -> bool {

@@ -19,8 +19,8 @@ impl LayerName {
 /// `landlock` means the whole of it: with signals and abstract sockets, which it confines from this ABI.
 pub(crate) const LANDLOCK_FULL: u8 = 6;
 
-/// Each by the name under which an attempt's enforcement has it.
-pub(crate) const LAYERS: [&str; 20] = [
+/// The layers that every sandbox has, each by the name under which an attempt's enforcement has it.
+pub const LAYERS: [&str; 20] = [
     "user_namespace",
     "mount_namespace",
     "pid_namespace",
@@ -42,6 +42,7 @@ pub(crate) const LAYERS: [&str; 20] = [
     "work_filesystem",
     "proc_filesystem",
 ];
+
 /// One word for the three controllers.
 const CGROUP: &str = "cgroup";
 

@@ -25,8 +25,7 @@ pub(crate) use clauses::{Clauses, NotTaken, OutputName, RootDir, Setting, Stated
 pub(crate) use decode::{OUTPUTS_MAX, clauses, commands, limits, output_name, variable};
 pub(crate) use host_name::HostPattern;
 pub(crate) use http::{HeaderName, HttpCap, Method, PathPrefix, method_names};
-#[cfg(test)]
-pub(crate) use layers::LAYERS;
+pub use layers::LAYERS;
 pub(crate) use layers::{LANDLOCK_FULL, LayerName, require, required_names};
 pub(crate) use limits::LimitKey;
 pub use limits::ResourceLimits;
@@ -40,7 +39,7 @@ pub(crate) use syscalls::{SyscallClause, SyscallProfile, syscalls};
 pub(crate) use units::Unit;
 
 use crate::diagnostic::Diagnostics;
-use crate::yaml::{Fields, Node, Reader, Source, Spanned, parse};
+use crate::yaml::{Fields, Node, Reader, Source, Spanned, parse, parse_in_part};
 
 /// The version of a policy that states none.
 const FIRST_VERSION: u32 = 1;
@@ -62,6 +61,11 @@ pub(crate) struct Policy {
 impl Policy {
     pub(crate) fn parse(source: &Arc<Source>) -> Result<(Self, Diagnostics), Diagnostics> {
         parse(source, decode_policy)
+    }
+
+    /// As [`Policy::parse`], but with what is right of a policy that is wrong elsewhere, to look for more errors.
+    pub(crate) fn parse_in_part(source: &Arc<Source>) -> (Option<Self>, Diagnostics) {
+        parse_in_part(source, decode_policy)
     }
 }
 

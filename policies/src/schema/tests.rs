@@ -62,12 +62,15 @@ fn both_are_schemas_of_their_dialect() {
 
 #[test]
 fn what_is_shipped_and_shown_is_valid() {
-    let page = include_str!("../../../docs/policy.md");
-    let mut texts: Vec<(String, String)> = page
-        .split("```yaml\n")
-        .skip(1)
-        .map(|rest| ("docs/policy.md".into(), rest.split("```").next().unwrap().into()))
-        .collect();
+    let pages = [
+        ("docs/policy.md", include_str!("../../../docs/policy.md")),
+        ("docs/registry.md", include_str!("../../../docs/registry.md")),
+    ];
+    let shown = pages.into_iter().flat_map(|(name, page)| {
+        let texts = page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+        texts.map(move |text| (name.to_owned(), text.to_owned()))
+    });
+    let mut texts: Vec<(String, String)> = shown.collect();
     let paths =
         [files("library", "yaml"), files("../examples", "yaml"), files("../tests/tests/queue", "yaml")]
             .concat();

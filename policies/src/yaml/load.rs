@@ -16,10 +16,12 @@ const NODES_MAX: usize = 100_000;
 
 /// The one document of `source`, as far as it could be read, and what is wrong with it.
 pub(crate) fn load(source: &Arc<Source>) -> (Option<Node>, Vec<Diagnostic>) {
-    if let Some(found) = bad_character(source) {
-        return (None, vec![found]);
+    let found = bad_characters(source);
+    if !found.is_empty() {
+        return (None, found);
     }
-    let mut loader = Loader { source, open: Vec::new(), root: None, nodes: 0, found: Vec::new() };
+    let mut loader =
+        Loader { source, open: Vec::new(), root: None, is_withheld: false, nodes: 0, found: Vec::new() };
     let mut parser = Parser::new_from_str(&source.text);
     while let Some(next) = parser.next_event() {
         let step = match next {
@@ -68,21 +70,27 @@ fn meant(info: &str) -> Option<String> {
     Some(help.to_owned())
 }
 
-/// Characters that make a text read differently to a person and to a parser.
-fn bad_character(source: &Arc<Source>) -> Option<Diagnostic> {
-    let mut line = 1;
-    let mut column = 1;
-    let mut chars = source.text.chars().peekable();
-    while let Some(c) = chars.next() {
-        let crlf = c == '\r' && chars.peek() == Some(&'\n');
-        if let Some(what) = name_bad(c).filter(|_| !crlf) {
-            let at = At { source: Arc::clone(source), span: Span::point(line, column) };
-            let help = (c == '\t').then(|| "indent with spaces".to_owned());
-            return Some(at.error("bad-character", format!("{what} is not allowed")).maybe_help(help));
+/// Characters that make a text read differently to a person and to a parser, the first of each line.
+fn bad_characters(source: &Arc<Source>) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for (line, text) in (1..).zip(source.text.split('\n')) {
+        let text = text.strip_suffix('\r').unwrap_or(text);
+        let bad = (1..).zip(text.chars()).find_map(|(column, c)| Some((column, c, name_bad(c)?)));
+        let Some((column, c, what)) = bad else { continue };
+        if found.len() >= FOUND_MAX {
+            found.push(too_many(&source.name));
+            break;
         }
-        (line, column) = if c == '\n' { (line + 1, 1) } else { (line, column + 1) };
+        let at = At { source: Arc::clone(source), span: Span::point(line, column) };
+        let help = match c {
+            '\t' => "indent with spaces",
+            '\u{feff}' => "save the file as UTF-8 without it",
+            '\r' => "end lines with a line feed",
+            _ => "delete it",
+        };
+        found.push(at.error("bad-character", format!("{what} is not allowed")).help(help));
     }
-    None
+    found
 }
 
 fn name_bad(c: char) -> Option<String> {
@@ -127,8 +135,10 @@ struct Loader<'a> {
     source: &'a Arc<Source>,
     open: Vec<Open>,
     root: Option<Node>,
+    /// Something in the tree stands in for what is not taken: it would be found wrong once more.
+    is_withheld: bool,
     nodes: usize,
-    /// What does not stop the loading: duplicates, tags, anchors.
+    /// What does not stop the loading: duplicates, tags, anchors, aliases, merge keys.
     found: Vec<Diagnostic>,
 }
 
@@ -152,7 +162,8 @@ impl Loader<'_> {
             | Event::DocumentStart(_)
             | Event::DocumentEnd => Ok(()),
             Event::Alias(_) => {
-                Err(self.at(span).error("yaml-feature", "an alias; write the value out where it is used"))
+                self.withhold(span, "an alias; write the value out where it is used");
+                self.stand_in(span)
             }
             Event::Scalar(text, style, anchor, tag) => {
                 self.refuse_properties(anchor, tag.is_some(), span);
@@ -168,6 +179,28 @@ impl Loader<'_> {
                 self.begin(Value::Map(Vec::new()), span)
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(span),
+        }
+    }
+
+    /// Reports a feature that is not taken, once for all that follow in the line, and looks on for more.
+    fn withhold(&mut self, span: Span, what: &str) {
+        let is_again = |last: &Diagnostic| last.line == span.line && last.message == what;
+        if !self.found.last().is_some_and(is_again) {
+            self.found.push(self.at(span).error("yaml-feature", what));
+        }
+        self.is_withheld = true;
+    }
+
+    /// Puts nothing where a key or value would be.
+    fn stand_in(&mut self, span: Span) -> Result<(), Diagnostic> {
+        self.counted(span)?;
+        let wants_key = self.wants_key();
+        match self.open.last_mut() {
+            Some(open) if wants_key => {
+                open.key = Some(Key { text: String::new(), span });
+                Ok(())
+            }
+            _ => self.place(Node { value: Value::Scalar(Scalar { text: String::new(), plain: true }), span }),
         }
     }
 
@@ -216,7 +249,8 @@ impl Loader<'_> {
     fn key(&mut self, scalar: Scalar, span: Span) -> Result<(), Diagnostic> {
         let at = self.at(span);
         if scalar.plain && scalar.text == "<<" {
-            return Err(at.error("yaml-feature", "a merge key; write the keys out"));
+            self.withhold(span, "a merge key; write the keys out");
+            return self.stand_in(span);
         }
         if scalar.plain && scalar.text.is_empty() {
             return Err(at.error("yaml-feature", "an entry without a key"));
@@ -265,8 +299,10 @@ impl Loader<'_> {
 
     fn finish(mut self) -> (Option<Node>, Vec<Diagnostic>) {
         if self.root.is_none() && self.found.is_empty() {
-            self.found.push(Diagnostic::about_file("empty-file", &self.source.name, "the file says nothing"));
+            let help = "a policy says `policy: NAME`, a registry has `services:`";
+            let file = &self.source.name;
+            self.found.push(Diagnostic::about_file("empty-file", file, "the file says nothing").help(help));
         }
-        (self.root, self.found)
+        (self.root.filter(|_| !self.is_withheld), self.found)
     }
 }

@@ -12,7 +12,7 @@ mod trust;
 
 pub(crate) use fields::Fields;
 pub(crate) use load::load;
-pub(crate) use reader::{Reader, Spanned, one_of, parse, show_thousandths};
+pub(crate) use reader::{Reader, Spanned, one_of, parse, parse_in_part, show_thousandths};
 pub(crate) use source::{At, Source, Span};
 pub(crate) use tree::{Key, Kind, Node, Value, is_steering, shorten, visible};
 pub(crate) use trust::Trust;

@@ -22,10 +22,19 @@ pub(crate) fn parse<T>(
     source: &Arc<Source>,
     decode: impl FnOnce(&Reader, &Node) -> Option<T>,
 ) -> Result<(T, Diagnostics), Diagnostics> {
+    let (value, found) = parse_in_part(source, decode);
+    found.unless_errors(value)
+}
+
+/// As [`parse`], but what could be decoded comes out whatever is wrong with the rest.
+pub(crate) fn parse_in_part<T>(
+    source: &Arc<Source>,
+    decode: impl FnOnce(&Reader, &Node) -> Option<T>,
+) -> (Option<T>, Diagnostics) {
     let (root, found) = load(source);
     let reader = Reader { source: Arc::clone(source), found: RefCell::new(found) };
     let value = root.and_then(|root| decode(&reader, &root));
-    reader.into_diagnostics().unless_errors(value)
+    (value, reader.into_diagnostics())
 }
 
 /// What decodes one file.

@@ -49,9 +49,14 @@ fn the_number_of_values_is_bounded() {
 }
 
 #[test]
-fn a_bomb_of_aliases_is_refused_at_its_first() {
+fn a_bomb_of_aliases_is_refused_line_by_line_and_gives_no_tree() {
     let bomb = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n";
-    assert_eq!(codes(bomb), ["yaml-feature", "yaml-feature", "yaml-feature"]);
+    assert_eq!(codes(bomb), ["yaml-feature"; 4]);
+    for text in [bomb, "x: &a y\n*a : 1\n*a : 2\n", "<<: {a: 1}\n<<: {a: 2}\n", "{<<: a, <<: b}\n"] {
+        let (root, found) = super::load(&Source::new("text", text));
+        assert!(root.is_none() && !found.is_empty(), "{text}");
+    }
+    assert!(super::load(&Source::new("text", "a: [b]\n")).0.is_some());
 }
 
 #[test]

@@ -99,7 +99,7 @@ pub(super) fn layer_of(stage: Stage) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runner::shell::LAYERS;
+    use stockade_policies::LAYERS;
 
     #[test]
     fn every_stage_builds_something_that_is_reported() {

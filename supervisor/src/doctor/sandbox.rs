@@ -1,13 +1,13 @@
 //! Trying sandboxes.
 
-use stockade_policies::Host;
+use stockade_policies::{Host, LAYERS};
 use stockade_sandbox::{
     CgroupParent, End, Hierarchy, LauncherProcess, Outcome, RunError, Sandbox, State, Warm,
 };
 
 use super::{Check, ENVIRONMENT, advice};
 use crate::runner::RunnerError;
-use crate::runner::shell::{LAYERS, probe};
+use crate::runner::shell::probe;
 
 /// A job that must be killed.
 const ENDLESS: [&str; 2] = ["/usr/bin/sleep", "600"];

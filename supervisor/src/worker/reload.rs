@@ -67,14 +67,14 @@ async fn refuse(
     let current: Arc<RulesVersion> = rules.current();
     let errors: Vec<&Diagnostic> = found.errors().collect();
     for error in errors.iter().take(SHOWN_MAX) {
-        let (file, help) = (error.file.as_ref(), error.help.as_deref().unwrap_or_default());
+        let (file, help) = (error.file.as_ref(), error.help.as_deref());
         tracing::error!(file, line = error.line, column = error.column, help, "{}", error.message);
     }
     tracing::error!(
         errors = errors.len(),
         in_force = current.facts().version,
         trigger = trigger.as_str(),
-        "the new rules are refused; the old ones stay in force"
+        "the new rules are refused; the old ones stay in force; `stockade policy check` shows each error in its line"
     );
     let shown: Vec<Value> = errors.iter().take(SHOWN_MAX).map(|error| json!(error)).collect();
     let body = json!({

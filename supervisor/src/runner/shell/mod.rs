@@ -6,35 +6,11 @@ pub mod probe;
 use std::sync::Arc;
 
 use stockade_plan::{CodecError, Plan};
-use stockade_policies::{CompileError, EffectivePolicy, Environment, Host, JobSpec, compile};
+use stockade_policies::{CompileError, EffectivePolicy, Environment, Host, JobSpec, LAYERS, compile};
 use stockade_sandbox::{Sandbox, SandboxJob, Sink, Stdin};
 
 use super::{Boxed, Finished, JobRunner, Refusal, Request, RunnerError, Running, Work, WorkFacts};
 use crate::store::AttemptId;
-
-/// The layers that every sandbox has; the names of `stockade_sandbox`'s enforcement.
-pub const LAYERS: [&str; 20] = [
-    "user_namespace",
-    "mount_namespace",
-    "pid_namespace",
-    "network_namespace",
-    "ipc_namespace",
-    "uts_namespace",
-    "cgroup_namespace",
-    "cgroup_memory",
-    "cgroup_pids",
-    "cgroup_cpu",
-    "ids",
-    "capabilities",
-    "no_new_privs",
-    "seccomp",
-    "landlock",
-    "rlimits",
-    "descriptors",
-    "root_filesystem",
-    "work_filesystem",
-    "proc_filesystem",
-];
 
 /// Runs shell jobs.
 #[derive(Debug)]

@@ -1,11 +1,11 @@
 //! Proving, by doing it, that this host confines a job.
 
-use stockade_policies::{Environment, Host, JobSpec, Library};
+use stockade_policies::{Environment, Host, JobSpec, LAYERS, Library};
 use stockade_sandbox::{Outcome, RunError, Sandbox, SandboxJob, Sink, Stdin};
 use tokio_util::sync::CancellationToken;
 
 use super::outcome::weak_layers;
-use super::{LAYERS, RunnerError, Sandboxed};
+use super::{RunnerError, Sandboxed};
 
 /// A policy that every installation has.
 const POLICY: &str = "shell-utils";
