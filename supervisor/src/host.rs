@@ -1,6 +1,8 @@
-//! What the record says of the host.
+//! What the record says of the host, and what policies are compiled against.
 
 use serde::Serialize;
+use stockade_policies::HostMechanisms;
+use stockade_sandbox::{Hierarchy, Kernel};
 
 /// The host an attempt ran on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -35,5 +37,23 @@ mod tests {
     #[test]
     fn this_host_has_a_kernel() {
         assert_eq!(HostFacts::here().machine, std::env::consts::ARCH);
+    }
+}
+
+/// What this host's kernel says of itself.
+pub fn mechanisms() -> HostMechanisms {
+    let kernel = Kernel::here();
+    let place = |hierarchy| match hierarchy {
+        Hierarchy::V2 => "cgroup v2",
+        Hierarchy::V1 => "cgroup v1",
+    };
+    let controllers = kernel.controllers.into_iter();
+    HostMechanisms {
+        landlock_abi: kernel.landlock_abi,
+        seccomp: kernel.seccomp,
+        controllers: controllers
+            .map(|(name, hierarchy)| (name.to_owned(), place(hierarchy).to_owned()))
+            .collect(),
+        namespaces: kernel.namespaces.into_iter().map(str::to_owned).collect(),
     }
 }

@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use stockade_policies::Host;
 use stockade_sandbox::{LaunchError, Sandbox, Warm};
 
-use crate::host::HostFacts;
+use crate::host::{HostFacts, mechanisms};
 use crate::rules::{Loader, Rulebook, Rules, RulesError};
 use crate::runner::{RegistryError, RunnerRegistry, ShellRunner};
 use crate::start::Confinement;
@@ -89,7 +88,7 @@ impl Supervisor {
 
     fn around(sandbox: Sandbox, state_dir: &Path, rules: &Rules) -> Result<Self, SupervisorError> {
         let lock = lock(state_dir)?;
-        let host = Arc::new(Host::new());
+        let host = Arc::new(mechanisms().host());
         let shell = ShellRunner::new(sandbox.clone(), Arc::clone(&host), rules.environment);
         let runners = RunnerRegistry::default().with(shell)?;
         let loader = Loader::new(rules.clone(), runners.capabilities());

@@ -114,22 +114,19 @@ impl<'a> Mechanisms<'a> {
     fn controller(&self, name: &str, what: &str) -> Found {
         match self.host.controllers.iter().find(|(known, _)| known == name) {
             Some((_, hierarchy)) => Ok(format!("{hierarchy} {name} controller; {what}")),
-            None => Err(format!("the host has no `{name}` controller in any control group hierarchy")),
+            None => Err(self.host.lack(&format!("cgroup_{name}")).unwrap_or_default()),
         }
     }
 
     fn namespace(&self, kind: &str, what: &str) -> Found {
-        match self.host.namespaces.iter().any(|known| known.strip_suffix("_namespace") == Some(kind)) {
-            true => Ok(what.to_owned()),
-            false => Err(format!("the kernel makes no {kind} namespaces; look at `/proc/sys/user`")),
-        }
+        self.host.lack(&format!("{kind}_namespace")).map_or_else(|| Ok(what.to_owned()), Err)
     }
 }
 
 /// The filter is made as for a job, so that what is said of it is so.
 fn filter(policy: &EffectivePolicy, host: &HostMechanisms) -> Found {
-    if !host.seccomp {
-        return Err("the kernel has no seccomp filters (CONFIG_SECCOMP_FILTER)".to_owned());
+    if let Some(missing) = host.lack("seccomp") {
+        return Err(missing);
     }
     let filter = job_filter(policy.rights().calls()).map_err(|error| error.to_string())?;
     Ok(format!("seccomp filter of {} instructions, default deny", filter.instructions.len()))

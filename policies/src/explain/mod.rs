@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::effective::{EffectivePolicy, Explained, Right, members, section_order};
 use crate::host::{Host, HostError};
+use crate::policy::LAYERS;
 use mechanism::Mechanisms;
 
 /// What the kernel of a host can enforce with.
@@ -21,6 +22,31 @@ pub struct HostMechanisms {
     pub controllers: Vec<(String, String)>,
     /// The namespaces that it makes, by their names under `require`.
     pub namespaces: Vec<String>,
+}
+
+impl HostMechanisms {
+    /// The host as policies are compiled for it: what it lacks is an error where a policy requires it.
+    pub fn host(&self) -> Host {
+        let missing = LAYERS.into_iter().filter_map(|layer| Some((layer, self.lack(layer)?)));
+        missing.fold(Host::new(), |host, (layer, why)| host.without(layer, why))
+    }
+
+    /// Why it has no such layer, if that can be told without running a job. Landlock is measured by its ABI.
+    fn lack(&self, layer: &str) -> Option<String> {
+        let why = match (layer.strip_suffix("_namespace"), layer.strip_prefix("cgroup_")) {
+            _ if layer == "seccomp" && !self.seccomp => {
+                "the kernel has no seccomp filters (CONFIG_SECCOMP_FILTER)".to_owned()
+            }
+            (Some(kind), _) if !self.namespaces.iter().any(|there| there == layer) => {
+                format!("the kernel makes no {kind} namespaces; look at `/proc/sys/user`")
+            }
+            (None, Some(name)) if !self.controllers.iter().any(|(there, _)| there == name) => {
+                format!("the host has no `{name}` controller in any control group hierarchy")
+            }
+            _ => return None,
+        };
+        Some(why)
+    }
 }
 
 /// Whether something stands behind a line.
@@ -101,7 +127,7 @@ impl EffectivePolicy {
 mod tests {
     use super::*;
     use crate::effective::Rights;
-    use crate::{Environment, Library};
+    use crate::{Environment, JobSpec, Library, compile};
 
     fn complete() -> HostMechanisms {
         let controllers =
@@ -164,6 +190,29 @@ secrets: [\"env:A\"]
             for line in lines {
                 assert_ne!(line.standing, Standing::NotEnforced, "{name}: {} {}", line.line, line.mechanism);
             }
+        }
+    }
+
+    #[test]
+    fn a_policy_that_requires_what_the_kernel_lacks_compiles_for_no_job() {
+        let (library, name) = Library::shipped()
+            .unwrap()
+            .with_text(
+                "p.yaml",
+                "policy: p\nextends: shell-utils\nrequire: [uts_namespace, cgroup_pids, seccomp]\n",
+            )
+            .unwrap();
+        let policy = library.effective(name.as_str(), Environment::Development).unwrap();
+        let job = JobSpec::command(vec!["/bin/sh".to_owned()]).unwrap();
+        assert!(compile(&policy, &job, &complete().host(), 6).is_ok());
+        let lacking = [
+            ("uts_namespace", HostMechanisms { namespaces: Vec::new(), ..complete() }),
+            ("cgroup_pids", HostMechanisms { controllers: Vec::new(), ..complete() }),
+            ("seccomp", HostMechanisms { seccomp: false, ..complete() }),
+        ];
+        for (layer, mechanisms) in lacking {
+            let error = compile(&policy, &job, &mechanisms.host(), 6).unwrap_err().to_string();
+            assert!(error.contains(&format!("require: {layer}")), "{error}");
         }
     }
 

@@ -6,11 +6,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::json;
-use stockade_policies::{Diagnostics, EnforcedLine, Host, HostMechanisms, Standing};
-use stockade_sandbox::{Hierarchy, Kernel};
+use stockade_policies::{Diagnostics, EnforcedLine, Standing};
 
 use super::target::Target;
 use super::{CliError, PolicyOptions, exit};
+use crate::host::mechanisms;
 use crate::output;
 use crate::rules::library;
 use crate::start;
@@ -56,7 +56,8 @@ impl Explain {
         let library = library(self.policies.directory().as_deref())?;
         let target =
             Target::find(&self.target, &library, self.services.as_deref(), self.policies.environment)?;
-        let (mechanisms, host) = (mechanisms(), Host::new());
+        let mechanisms = mechanisms();
+        let host = mechanisms.host();
         let lines = target.policy.explain(&mechanisms, &host);
         let checked =
             target.operation.as_ref().map(|operation| operation.check_on(&host, mechanisms.landlock_abi));
@@ -165,23 +166,5 @@ const fn warning(standing: Standing) -> &'static str {
         Standing::Enforced | Standing::NotHere => "",
         Standing::StopsJobs => "NO JOB RUNS: ",
         Standing::NotEnforced => "NOT ENFORCED: ",
-    }
-}
-
-/// What this host's kernel says of itself.
-fn mechanisms() -> HostMechanisms {
-    let kernel = Kernel::here();
-    let place = |hierarchy| match hierarchy {
-        Hierarchy::V2 => "cgroup v2",
-        Hierarchy::V1 => "cgroup v1",
-    };
-    let controllers = kernel.controllers.into_iter();
-    HostMechanisms {
-        landlock_abi: kernel.landlock_abi,
-        seccomp: kernel.seccomp,
-        controllers: controllers
-            .map(|(name, hierarchy)| (name.to_owned(), place(hierarchy).to_owned()))
-            .collect(),
-        namespaces: kernel.namespaces.into_iter().map(str::to_owned).collect(),
     }
 }
