@@ -154,7 +154,10 @@ impl CompileError {
     pub fn is_refusal(&self) -> bool {
         matches!(
             self,
-            Self::CommandNotAllowed { .. } | Self::InputsTooLarge { .. } | Self::CommandTooLarge { .. }
+            Self::CommandNotAllowed { .. }
+                | Self::InputsTooLarge { .. }
+                | Self::CommandTooLarge { .. }
+                | Self::LeadsOut { .. }
         )
     }
 }
