@@ -27,7 +27,7 @@ pub(crate) struct Remains {
 impl Remains {
     /// Kills every process and waits until the last has been reaped.
     pub(crate) async fn kill(&mut self) -> Result<Exited, RunError> {
-        self.leaf.kill()?;
+        self.leaf.kill_surely().await?;
         match timeout(EXIT_DEADLINE, &mut self.exited).await {
             Ok(Ok(exited)) => Ok(exited),
             Ok(Err(_)) => Err(RunError::LauncherGone),
