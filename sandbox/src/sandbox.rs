@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use stockade_plan::{
-    Confinement, FRAME_MAX, LauncherFacts, PLAN_VERSION, Reply, Request, Rusage, SetupError, encode,
+    Confinement, Errno, FRAME_MAX, LauncherFacts, PLAN_VERSION, Reply, Request, Rusage, SetupError, Stage,
+    encode,
 };
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -280,7 +281,9 @@ impl Inner {
     }
 
     fn tell_prepared(&self, id: u64, host_uid: u32, fds: Vec<OwnedFd>) {
-        let Ok([stdin, stdout, stderr, status, task]) = <[OwnedFd; 5]>::try_from(fds) else { return };
+        let Ok([stdin, stdout, stderr, status, task]) = <[OwnedFd; 5]>::try_from(fds) else {
+            return self.tell_failed(id, no_room());
+        };
         if let Some(waiter) = self.waiting().get_mut(&id).and_then(|waiter| waiter.prepared.take()) {
             let _not_waiting =
                 waiter.send(Ok(Ends { host_uid, stdin, stdout, stderr, status: Some(status), task }));
@@ -300,5 +303,15 @@ impl Inner {
             (None, Some(failed)) => drop(failed.send(error)),
             (None, None) => {}
         }
+    }
+}
+
+/// Why a sandbox that was prepared cannot be used: its pipes did not all arrive, as `MSG_CTRUNC` of recvmsg(2) says.
+fn no_room() -> SetupError {
+    SetupError {
+        stage: Stage::Clone,
+        call: "recvmsg".to_owned(),
+        target: "the sandbox's pipes: run fewer jobs at a time, or allow more open files".to_owned(),
+        errno: Errno(rustix::io::Errno::MFILE.raw_os_error()),
     }
 }

@@ -36,7 +36,7 @@ impl Remains {
 
     /// Kills every process and waits until the last has been reaped.
     pub(crate) async fn kill(&mut self) -> Result<Exited, RunError> {
-        self.leaf.kill()?;
+        self.leaf.kill_surely().await?;
         let Some(exited) = &mut self.exited else { return Err(RunError::LauncherGone) };
         match timeout(EXIT_DEADLINE, exited).await {
             Ok(Ok(exited)) => Ok(exited),

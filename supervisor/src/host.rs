@@ -30,16 +30,6 @@ impl HostFacts {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn this_host_has_a_kernel() {
-        assert_eq!(HostFacts::here().machine, std::env::consts::ARCH);
-    }
-}
-
 /// What this host's kernel says of itself.
 pub fn mechanisms() -> HostMechanisms {
     let kernel = Kernel::here();
@@ -55,5 +45,15 @@ pub fn mechanisms() -> HostMechanisms {
             .map(|(name, hierarchy)| (name.to_owned(), place(hierarchy).to_owned()))
             .collect(),
         namespaces: kernel.namespaces.into_iter().map(str::to_owned).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_host_has_a_kernel() {
+        assert_eq!(HostFacts::here().machine, std::env::consts::ARCH);
     }
 }

@@ -72,6 +72,20 @@ pub enum CompileError {
         /// Why not.
         reason: UnsafePath,
     },
+    /// A path was granted as part of a larger one, and leads out of that.
+    #[error(
+        "`{path}` ({origin}) leads to `{target}`, which is not in the `{granted}` that the layers above grant; name it in the policy that grants that"
+    )]
+    LeadsOut {
+        /// As the policy names it.
+        path: AbsPath,
+        /// Who named it.
+        origin: String,
+        /// Where it leads.
+        target: AbsPath,
+        /// What was granted.
+        granted: AbsPath,
+    },
     /// A prepared directory cannot be the root of jobs.
     #[error("cannot use `{path}` ({origin}) as the job's root: {error}")]
     Root {
@@ -140,7 +154,10 @@ impl CompileError {
     pub fn is_refusal(&self) -> bool {
         matches!(
             self,
-            Self::CommandNotAllowed { .. } | Self::InputsTooLarge { .. } | Self::CommandTooLarge { .. }
+            Self::CommandNotAllowed { .. }
+                | Self::InputsTooLarge { .. }
+                | Self::CommandTooLarge { .. }
+                | Self::LeadsOut { .. }
         )
     }
 }

@@ -96,7 +96,7 @@ impl Recording<'_> {
         let mut sight = Sight::of(&policy, &programs, host)?;
         for path in self.shown {
             sight.path(
-                &crate::policy::ReadPath { path: path.clone(), optional: false },
+                &crate::policy::ReadPath { path: path.clone(), optional: false, within: Vec::new() },
                 &Origin::DEFAULT,
                 host,
                 Access::Execute,

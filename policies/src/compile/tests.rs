@@ -258,6 +258,45 @@ fn a_link_that_leads_to_what_no_job_may_read_is_refused() {
 }
 
 #[test]
+fn a_link_in_a_directory_that_is_granted_is_no_right_to_what_it_points_at() {
+    let (directory, _) = tool("");
+    let root = directory.path().canonicalize().unwrap();
+    for name in ["granted", "granted/inner", "beside"] {
+        std::fs::create_dir(root.join(name)).unwrap();
+    }
+    symlink(root.join("beside"), root.join("granted/out")).unwrap();
+    symlink(root.join("granted/inner"), root.join("granted/in")).unwrap();
+    symlink(root.join("granted/in"), root.join("granted/twice")).unwrap();
+    let paths = |names: &[&str]| {
+        let names: Vec<String> = names.iter().map(|name| root.join(name).display().to_string()).collect();
+        format!("filesystem: {{read: [{}]}}\n", names.join(", "))
+    };
+    let read = |layers: &[&[&str]]| {
+        let mut layers = layers.iter().map(|names| paths(names));
+        let mut effective = policy(&format!("{SHELL}{}", layers.next().unwrap()));
+        for text in layers {
+            let asked = Policy::parse(&Source::new("row", format!("policy: row\n{text}"))).unwrap().0;
+            effective = effective.tightened(&asked.clauses, &crate::effective::Layer::Job).unwrap();
+        }
+        compile(&effective, &job(&["/bin/sh"]), &Host::new(), ABI)
+    };
+    // Whoever is granted the link itself is granted what it leads to, and so is who keeps it.
+    assert!(read(&[&["granted/out"], &["granted/out"]]).is_ok());
+    assert!(read(&[&["granted", "granted/out"], &["granted/out"]]).is_ok());
+    for kept in ["granted", "granted/inner", "granted/in", "granted/twice"] {
+        assert!(read(&[&["granted"], &[kept]]).is_ok(), "{kept}");
+    }
+    for layers in [
+        [&["granted"][..], &["granted/out"], &["granted/out"]],
+        [&["granted"], &["granted"], &["granted/out"]],
+        [&["granted", "granted/out"], &["granted"], &["granted/out"]],
+    ] {
+        let error = read(&layers).unwrap_err();
+        assert!(matches!(error, CompileError::LeadsOut { .. }), "{layers:?}: {error}");
+    }
+}
+
+#[test]
 fn what_the_policy_writes_is_granted_and_the_work_directory_can_always_be_read() {
     let both = plan(&format!("{SHELL}filesystem: {{write: [/job, /tmp]}}\n"), &["/bin/sh"]);
     for path in ["/job", "/tmp", "/dev/shm"] {

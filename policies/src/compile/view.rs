@@ -127,6 +127,13 @@ impl Sight {
             let (path, origin, target) = (read.path.clone(), origin.to_string(), resolved.file);
             return Err(CompileError::Unsafe { path, origin, target, reason });
         }
+        for granted in &read.within {
+            let outer = host.resolve(&self.root, granted);
+            if !outer.is_ok_and(|outer| resolved.file.is_beneath(&outer.file)) {
+                let (path, origin, target) = (read.path.clone(), origin.to_string(), resolved.file);
+                return Err(CompileError::LeadsOut { path, origin, target, granted: granted.clone() });
+            }
+        }
         self.links.extend(resolved.links);
         let code = access == Access::Execute || CODE_DIRS.iter().any(|dir| beneath(&resolved.file, dir));
         if access == Access::Execute {

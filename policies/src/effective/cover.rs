@@ -16,6 +16,11 @@ pub(crate) trait Right: Ord + Clone + Display {
         self == asked
     }
 
+    /// What this gives to who asks for it and has `granting`, all of which cover it.
+    fn narrowed(&self, _granting: &[&Self]) -> Self {
+        self.clone()
+    }
+
     /// As an explanation shows it.
     fn line(&self) -> String {
         self.to_string()
@@ -34,6 +39,18 @@ impl Right for SecretRef {}
 impl Right for ReadPath {
     fn covers(&self, asked: &Self) -> bool {
         asked.path.is_beneath(&self.path)
+    }
+
+    /// The nearest path above it counts: one that names it outright has said where it may lead.
+    fn narrowed(&self, granting: &[&Self]) -> Self {
+        let Some(nearest) = granting.iter().max_by_key(|path| path.path.as_str().len()) else {
+            return self.clone();
+        };
+        let mut within = nearest.within.clone();
+        if nearest.path != self.path {
+            within.push(nearest.path.clone());
+        }
+        Self { within, ..self.clone() }
     }
 
     fn line(&self) -> String {

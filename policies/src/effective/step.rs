@@ -22,12 +22,14 @@ impl Step<'_> {
         let Some(asked) = asked else { return };
         let mut next = BTreeMap::new();
         for element in asked {
-            let within = match current.as_ref() {
-                Some(have) => have.keys().any(|have| have.covers(&element.value)),
-                None => true,
-            };
-            if within {
-                next.insert(element.value.clone(), Origin::new(self.layer, &element.at));
+            let granting: Vec<&T> = current
+                .iter()
+                .flatten()
+                .map(|(have, _)| have)
+                .filter(|have| have.covers(&element.value))
+                .collect();
+            if current.is_none() || !granting.is_empty() {
+                next.insert(element.value.narrowed(&granting), Origin::new(self.layer, &element.at));
             } else {
                 let have = current.iter().flatten().map(|(have, origin)| (have.to_string(), origin));
                 let want = element.value.to_string();

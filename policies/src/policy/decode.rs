@@ -183,7 +183,7 @@ fn read_path(reader: &Reader, node: &Node, doing: &str) -> Option<ReadPath> {
         reader.report(reader.at(path_node.span).error("unsafe-path", message).help(reason.help()));
         return None;
     }
-    Some(ReadPath { path, optional })
+    Some(ReadPath { path, optional, within: Vec::new() })
 }
 
 fn write_path(reader: &Reader, node: &Node) -> Option<AbsPath> {

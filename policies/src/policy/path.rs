@@ -10,6 +10,9 @@ pub(crate) struct ReadPath {
     pub(crate) path: AbsPath,
     /// A host without it runs the job all the same.
     pub(crate) optional: bool,
+    /// Larger paths that outer layers granted and that this one was narrowed from. Where it leads must lie beneath where
+    /// each of them leads: a link in a directory that is granted is no right to what it points at.
+    pub(crate) within: Vec<AbsPath>,
 }
 
 impl fmt::Display for ReadPath {

@@ -147,14 +147,38 @@ pub(crate) fn is_steering(c: char) -> bool {
     c.is_control() || is_invisible(c)
 }
 
-/// Byte order mark, zero-width characters, and those that change the order in which a line is shown (UAX #9).
+/// Characters that are shown as nothing, or as a blank that is none, and those that change the order in which a line is
+/// shown (UAX #9): `Default_Ignorable_Code_Point` of Unicode's DerivedCoreProperties.txt, the blanks but U+0020 (`Zs`), the
+/// separators of lines (`Zl`, `Zp`) and the marks of annotations.
 pub(crate) const fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{feff}' | '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}')
+    matches!(
+        c,
+        '\u{a0}'
+            | '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'
+            | '\u{1160}'
+            | '\u{1680}'
+            | '\u{17b4}'
+            | '\u{17b5}'
+    ) || matches!(c, '\u{180b}'..='\u{180f}' | '\u{2000}'..='\u{200f}' | '\u{2028}'..='\u{202f}' | '\u{205f}'..='\u{206f}')
+        || matches!(c, '\u{3000}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}')
+        || matches!(c, '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_seen_is_steering_and_what_people_write_is_not() {
+        let unseen = "\u{a0}\u{ad}\u{34f}\u{115f}\u{180e}\u{2009}\u{200b}\u{202e}\u{2064}\u{3000}\u{3164}\u{fe0f}\u{feff}\u{fff9}\u{e0041}";
+        for c in unseen.chars() {
+            assert!(is_steering(c), "U+{:04X}", u32::from(c));
+        }
+        assert!(!"a ~é中한ж\u{5d0}\u{1f600}…→".chars().any(is_steering));
+    }
 
     #[test]
     fn plain_scalars_have_the_types_of_the_core_schema() {

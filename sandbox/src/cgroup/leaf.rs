@@ -12,6 +12,8 @@ use super::{CgroupError, Controller, Hierarchy};
 /// How long the kernel may take to let go of a group whose processes have been reaped.
 const REMOVE_TRIES: u32 = 200;
 const REMOVE_PAUSE: Duration = Duration::from_millis(10);
+/// A minute of pauses.
+const KILL_TRIES: u32 = 6000;
 
 /// One job's group in every hierarchy.
 #[derive(Debug, Clone)]
@@ -47,15 +49,29 @@ impl Leaf {
         write(&self.unified, "cgroup.kill", "1")
     }
 
+    /// Kills every process in it, however long it takes to be able to: opening `cgroup.kill` takes a descriptor, and a job
+    /// must not outlive its end because there is none to spare.
+    pub(crate) async fn kill_surely(&self) -> Result<(), CgroupError> {
+        let mut tries = KILL_TRIES;
+        loop {
+            match self.kill() {
+                // It has gone, and what was in it before it.
+                Err(CgroupError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                    return Ok(());
+                }
+                Err(_) if tries > 0 => tries -= 1,
+                killed => return killed,
+            }
+            tokio::time::sleep(REMOVE_PAUSE).await;
+        }
+    }
+
     /// Kills what is left and removes the group. It is killed in every round: a launcher that was slow may put a
     /// process into it even now. A group that still has processes after two seconds stays, and
     /// is an error: the next worker's sweep finds it.
     pub(crate) async fn remove(self) -> Result<(), CgroupError> {
         for _ in 0..REMOVE_TRIES {
-            match self.kill() {
-                Err(CgroupError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
-                killed => killed?,
-            }
+            self.kill_surely().await?;
             if self.remove_directories() {
                 return Ok(());
             }

@@ -9,7 +9,7 @@ use sqlx::FromRow;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{JobId, Store, StoreError};
+use super::{Given, JobId, Store, StoreError};
 
 /// Where a job is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type)]
@@ -44,13 +44,13 @@ pub struct Job {
     /// The execution type the row names.
     pub execution_type: String,
     /// Settings of the runner it proposed.
-    pub runner_config: Option<Value>,
+    pub runner_config: Option<Given>,
     /// Measured usage of the latest attempt.
     pub resource_usage: Option<Value>,
     /// What it proposed, and once an attempt has ended what that ran under.
-    pub security_context: Option<Value>,
+    pub security_context: Option<Given>,
     /// What the operation is given.
-    pub input_data: Option<Value>,
+    pub input_data: Option<Given>,
     /// What the latest attempt came back with.
     pub output_data: Option<Value>,
     /// Why the latest attempt failed.

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::{JobId, Store, StoreError, WorkerId};
+use super::{Given, JobId, Store, StoreError, WorkerId};
 
 /// A worker that wants to take jobs.
 #[derive(Debug, Clone)]
@@ -41,11 +40,11 @@ pub struct ClaimedJob {
     pub execution_type: String,
     /// What the operation is given; null if the row has none.
     #[sqlx(rename = "input_data", default)]
-    pub input: Option<Value>,
+    pub input: Option<Given>,
     /// Settings of the runner it proposes.
-    pub runner_config: Option<Value>,
+    pub runner_config: Option<Given>,
     /// The limits it proposes: `security_context` as it was handed in.
-    pub security_request: Option<Value>,
+    pub security_request: Option<Given>,
     /// The tenant it belongs to.
     #[sqlx(rename = "tenant_id")]
     pub tenant: Option<Uuid>,

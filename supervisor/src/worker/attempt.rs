@@ -14,7 +14,8 @@ use crate::report::{self, Circumstances};
 use crate::rules::RulesVersion;
 use crate::runner::{Finished, JobRunner, Refusal, Request, Work, WorkFacts};
 use crate::store::{
-    AttemptEnd, AttemptId, AttemptStart, Begun, ClaimedJob, Completion, PolicyRef, Retry, Verdict, WorkerId,
+    AttemptEnd, AttemptId, AttemptStart, Begun, ClaimedJob, Completion, Given, PolicyRef, Retry, Verdict,
+    WorkerId,
 };
 
 /// A runner keeps the time itself. One that has not come back so long after its job's time is told to, once.
@@ -59,14 +60,16 @@ impl Claimed<'_> {
             .map_err(|unknown| Refusal::Refused(unknown.to_string()))?;
         let unable = || Refusal::CannotSetUp(format!("there is no `{}` runner", operation.execution_type()));
         let runner = shared.runners.runner(operation.execution_type()).ok_or_else(unable)?;
-        let input = job.input.as_ref().unwrap_or(&Value::Null);
+        let input = readable("input_data", job.input.as_ref())?.unwrap_or(&Value::Null);
+        let runner_config = readable("runner_config", job.runner_config.as_ref())?;
+        let security_context = readable("security_context", job.security_request.as_ref())?;
         operation.check_input(input).map_err(|errors| Refusal::Refused(errors.to_string()))?;
         let work = runner.validate(&Request {
             operation,
             input,
             proposal: JobProposal {
-                runner_config: job.runner_config.as_ref(),
-                security_context: job.security_request.as_ref(),
+                runner_config,
+                security_context,
                 timeout_seconds: job.timeout_seconds.map(|seconds| u64::try_from(seconds).unwrap_or(0)),
             },
         })?;
@@ -257,6 +260,12 @@ async fn record_bare(
         ..AttemptEnd::new(Verdict::Failed)
     };
     shared.persist(|| shared.store.complete(attempt, &bare)).await
+}
+
+/// What a column of the job's row says. What cannot be read refuses that job, and no other.
+fn readable<'a>(column: &str, given: Option<&'a Given>) -> Result<Option<&'a Value>, Refusal> {
+    let unreadable = |reason| Refusal::Refused(format!("the job's `{column}` cannot be read: {reason}"));
+    given.map(Given::value).transpose().map_err(unreadable)
 }
 
 fn log_end(job: &ClaimedJob, attempt: &AttemptId, verdict: Verdict, completion: Completion) {

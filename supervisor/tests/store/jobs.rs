@@ -19,8 +19,11 @@ async fn a_job_that_completes_leaves_everything_behind() {
     let id =
         store.submit(&NewJob { security_context: Some(json!({"memory_mb": 64})), ..job() }).await.unwrap();
     let claimed = store.claim(me, Some(&["shell"]), 10).await.unwrap().remove(0);
-    assert_eq!((claimed.id, claimed.attempts, claimed.input.clone()), (id, 0, Some(json!({"rows": 3}))));
-    assert_eq!(claimed.security_request, Some(json!({"memory_mb": 64})));
+    assert_eq!(
+        (claimed.id, claimed.attempts, claimed.input.clone()),
+        (id, 0, Some(json!({"rows": 3}).into()))
+    );
+    assert_eq!(claimed.security_request, Some(json!({"memory_mb": 64}).into()));
     let start = AttemptStart {
         policy: Some(PolicyRef { name: "script".into(), version: "1".into(), sha256: Digest::of(b"policy") }),
         plan_sha256: Some(Digest::of(b"plan")),
@@ -51,7 +54,10 @@ async fn a_job_that_completes_leaves_everything_behind() {
 
     let job = store.job(id).await.unwrap().unwrap();
     assert_eq!((job.status, job.attempts, job.is_final()), (JobStatus::Completed, 1, true));
-    assert_eq!((job.output_data, job.security_context), (end.output_data, end.security_context));
+    assert_eq!(
+        (job.output_data, job.security_context),
+        (end.output_data, end.security_context.map(Into::into))
+    );
     let row = store.attempts(id).await.unwrap().remove(0);
     assert_eq!((row.status.as_str(), row.exit_code, &row.stdout), ("completed", Some(0), &end.stdout));
     assert_eq!(row.plan_sha256, Some(Digest::of(b"plan").to_string()));

@@ -54,7 +54,7 @@ async fn the_insert_of_specql_becomes_a_job_in_both_generations() {
     let id = place("SELECT commerce.place_order(gen_random_uuid(), gen_random_uuid(), 12)").await;
     let job = store.job(id).await.unwrap().unwrap();
     assert_eq!((job.execution_type.as_str(), job.max_attempts, job.timeout_seconds), ("shell", 4, Some(30)));
-    assert_eq!(job.input_data, Some(serde_json::json!({"amount": 12, "currency": "EUR"})));
+    assert_eq!(job.input_data, Some(serde_json::json!({"amount": 12, "currency": "EUR"}).into()));
     assert_eq!(job.status, JobStatus::Pending);
 
     let id = place("SELECT commerce.place_order_before(gen_random_uuid(), gen_random_uuid(), 12)").await;

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use stockade::store::{Cancel, JobStatus};
+use stockade::store::{Cancel, JobFilter, JobStatus};
 use stockade::worker::WorkerError;
 
 use crate::support::Rig;
@@ -20,7 +20,7 @@ async fn jobs_run_side_by_side_up_to_the_limit_and_are_recorded() {
     for id in &jobs {
         let job = rig.ended(*id).await;
         assert_eq!(job.status, JobStatus::Completed);
-        let context = job.security_context.unwrap();
+        let context = job.security_context.unwrap().value().unwrap().clone();
         assert_eq!(context["policy"]["name"], "script-strict");
         assert_eq!(context["environment"], "production");
         assert_eq!(job.output_data.unwrap()["stdout"], "stepped\u{fffd}");
@@ -99,4 +99,34 @@ async fn a_worker_without_what_confines_jobs_takes_no_more_and_says_so() {
     let id = rig.job(1).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(rig.store.job(id).await.unwrap().unwrap().status, JobStatus::Pending);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_cannot_be_read_is_refused_and_keeps_no_other_job_waiting() {
+    let rig = Rig::start().await;
+    // What jsonb keeps and no reader here takes: in each column that is the submitter's to fill.
+    rig.sql(
+        "INSERT INTO jobs.tb_job_run (identifier, service_name, operation, execution_type, input_data, runner_config,
+            security_context)
+         SELECT 'n' || n, 'steps', 'run', 'steps', CASE n % 3 WHEN 0 THEN bad END, CASE n % 3 WHEN 1 THEN bad END,
+            CASE n % 3 WHEN 2 THEN bad END
+           FROM generate_series(1, 30) n,
+                LATERAL (SELECT CASE WHEN n > 15 THEN '{\"a\": 1e999}'::jsonb
+                                     ELSE (repeat('[', 200) || repeat(']', 200))::jsonb END) t (bad)",
+    )
+    .await;
+    let behind = rig.job(1).await;
+    let worker = rig.worker(Rig::settings()).await;
+    assert_eq!(rig.ended(behind).await.status, JobStatus::Completed);
+    let listed =
+        rig.store.jobs(&JobFilter { status: None, service: None, tenant: None, limit: 100 }).await.unwrap();
+    assert_eq!(listed.len(), 31);
+    let refused = listed.iter().filter(|job| job.id != behind);
+    for job in refused {
+        let job = rig.ended(job.id).await;
+        let error = job.error_message.unwrap();
+        assert!(error.contains("cannot be read: "), "{error}");
+        assert_eq!(rig.attempts(job.id).await, ["refused"]);
+    }
+    worker.stop().await;
 }

@@ -45,7 +45,7 @@ impl Rig {
 }
 
 fn version_of(job: &Job) -> Value {
-    job.security_context.as_ref().unwrap()["rules"]["version"].clone()
+    job.security_context.as_ref().unwrap().value().unwrap()["rules"]["version"].clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -61,9 +61,9 @@ async fn a_registry_that_was_replaced_holds_for_the_jobs_that_come_after() {
     let after = rig.done("added").await;
     assert_eq!((after.status, version_of(&after)), (JobStatus::Completed, json!(2)));
     // The record, the attempt and the job say the same of it.
-    let context = after.security_context.unwrap();
+    let context = after.security_context.unwrap().value().unwrap().clone();
     assert_eq!(event["rules"], context["rules"]);
-    assert_eq!(event["before"], before.security_context.unwrap()["rules"]);
+    assert_eq!(event["before"], before.security_context.unwrap().value().unwrap()["rules"]);
     let attempt = rig.store.attempts(after.id).await.unwrap().remove(0);
     assert_eq!(attempt.registry_sha256, context["registry_sha256"].as_str().map(str::to_owned));
     assert_ne!(context["registry_sha256"], event["before"]["registry_sha256"]);
