@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::effective::{Calls, EffectivePolicy, Right, Rights, Set, members, section_order};
 use crate::policy::{HttpCap, LimitKey, NetworkMode};
+use crate::registry::Operation;
 
 /// A right that two policies grant in different measure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -59,10 +60,20 @@ impl fmt::Display for Difference {
 }
 
 impl EffectivePolicy {
-    /// What `after` grants in another measure than this policy: by clause, gains before losses. Both are taken as
+    /// What `after` grants in another measure than this policy, to jobs or to policies that extend it. See
+    /// [`Operation::difference`] for what an operation runs.
+    pub fn difference(&self, after: &Self) -> Vec<Difference> {
+        let mut found = Differences(Vec::new());
+        let show = |open: &bool| open.to_string();
+        found.value("abstract".to_owned(), &self.leaves_open(), &after.leaves_open(), show);
+        found.0.extend(self.difference_to_jobs(after));
+        found.0
+    }
+
+    /// What `after` grants to jobs in another measure than this policy: by clause, gains before losses. Both are taken as
     /// their texts have them, before the ceiling of any environment. Empty if and only if each lets jobs do what the
     /// other does. An element counts as covered if a single element of the other policy covers it.
-    pub fn difference(&self, after: &Self) -> Vec<Difference> {
+    fn difference_to_jobs(&self, after: &Self) -> Vec<Difference> {
         let (before, after) = (self.granted(), after.granted());
         let mut found = Differences(Vec::new());
         before.compare_sets(after, &mut found);
@@ -72,6 +83,21 @@ impl EffectivePolicy {
         found.calls(before.calls(), after.calls());
         found.required(before, after);
         found.0.sort_by_key(|difference| (section_order(&difference.clause), !difference.change.widens()));
+        found.0
+    }
+}
+
+impl Operation {
+    /// In what `after` differs from this operation: in what it runs, which a reviewer must look at whatever it is, and in
+    /// the rights of its jobs. Empty if neither runs in a sandbox.
+    pub fn difference(&self, after: &Self) -> Vec<Difference> {
+        let (Some(before), Some(after)) = (self.shell(), after.shell()) else { return Vec::new() };
+        let mut found = Differences(Vec::new());
+        if before.run != after.run {
+            let (had, has) = (before.run.to_string(), after.run.to_string());
+            found.push("runner_config", Change::Gained, Some(had), Some(has));
+        }
+        found.0.extend(before.effective_policy().difference_to_jobs(&after.effective_policy()));
         found.0
     }
 }
@@ -261,6 +287,13 @@ mod tests {
             lines("", "filesystem: {root: {image: /srv/a}}\n"),
             ["+ filesystem.root: {image: /srv/a}", "- filesystem.root: host"]
         );
+    }
+
+    #[test]
+    fn a_policy_that_leaves_more_to_others_gains_though_its_own_jobs_gain_nothing() {
+        assert_eq!(lines("", "abstract: true\n"), ["+ abstract: false -> true"]);
+        assert_eq!(lines("abstract: true\n", ""), ["- abstract: true -> false"]);
+        assert!(lines("abstract: true\n", "abstract: true\n").is_empty());
     }
 
     #[test]

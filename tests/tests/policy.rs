@@ -240,6 +240,13 @@ fn diff_compares_an_operation_with_its_policy_and_with_another_registry() {
         (code(&output), text(&output.stdout).lines().next()),
         (Some(4), Some("+ resource_limits.memory_mb: 256 -> 300"))
     );
+    let other = SERVICES.replace("/job/input.json", "/job/script");
+    assert_ne!(other, SERVICES, "what it runs is written otherwise");
+    let other = file(&place, "other.yaml", &other);
+    let both = ["--old-services", services, "--services", &other];
+    let output = policy(&place, &[&["diff", "reports.build", "reports.build"], &both[..]].concat());
+    assert_eq!(code(&output), Some(4), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).starts_with("+ runner_config: command: "), "{}", text(&output.stdout));
 }
 
 #[test]

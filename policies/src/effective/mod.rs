@@ -34,6 +34,9 @@ pub struct EffectivePolicy {
     version: u32,
     environment: Environment,
     ceiling: &'static Ceiling,
+    /// Whether the library policy, being `abstract`, leaves anything to those that extend it. Jobs under it are closed
+    /// like any other.
+    leaves_open: bool,
     /// What the layers leave, before the ceiling. The next layer is measured against this: a registry that is
     /// right stays right in an environment with a lower ceiling.
     granted: Rights,
@@ -60,10 +63,12 @@ impl EffectivePolicy {
         mut granted: Rights,
         environment: Environment,
     ) -> Result<Self, Diagnostics> {
+        let stated = granted.clone();
         granted.close();
+        let leaves_open = stated != granted;
         let ceiling = environment.ceiling()?;
         let rights = ceiling.over(&granted);
-        Ok(Self { name, version, environment, ceiling, granted, rights })
+        Ok(Self { name, version, environment, ceiling, leaves_open, granted, rights })
     }
 
     /// The library policy's name.
@@ -127,6 +132,10 @@ impl EffectivePolicy {
     }
 
     /// What the texts grant, before any ceiling.
+    pub(crate) fn leaves_open(&self) -> bool {
+        self.leaves_open
+    }
+
     pub(crate) fn granted(&self) -> &Rights {
         &self.granted
     }

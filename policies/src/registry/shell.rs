@@ -1,5 +1,7 @@
 //! Operations that run a command in a sandbox.
 
+use std::fmt;
+
 use serde_json::Value;
 use stockade_plan::{AbsPath, FileName};
 
@@ -28,6 +30,18 @@ pub(crate) enum Run {
     Command(Vec<String>),
     /// This interpreter, with the text of an input field as its script.
     Script { interpreter: Vec<String>, field: String },
+}
+
+impl fmt::Display for Run {
+    /// As a registry writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Command(arguments) => write!(f, "command: {}", serde_json::json!(arguments)),
+            Self::Script { interpreter, field } => {
+                write!(f, "interpreter: {}, script_from_input: {field}", serde_json::json!(interpreter))
+            }
+        }
+    }
 }
 
 /// A shell operation: what runs, and the policy it runs under.

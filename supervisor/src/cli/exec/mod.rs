@@ -19,7 +19,8 @@ use files::{Inputs, OutputDirectory};
 ///
 /// What the job reads, prints and exits with is passed through, and what it may do is what the policy says. Its start is
 /// written to `exec-record.jsonl` in the state directory before it runs, its end after; if the start cannot be written,
-/// it does not run. Must be started as root, which is given up before anything else is done.
+/// it does not run. Must be started as root, which is given up once the named files are open: whoever may start this with
+/// `sudo` may so read any file.
 ///
 /// The command is the absolute path of a program that the policy lists, as the policy spells it. Input files lie in
 /// `/job`, where the job starts. What the job prints goes to a terminal unchanged: use `--json` if you would not let it.
@@ -38,7 +39,7 @@ pub(super) struct Exec {
     /// Policy to run it under: the name of one, or the path of a file
     #[arg(long, value_name = "NAME_OR_PATH")]
     policy: String,
-    /// File to lay into `/job`, under its own name; may be given more than once
+    /// File to lay into `/job`, under its own name; may be given more than once. It is opened as root
     #[arg(long = "input", value_name = "FILE")]
     inputs: Vec<PathBuf>,
     /// Directory to put the outputs into that the policy declares; made if it is missing

@@ -71,7 +71,10 @@ impl Diff {
         let old_services = self.old_services.as_deref().or(self.services.as_deref());
         let before = find(&self.before, old_policies, old_services)?;
         let after = find(&self.after, self.policies.as_deref(), self.services.as_deref())?;
-        let differences = before.policy.difference(&after.policy);
+        let differences = match (&before.operation, &after.operation) {
+            (Some(before), Some(after)) => before.difference(after),
+            _ => before.policy.difference(&after.policy),
+        };
         let verdict = Verdict::of(&differences);
         if self.json {
             let (before, after) = (before.policy.id(), after.policy.id());
