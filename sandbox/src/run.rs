@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use stockade_plan::{CodecError, Ended, Plan, Rusage, SetupError, Task, encode};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::unix::pipe;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -222,7 +222,7 @@ impl Cancellation {
 struct Running<'a> {
     remains: &'a mut Remains,
     plan: &'a Plan,
-    status: &'a mut Status<pipe::Receiver>,
+    status: &'a mut Status<BufReader<pipe::Receiver>>,
     spent: CpuTime,
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use stockade_plan::{Confinement, Evidence};
+use tokio::io::BufReader;
 use tokio::net::unix::pipe;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -81,7 +82,7 @@ pub(crate) struct Prepared {
 pub(crate) struct Ready {
     pub(crate) remains: Remains,
     pub(crate) ends: Ends,
-    pub(crate) status: Status<pipe::Receiver>,
+    pub(crate) status: Status<BufReader<pipe::Receiver>>,
     /// What was in force when it was built.
     pub(crate) evidence: Evidence,
     /// What building it has cost, which is not the job's.
@@ -124,7 +125,7 @@ impl Ready {
     }
 }
 
-type Built = (Status<pipe::Receiver>, Evidence, CpuTime);
+type Built = (Status<BufReader<pipe::Receiver>>, Evidence, CpuTime);
 
 async fn build(
     sandbox: &Inner,
@@ -135,10 +136,9 @@ async fn build(
 ) -> Result<Built, RunError> {
     remains.leaf.limit(&confinement.limits)?;
     let status = ends.status.take().ok_or_else(|| RunError::Internal("a sandbox built twice".to_owned()))?;
-    let mut status = Status(
-        pipe::Receiver::from_owned_fd(status)
-            .map_err(|source| RunError::Io { what: "open the status pipe", source })?,
-    );
+    let pipe = pipe::Receiver::from_owned_fd(status);
+    let pipe = pipe.map_err(|source| RunError::Io { what: "open the status pipe", source })?;
+    let mut status = Status(BufReader::new(pipe));
     let failed = sandbox.build(id, confinement).await?;
     let ready = tokio::select! {
         ready = timeout(SETUP_DEADLINE, status.ready()) => ready.map_err(|_| RunError::SetupDeadline)?,

@@ -12,11 +12,40 @@ use stockade_plan::{FRAME_MAX, decode, encode};
 
 /// Writes one value.
 pub(crate) fn send<T: Serialize>(pipe: BorrowedFd<'_>, value: &T) -> nix::Result<()> {
-    let frame = encode(value).map_err(|_| Errno::EMSGSIZE)?;
-    let len = u32::try_from(frame.len()).map_err(|_| Errno::EMSGSIZE)?;
-    let mut bytes = len.to_le_bytes().to_vec();
-    bytes.extend_from_slice(&frame);
-    write_all(pipe, &bytes)
+    let mut sender = Sender::new(pipe);
+    sender.push(value)?;
+    sender.flush()
+}
+
+/// Writes values that belong together, as few writes as may be: each wakes the reader.
+pub(crate) struct Sender<'p> {
+    pipe: BorrowedFd<'p>,
+    bytes: Vec<u8>,
+}
+
+impl<'p> Sender<'p> {
+    /// More is not held back.
+    const HELD_MAX: usize = 64 * 1024;
+
+    pub(crate) fn new(pipe: BorrowedFd<'p>) -> Self {
+        Self { pipe, bytes: Vec::new() }
+    }
+
+    /// Adds one value.
+    pub(crate) fn push<T: Serialize>(&mut self, value: &T) -> nix::Result<()> {
+        let frame = encode(value).map_err(|_| Errno::EMSGSIZE)?;
+        let len = u32::try_from(frame.len()).map_err(|_| Errno::EMSGSIZE)?;
+        self.bytes.extend_from_slice(&len.to_le_bytes());
+        self.bytes.extend_from_slice(&frame);
+        if self.bytes.len() < Self::HELD_MAX { Ok(()) } else { self.flush() }
+    }
+
+    /// Writes what is held back.
+    pub(crate) fn flush(&mut self) -> nix::Result<()> {
+        write_all(self.pipe, &self.bytes)?;
+        self.bytes.clear();
+        Ok(())
+    }
 }
 
 fn write_all(pipe: BorrowedFd<'_>, mut bytes: &[u8]) -> nix::Result<()> {

@@ -8,14 +8,18 @@ use super::CgroupError;
 
 /// No control group file that is read here is longer.
 const MAX_BYTES: u64 = 16 * 1024;
+/// Nearly all are shorter than this.
+const USUAL_BYTES: usize = 1024;
 
 pub(super) fn read(directory: &Path, file: &str) -> Result<String, CgroupError> {
     let path = directory.join(file);
-    let mut text = String::new();
+    // With room for all of it from the start: each read makes the kernel write the file anew.
+    let mut text = String::with_capacity(USUAL_BYTES);
     File::open(&path)
         .and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text))
         .map_err(|source| CgroupError::File { what: "read", path, source })?;
-    Ok(text.trim_end().to_owned())
+    text.truncate(text.trim_end().len());
+    Ok(text)
 }
 
 /// Like [`read`], `None` where the kernel has no such file.

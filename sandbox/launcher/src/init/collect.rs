@@ -10,7 +10,7 @@ use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use nix::sys::stat::{FileStat, SFlag, fstat};
 use stockade_plan::{Found, NotCollected, Output, Report};
 
-use crate::frames;
+use crate::frames::Sender;
 
 const CHUNK: usize = 64 * 1024;
 
@@ -18,15 +18,15 @@ const CHUNK: usize = 64 * 1024;
 pub(super) fn collect(
     work_dir: BorrowedFd<'_>,
     outputs: &[Output],
-    status: BorrowedFd<'_>,
+    status: &mut Sender<'_>,
 ) -> nix::Result<()> {
     for (index, output) in (0_u32..).zip(outputs) {
         match open_output(work_dir, output) {
             Ok((file, size)) => {
-                frames::send(status, &Report::Output { index, found: Found::File { size } })?;
+                status.push(&Report::Output { index, found: Found::File { size } })?;
                 send_bytes(file, size, status)?;
             }
-            Err(not) => frames::send(status, &Report::Output { index, found: Found::Not(not) })?,
+            Err(not) => status.push(&Report::Output { index, found: Found::Not(not) })?,
         }
     }
     Ok(())
@@ -87,7 +87,7 @@ fn regular(stat: &FileStat, max_bytes: u64) -> Result<u64, NotCollected> {
     }
 }
 
-fn send_bytes(file: File, size: u64, status: BorrowedFd<'_>) -> nix::Result<()> {
+fn send_bytes(file: File, size: u64, status: &mut Sender<'_>) -> nix::Result<()> {
     let mut file = file.take(size);
     loop {
         let mut chunk = vec![0; CHUNK];
@@ -97,7 +97,7 @@ fn send_bytes(file: File, size: u64, status: BorrowedFd<'_>) -> nix::Result<()> 
         }
         chunk.truncate(read);
         let chunk = chunk.try_into().map_err(|_| Errno::EMSGSIZE)?;
-        frames::send(status, &Report::Chunk(chunk))?;
+        status.push(&Report::Chunk(chunk))?;
     }
 }
 

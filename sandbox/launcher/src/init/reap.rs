@@ -47,9 +47,11 @@ pub(super) fn supervise(
         prepared.io.as_ref().and_then(Io::read).zip(io_before).map(|(after, before)| after.since(before));
     let (read_bytes, written_bytes) = (io.map(|io| io.read), io.map(|io| io.written));
     let rusage = sys::children_usage()?;
-    frames::send(status, &Report::Ended { ended, read_bytes, written_bytes, rusage })?;
-    collect::collect(prepared.work_dir.as_fd(), &begun.outputs, status)?;
-    frames::send(status, &Report::Done)
+    let mut status = frames::Sender::new(status);
+    status.push(&Report::Ended { ended, read_bytes, written_bytes, rusage })?;
+    collect::collect(prepared.work_dir.as_fd(), &begun.outputs, &mut status)?;
+    status.push(&Report::Done)?;
+    status.flush()
 }
 
 /// Reaps everything until the job's first process has ended.
