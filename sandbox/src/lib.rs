@@ -22,7 +22,7 @@ mod usage;
 mod warm;
 mod watch;
 
-pub use cgroup::{CgroupConfig, CgroupError, CgroupParent, Hierarchy};
+pub use cgroup::{CgroupConfig, CgroupError, CgroupParent, Hierarchy, ParentOrigin};
 pub use denial::Denial;
 pub use enforcement::{Enforcement, Layer, State};
 pub use kernel::Kernel;

@@ -178,12 +178,14 @@ async fn obtain(sandbox: &Inner, plan: &Plan, cancellation: &Cancellation) -> Re
 }
 
 async fn build(sandbox: &Inner, plan: &Plan) -> Result<Ready, RunError> {
-    while let Some(mut spare) = sandbox.ahead.take_spare() {
+    while Prepared::any_suits(sandbox, &plan.confinement)
+        && let Some(mut spare) = sandbox.ahead.take_spare()
+    {
         if !spare.is_dead() {
             return spare.build(sandbox, &plan.confinement).await;
         }
     }
-    Prepared::new(sandbox).await?.build(sandbox, &plan.confinement).await
+    Prepared::suited(sandbox, &plan.confinement).await?.build(sandbox, &plan.confinement).await
 }
 
 /// Gives init its task, and behind it the bytes of the inputs.

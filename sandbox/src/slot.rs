@@ -90,8 +90,24 @@ pub(crate) struct Ready {
 }
 
 impl Prepared {
+    /// One that any confinement can be built in, but for those that limit disks where that is not had by every group.
     pub(crate) async fn new(sandbox: &Inner) -> Result<Self, RunError> {
-        let mut remains = Remains::of(sandbox.worker.leaf()?, sandbox);
+        Self::within(sandbox.worker.leaf(false)?, sandbox).await
+    }
+
+    /// One for a confinement.
+    pub(crate) async fn suited(sandbox: &Inner, confinement: &Confinement) -> Result<Self, RunError> {
+        let with_disks = confinement.limits.disk_read_bytes_per_second.is_some();
+        Self::within(sandbox.worker.leaf(with_disks)?, sandbox).await
+    }
+
+    /// Whether any that is prepared will do for a confinement.
+    pub(crate) fn any_suits(sandbox: &Inner, confinement: &Confinement) -> bool {
+        confinement.limits.disk_read_bytes_per_second.is_none() || sandbox.worker.every_leaf_limits_disks()
+    }
+
+    async fn within(leaf: Leaf, sandbox: &Inner) -> Result<Self, RunError> {
+        let mut remains = Remains::of(leaf, sandbox);
         let groups = remains.leaf.open()?;
         let prepared = timeout(SETUP_DEADLINE, sandbox.prepare(groups)).await;
         let (id, ends, exited) = prepared.unwrap_or(Err(RunError::SetupDeadline))?;
@@ -134,15 +150,24 @@ async fn build(
     ends: &mut Ends,
     confinement: &Confinement,
 ) -> Result<Built, RunError> {
-    remains.leaf.limit(&confinement.limits)?;
+    remains.leaf.limit(confinement)?;
     let status = ends.status.take().ok_or_else(|| RunError::Internal("a sandbox built twice".to_owned()))?;
     let pipe = pipe::Receiver::from_owned_fd(status);
     let pipe = pipe.map_err(|source| RunError::Io { what: "open the status pipe", source })?;
     let mut status = Status(BufReader::new(pipe));
-    let failed = sandbox.build(id, confinement).await?;
+    let mut failed = sandbox.build(id, confinement).await?;
     let ready = tokio::select! {
         ready = timeout(SETUP_DEADLINE, status.ready()) => ready.map_err(|_| RunError::SetupDeadline)?,
-        Ok(error) = failed => Err(NotReady::Setup(error)),
+        Ok(error) = &mut failed => Err(NotReady::Setup(error)),
+    };
+    let ready = match ready {
+        // An init that is not told what to build ends, and that may be seen before the launcher's word why. After that
+        // word, or instead of it, comes that init has been reaped, and nobody is left to say anything.
+        Err(NotReady::Ended) if !failed.is_terminated() => match timeout(EXIT_DEADLINE, failed).await {
+            Ok(Ok(error)) => Err(NotReady::Setup(error)),
+            _ => Err(NotReady::Ended),
+        },
+        ready => ready,
     };
     let evidence = ready.map_err(|error| why_not_ready(error, &remains.leaf, confinement))?;
     Ok((status, evidence, remains.leaf.cpu_time()?))

@@ -22,6 +22,9 @@ pub struct Limits {
     pub disk_bytes: u64,
     /// Files, directories and links in that tmpfs.
     pub files: u64,
+    /// Bytes per second that it may read from each disk that its view shows files of; `None` is as fast as they are. It
+    /// cannot write to any.
+    pub disk_read_bytes_per_second: Option<u64>,
     /// Standard output and standard error kept, bytes each.
     pub output_bytes: u64,
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustix::fs::{Mode, OFlags, open};
 
 use super::file::{keyed, read, write};
+use super::mounts::Placed;
 use super::{CgroupError, Controller, Hierarchy};
 
 /// How long the kernel may take to let go of a group whose processes have been reaped.
@@ -19,7 +20,7 @@ const KILL_TRIES: u32 = 6000;
 #[derive(Debug, Clone)]
 pub(crate) struct Leaf {
     pub(super) unified: PathBuf,
-    pub(super) controllers: Vec<(Controller, Hierarchy, PathBuf)>,
+    pub(super) controllers: Vec<Placed>,
 }
 
 /// A leaf's directories as descriptors, for the launcher.
