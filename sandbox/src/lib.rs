@@ -9,6 +9,7 @@
 mod cgroup;
 mod denial;
 mod enforcement;
+mod errand;
 mod kernel;
 mod launcher;
 mod outcome;
@@ -25,6 +26,7 @@ mod watch;
 pub use cgroup::{CgroupConfig, CgroupError, CgroupParent, Hierarchy};
 pub use denial::Denial;
 pub use enforcement::{Enforcement, Layer, State};
+pub use errand::Errand;
 pub use kernel::Kernel;
 pub use launcher::{LaunchError, LauncherConfig, LauncherProcess};
 pub use outcome::{Captured, Collected, End, Limit, Outcome, OutputState};
