@@ -5,6 +5,7 @@
 //! supervisor, never by hand; `docs/architecture.md` tells how the two work together.
 
 mod abi;
+mod account;
 mod credentials;
 mod frames;
 mod init;

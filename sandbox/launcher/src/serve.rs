@@ -11,6 +11,7 @@ use stockade_plan::{
     Confinement, FRAME_MAX, LauncherFacts, Namespaces, PLAN_VERSION, Reply, SetupError, Stage, encode,
 };
 
+use crate::account::Account;
 use crate::jobs::Live;
 use crate::request::{Asked, Groups, Received, Refused, receive};
 use crate::startup::{Launcher, StartError};
@@ -80,7 +81,7 @@ impl Server {
     fn answer(&mut self, asked: Result<Asked, Refused>, frame: &[u8]) -> nix::Result<()> {
         match asked {
             Ok(Asked::Prepare(groups)) => self.prepare(&groups),
-            Ok(Asked::Build { id, confinement }) => match self.build(id, &confinement, frame) {
+            Ok(Asked::Build { id, confinement, asker }) => match self.build(id, &confinement, asker, frame) {
                 Ok(()) => Ok(()),
                 Err(error) => {
                     self.live.iter().filter(|live| live.id == id).for_each(Live::kill);
@@ -106,14 +107,20 @@ impl Server {
 
     /// Passes the request on to the init it is about, with the view that it asks for. What follows init reports
     /// itself.
-    fn build(&mut self, id: u64, confinement: &Confinement, frame: &[u8]) -> Result<(), SetupError> {
+    fn build(
+        &mut self,
+        id: u64,
+        confinement: &Confinement,
+        asker: Account,
+        frame: &[u8],
+    ) -> Result<(), SetupError> {
         let waiting = self.live.iter_mut().find(|live| live.id == id).and_then(|live| live.orders.take());
         let orders = waiting.ok_or_else(|| {
             Fault::new("find", format!("prepared sandbox {id}"), Errno::ESRCH).at(Stage::Request)
         })?;
         let launcher = &self.launcher;
         Steps::new(launcher.fail_at).run(Stage::View, || {
-            let view = self.views.namespace_of(&confinement.view, &launcher.staging)?;
+            let view = self.views.namespace_of(&confinement.view, &launcher.staging, asker)?;
             orders::give(orders.as_fd(), frame, view).during("sendmsg", "init")
         })
     }

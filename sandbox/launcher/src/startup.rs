@@ -10,8 +10,9 @@ use nix::fcntl::OFlag;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{Uid, pipe2};
+use nix::unistd::{Uid, pipe2, setgroups};
 use stockade_plan::{Namespaces, Stage};
 
 use crate::options::Options;
@@ -62,6 +63,10 @@ pub(crate) fn prepare(options: &Options) -> Result<Launcher, StartError> {
     if !Uid::effective().is_root() {
         return Err(StartError::NotRoot);
     }
+    // Every request then says who sent it.
+    setsockopt(&socket, sockopt::PassCred, &true)
+        .map_err(|errno| io("ask for credentials on", "--socket", errno))?;
+    setgroups(&[]).map_err(|errno| io("give up", "supplementary groups", errno))?;
     open_null_streams()?;
     // Ctrl-C and a service manager's stop go to the whole group. The supervisor answers them, and gives its jobs
     // time; this process ends when the supervisor's socket closes.
