@@ -11,8 +11,8 @@ use std::process::ExitCode;
 use clap::Args;
 use stockade_sandbox::Errand;
 
-use super::options::{AccountOptions, MeansOptions, PolicyOptions};
 use super::CliError;
+use super::options::{AccountOptions, MeansOptions, PolicyOptions};
 use crate::start;
 use files::{Inputs, OutputDirectory};
 
