@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use stockade_plan::{CodecError, Ended, Plan, Rusage, SetupError, Task, encode};
-use tokio::io::{AsyncWriteExt, BufReader};
+use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -112,7 +112,9 @@ pub(crate) async fn run(sandbox: &Inner, job: SandboxJob) -> Result<Outcome, Run
         running.finish(deliver, streams, &cancellation, began).await?;
     // Nothing but an init on its way out is left, if that.
     drop(remains);
-    let denials = Denial::of(&stats, &plan, &stdout, &stderr, ran.outputs());
+    let mut denials = Denial::of(&stats, &plan, &stdout, &stderr, ran.outputs());
+    let watched = &plan.confinement.filter.watched;
+    denials.extend(status.refusals.denials(watched, ran.finished.is_some()));
     let measured = Measured {
         setup: ran.setup,
         wall: ran.wall,
@@ -222,7 +224,7 @@ impl Cancellation {
 struct Running<'a> {
     remains: &'a mut Remains,
     plan: &'a Plan,
-    status: &'a mut Status<BufReader<pipe::Receiver>>,
+    status: &'a mut Status<pipe::Receiver>,
     spent: CpuTime,
 }
 
@@ -325,6 +327,7 @@ impl Running<'_> {
             Ok(ran) if ran.finished.is_some() => Ok(ran),
             ran => {
                 let exited = self.remains.kill().await?;
+                self.status.last_refusals().await;
                 ran.map(|ran| Ran { rusage: exited.rusage, ..ran })
             }
         }

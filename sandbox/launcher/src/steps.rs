@@ -18,6 +18,10 @@ impl Fault {
         Self { call, target: target.into(), errno }
     }
 
+    pub(crate) fn errno(&self) -> Errno {
+        self.errno
+    }
+
     pub(crate) fn at(self, stage: Stage) -> SetupError {
         SetupError {
             stage,
