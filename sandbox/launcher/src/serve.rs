@@ -95,8 +95,10 @@ impl Server {
             Ok(Asked::Build { id, confinement, asker }) => match self.build(id, &confinement, asker, frame) {
                 Ok(()) => Ok(()),
                 Err(error) => {
+                    // Told before it is killed, so that its end does not come first.
+                    let told = self.send(&Reply::Failed { id: Some(id), error }, &[]);
                     self.live.iter().filter(|live| live.id == id).for_each(Live::kill);
-                    self.send(&Reply::Failed { id: Some(id), error }, &[])
+                    told
                 }
             },
             Err(Refused { id, error }) => self.send(&Reply::Failed { id, error }, &[]),

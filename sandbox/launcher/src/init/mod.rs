@@ -12,6 +12,8 @@ mod namespaces;
 mod reap;
 pub(crate) mod start;
 mod task;
+pub(crate) mod user_namespace;
+mod witness;
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
@@ -60,8 +62,10 @@ impl Init<'_> {
         self.steps.run(Stage::Cgroup, || namespaces::join_v1_groups(&self.groups.v1))?;
         let namespaces = self.namespaces.take();
         self.steps.run(Stage::Namespaces, || namespaces::take(namespaces))?;
+        let host_id = self.host_id;
+        let user_namespace = self.steps.run(Stage::UserNamespace, || user_namespace::make(host_id))?;
         let confinement = self.build()?;
-        start::start_job(self, &confinement)
+        start::start_job(self, &confinement, user_namespace)
     }
 
     /// Leaves behind what belongs to the launcher: descriptors, signal actions, its life.
