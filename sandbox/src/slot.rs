@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use stockade_plan::{Confinement, Evidence};
-use tokio::io::BufReader;
 use tokio::net::unix::pipe;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -12,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::RunError;
 use crate::cgroup::{CpuTime, Leaf};
-use crate::sandbox::{Ends, Exited, Inner};
+use crate::sandbox::{Coming, Ends, Exited, Inner};
 use crate::status::{NotReady, Status};
 
 /// Set-up takes milliseconds. A sandbox that is not built after this time never will be.
@@ -31,14 +30,14 @@ pub(crate) struct Remains {
 }
 
 impl Remains {
-    fn of(leaf: Leaf, sandbox: &Inner) -> Self {
-        Self { leaf, exited: None, clearing: sandbox.jobs.clone() }
+    pub(crate) fn of(leaf: Leaf, sandbox: &Inner) -> Self {
+        Self { leaf, exited: None, clearing: sandbox.clearing.clone() }
     }
 
     /// Kills every process and waits until the last has been reaped.
     pub(crate) async fn kill(&mut self) -> Result<Exited, RunError> {
         self.leaf.kill_surely().await?;
-        let Some(exited) = &mut self.exited else { return Err(RunError::LauncherGone) };
+        let Some(exited) = self.exited.take() else { return Err(RunError::LauncherGone) };
         match timeout(EXIT_DEADLINE, exited).await {
             Ok(Ok(exited)) => Ok(exited),
             Ok(Err(_)) => Err(RunError::LauncherGone),
@@ -56,14 +55,19 @@ impl Drop for Remains {
     fn drop(&mut self) {
         // Outside a runtime the process is on its way out: the next worker's sweep finds what is left.
         if let Ok(runtime) = Handle::try_current() {
-            self.clearing.spawn_on(clear(self.leaf.clone()), &runtime);
+            self.clearing.spawn_on(clear(self.leaf.clone(), self.exited.take()), &runtime);
         }
     }
 }
 
 /// What cannot be removed the next worker's sweep finds.
-async fn clear(leaf: Leaf) {
+async fn clear(leaf: Leaf, exited: Option<oneshot::Receiver<Exited>>) {
     let group = leaf.name();
+    if let Some(exited) = exited {
+        // A group can be removed when the last process has left it. What is wrong is found by removing it.
+        let _killed = leaf.kill_surely().await;
+        let _ended = timeout(EXIT_DEADLINE, exited).await;
+    }
     if let Err(error) = leaf.remove().await {
         tracing::error!(%group, "cannot clear a sandbox away: {error}");
     }
@@ -82,7 +86,7 @@ pub(crate) struct Prepared {
 pub(crate) struct Ready {
     pub(crate) remains: Remains,
     pub(crate) ends: Ends,
-    pub(crate) status: Status<BufReader<pipe::Receiver>>,
+    pub(crate) status: Status<pipe::Receiver>,
     /// What was in force when it was built.
     pub(crate) evidence: Evidence,
     /// What building it has cost, which is not the job's.
@@ -95,10 +99,23 @@ impl Prepared {
         Self::within(sandbox.worker.leaf(false)?, sandbox).await
     }
 
-    /// One for a confinement.
+    /// One for a confinement. The one that was asked for first may have been so before anything was known of disks: then
+    /// it makes room for another.
     pub(crate) async fn suited(sandbox: &Inner, confinement: &Confinement) -> Result<Self, RunError> {
         let with_disks = confinement.limits.disk_read_bytes_per_second.is_some();
-        Self::within(sandbox.worker.leaf(with_disks)?, sandbox).await
+        match sandbox.take_first() {
+            Some((leaf, coming)) if !with_disks || leaf.limits_disks() => {
+                Self::arrived(Remains::of(leaf, sandbox), coming).await
+            }
+            Some((leaf, coming)) => {
+                let prepared = timeout(SETUP_DEADLINE, coming.prepared()).await;
+                let exited = prepared.ok().and_then(Result::ok).map(|(_, _, exited)| exited);
+                // Goes on to its end also when nobody waits for it any more.
+                let _cleared = sandbox.clearing.spawn(clear(leaf, exited)).await;
+                Self::within(sandbox.worker.leaf_again()?, sandbox).await
+            }
+            None => Self::within(sandbox.worker.leaf(with_disks)?, sandbox).await,
+        }
     }
 
     /// Whether any that is prepared will do for a confinement.
@@ -107,9 +124,13 @@ impl Prepared {
     }
 
     async fn within(leaf: Leaf, sandbox: &Inner) -> Result<Self, RunError> {
-        let mut remains = Remains::of(leaf, sandbox);
-        let groups = remains.leaf.open()?;
-        let prepared = timeout(SETUP_DEADLINE, sandbox.prepare(groups)).await;
+        let remains = Remains::of(leaf, sandbox);
+        let coming = sandbox.prepare(remains.leaf.open()?).await?;
+        Self::arrived(remains, coming).await
+    }
+
+    async fn arrived(mut remains: Remains, coming: Coming) -> Result<Self, RunError> {
+        let prepared = timeout(SETUP_DEADLINE, coming.prepared()).await;
         let (id, ends, exited) = prepared.unwrap_or(Err(RunError::SetupDeadline))?;
         remains.exited = Some(exited);
         Ok(Self { remains, id, ends })
@@ -141,7 +162,7 @@ impl Ready {
     }
 }
 
-type Built = (Status<BufReader<pipe::Receiver>>, Evidence, CpuTime);
+type Built = (Status<pipe::Receiver>, Evidence, CpuTime);
 
 async fn build(
     sandbox: &Inner,
@@ -154,7 +175,7 @@ async fn build(
     let status = ends.status.take().ok_or_else(|| RunError::Internal("a sandbox built twice".to_owned()))?;
     let pipe = pipe::Receiver::from_owned_fd(status);
     let pipe = pipe.map_err(|source| RunError::Io { what: "open the status pipe", source })?;
-    let mut status = Status(BufReader::new(pipe));
+    let mut status = Status::new(pipe);
     let mut failed = sandbox.build(id, confinement).await?;
     let ready = tokio::select! {
         ready = timeout(SETUP_DEADLINE, status.ready()) => ready.map_err(|_| RunError::SetupDeadline)?,

@@ -17,6 +17,8 @@ mod attacks;
 mod confinement;
 #[path = "sandbox/crash.rs"]
 mod crash;
+#[path = "sandbox/denials.rs"]
+mod denials;
 #[path = "sandbox/disks.rs"]
 mod disks;
 #[path = "sandbox/failures.rs"]
@@ -42,12 +44,13 @@ use stockade_tests::{Leftovers, Suite};
 type Group = (&'static str, fn(&mut Suite));
 
 /// Each group with what it runs.
-const GROUPS: [Group; 10] = [
+const GROUPS: [Group; 11] = [
     ("attacks", attacks::run),
     ("confinement", confinement::run),
     ("limits", limits::run),
     ("groups", groups::run),
     ("disks", disks::run),
+    ("denials", denials::run),
     ("outputs", outputs::run),
     ("separation", separation::run),
     ("launcher-input", launcher_input::run),

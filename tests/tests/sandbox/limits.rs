@@ -89,14 +89,15 @@ fn cpu_time(rig: &Rig) {
 }
 
 fn cpu_share(rig: &Rig) {
-    let half = POLICY.replace("cpu_cores: 1.0", "cpu_cores: 0.5");
+    // A fifth of a core is throttled on a busy host too, where half of one might not be had.
+    let fifth = POLICY.replace("cpu_cores: 1.0", "cpu_cores: 0.2");
     let spin = "import time\nend = time.monotonic() + 1\nwhile time.monotonic() < end: pass";
-    let outcome = rig.run(&half, &["/usr/bin/python3", "-c", spin]);
+    let outcome = rig.run(&fifth, &["/usr/bin/python3", "-c", spin]);
     assert_eq!(outcome.end, End::Exited(0));
-    // Set-up that is still going on when the clock starts is the job's share too, so: less than two thirds.
-    let (share, used) = (outcome.usage.cpu_usage_percent, outcome.usage.user_cpu_ms);
-    assert!(share < 66.0 && used > 300.0, "half a core for a second, got {share} % and {used} ms");
-    assert!(outcome.usage.throttled_ms > 100.0);
+    // Set-up that is still going on when the clock starts is the job's share too, so: less than twice the fifth.
+    let (share, throttled) = (outcome.usage.cpu_usage_percent, outcome.usage.throttled_ms);
+    assert!((5.0..40.0).contains(&share), "a fifth of a core for a second, got {share} %");
+    assert!(throttled > 100.0, "throttled for {throttled} ms");
 }
 
 fn wall_time(rig: &Rig) {
