@@ -29,4 +29,4 @@ pub use processes::{Process, children, groups_of_worker, job_processes, processe
 pub use rig::{Rig, binary, job, plan_for};
 pub use server::Server;
 pub use suite::Suite;
-pub use wait::{ended, eventually, patience, polled};
+pub use wait::{ended, eventually, patience, polled, slack};
