@@ -9,6 +9,8 @@ use rustix::io::FdFlags;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use stockade_plan::{CodecError, Stage};
 
+use crate::audit;
+
 /// How to start the launcher.
 #[derive(Debug, Clone)]
 pub struct LauncherConfig {
@@ -63,10 +65,11 @@ pub enum LaunchError {
 pub struct LauncherProcess {
     pub(crate) socket: OwnedFd,
     pub(crate) child: Child,
+    pub(crate) audit: audit::Opened,
 }
 
 impl LauncherProcess {
-    /// Starts the launcher with an empty environment and one socket. Must be called as root and before any
+    /// Starts the launcher with an empty environment and one socket, and opens the feed of the kernel's audit. Must be called as root and before any
     /// thread is started: the socket's descriptor is inheritable for a moment.
     ///
     /// # Errors
@@ -79,7 +82,7 @@ impl LauncherProcess {
         let child = command(config, theirs.as_raw_fd())
             .spawn()
             .map_err(|source| LaunchError::Start { binary: config.binary.clone(), source })?;
-        Ok(Self { socket, child })
+        Ok(Self { socket, child, audit: audit::Opened::now() })
     }
 }
 

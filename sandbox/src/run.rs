@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::cgroup::{CgroupError, CpuTime, Stats};
-use crate::denial::Denial;
+use crate::denial::{self, Denial};
 use crate::enforcement::Enforcement;
 use crate::outcome::{Captured, End, Limit, Outcome};
 use crate::sandbox::Inner;
@@ -98,6 +98,7 @@ pub(crate) async fn run(sandbox: &Inner, job: SandboxJob) -> Result<Outcome, Run
     let Obtained { ready, made_ahead } = obtain(sandbox, &plan, &cancellation).await?;
     let Ready { mut remains, ends, mut status, evidence, spent } = ready;
     let host_uid = ends.host_uid;
+    let hearing = sandbox.audit.begin(host_uid);
     let cap = plan.confinement.limits.output_bytes;
     let overflow = CancellationToken::new();
     let streams = Streams {
@@ -112,9 +113,10 @@ pub(crate) async fn run(sandbox: &Inner, job: SandboxJob) -> Result<Outcome, Run
         running.finish(deliver, streams, &cancellation, began).await?;
     // Nothing but an init on its way out is left, if that.
     drop(remains);
-    let mut denials = Denial::of(&stats, &plan, &stdout, &stderr, ran.outputs());
     let watched = &plan.confinement.filter.watched;
-    denials.extend(status.refusals.denials(watched, ran.finished.is_some()));
+    let seen = status.refusals.denials(watched, ran.finished.is_some()).collect();
+    let mut denials = denial::merged(seen, sandbox.audit.settle(hearing).await);
+    denials.extend(Denial::of(&stats, &plan, &stdout, &stderr, ran.outputs()));
     let measured = Measured {
         setup: ran.setup,
         wall: ran.wall,
@@ -130,7 +132,13 @@ pub(crate) async fn run(sandbox: &Inner, job: SandboxJob) -> Result<Outcome, Run
         stderr,
         outputs: ran.finished.map(|finished| finished.outputs).unwrap_or_default(),
         usage: Usage::of(&measured),
-        enforcement: Enforcement::of(&evidence, &plan, sandbox.facts(), sandbox.controllers()),
+        enforcement: Enforcement::of(
+            &evidence,
+            &plan,
+            sandbox.facts(),
+            sandbox.controllers(),
+            sandbox.audit.state(),
+        ),
         denials,
         host_uid,
         made_ahead,

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::socket::Socket;
+use crate::audit::Feed;
 use crate::cgroup::{CgroupParent, LeafDescriptors, Worker};
 use crate::launcher::{LaunchError, LauncherProcess};
 use crate::run::{self, RunError, SandboxJob};
@@ -33,6 +34,7 @@ pub(crate) struct Inner {
     controllers: Vec<(&'static str, Hierarchy)>,
     pub(crate) worker: Worker,
     pub(crate) ahead: Waiting,
+    pub(crate) audit: Feed,
     waiting: Mutex<HashMap<u64, Waiter>>,
     requests: AtomicU64,
     /// Cancelled when the launcher is gone.
@@ -83,15 +85,17 @@ impl Sandbox {
         warm: Warm,
     ) -> Result<Self, LaunchError> {
         let controllers = cgroups.controllers();
-        let LauncherProcess { socket, child } = launcher;
+        let LauncherProcess { socket, child, audit } = launcher;
         let socket = Socket::new(socket)?;
         let facts = greeting(&socket).await?;
+        let audit = Feed::new(audit, facts.landlock_abi, (facts.uid_base, facts.uid_slots))?;
         let inner = Arc::new(Inner {
             socket,
             facts,
             controllers,
             worker: cgroups.worker()?,
             ahead: Waiting::new(warm),
+            audit,
             waiting: Mutex::default(),
             requests: AtomicU64::new(0),
             gone: CancellationToken::new(),
@@ -101,6 +105,13 @@ impl Sandbox {
         });
         let listener = Arc::clone(&inner);
         tokio::spawn(async move { listener.listen().await });
+        let hearer = Arc::clone(&inner);
+        tokio::spawn(async move {
+            tokio::select! {
+                () = hearer.audit.read() => {}
+                () = hearer.gone.cancelled() => {}
+            }
+        });
         let keeper = Arc::clone(&inner);
         inner.jobs.spawn(async move { keeper.ahead.keep(&keeper).await });
         Ok(Self(inner))
