@@ -115,7 +115,7 @@ pub(crate) async fn run(sandbox: &Inner, job: SandboxJob) -> Result<Outcome, Run
     drop(remains);
     let watched = &plan.confinement.filter.watched;
     let seen = status.refusals.denials(watched, ran.finished.is_some()).collect();
-    let mut denials = denial::merged(seen, sandbox.audit.settle(hearing).await);
+    let mut denials = denial::merged(seen, sandbox.audit.settle(hearing, end != End::Exited(0)).await);
     denials.extend(Denial::of(&stats, &plan, &stdout, &stderr, ran.outputs()));
     let measured = Measured {
         setup: ran.setup,

@@ -19,6 +19,8 @@ const PROBES: u64 = 1;
 pub(super) struct Ledger {
     /// First of the host ids that this launcher gives to jobs, and how many there are.
     ids: (u32, u32),
+    /// How many records there were in all.
+    pub(super) records: u64,
     jobs: HashMap<u32, Account>,
     domains: HashMap<u64, u32>,
     /// The first record of a domain comes before the one that says who made it.
@@ -53,6 +55,7 @@ impl Ledger {
     /// Enters a record.
     pub(super) fn enter(&mut self, record: AuditRecord) {
         let AuditRecord { at, event } = record;
+        self.records += 1;
         match event {
             AuditEvent::Refused { domain, what, target } => {
                 let told = Told { layer: "landlock", what, target, at };
@@ -90,6 +93,11 @@ impl Ledger {
     pub(super) fn begin(&mut self, uid: u32) {
         self.jobs.remove(&uid);
         self.domains.retain(|_, owner| *owner != uid);
+    }
+
+    /// Whether something is known of the job.
+    pub(super) fn knows(&self, uid: u32) -> bool {
+        self.jobs.contains_key(&uid)
     }
 
     /// Whether something is known of the job that is not yet all.

@@ -23,8 +23,13 @@ use self::ledger::Ledger;
 pub use self::record::{AuditEvent, AuditRecord};
 use crate::denial::Denial;
 
-/// How long the last word on a job is waited for, if Landlock refused it something.
-const PATIENCE: Duration = Duration::from_millis(50);
+/// How long a first word is waited for of a job that has failed. Records come within a fraction of a millisecond.
+const FIRST_WORD: Duration = Duration::from_millis(5);
+/// How long the kernel's own count of what a domain refused is waited for. It comes when the last that belonged to the domain
+/// has been cleared away, dozens of milliseconds after the job.
+const LAST_WORD: Duration = Duration::from_millis(150);
+/// From so many records on, during one job, the kernel may have left out some.
+const MANY: u64 = 500;
 /// The first ABI of Landlock that the audit tells of, landlock(7).
 const AUDITED_ABI: u8 = 7;
 
@@ -53,8 +58,9 @@ impl Opened {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Hearing {
     uid: u32,
-    /// Overruns before it began.
+    /// Overruns and records before it began.
     overruns: u64,
+    records: u64,
 }
 
 /// The feed while it is read.
@@ -116,36 +122,51 @@ impl Feed {
 
     /// A job with this host id begins.
     pub(crate) fn begin(&self, uid: u32) -> Hearing {
-        self.ledger().begin(uid);
-        Hearing { uid, overruns: self.overruns.load(Ordering::Relaxed) }
+        let mut ledger = self.ledger();
+        ledger.begin(uid);
+        Hearing { uid, overruns: self.overruns.load(Ordering::Relaxed), records: ledger.records }
     }
 
-    /// What is known of a job whose processes are gone. If Landlock refused it something the kernel's
-    /// own count is waited for, a moment.
-    pub(crate) async fn settle(&self, hearing: Hearing) -> Vec<Denial> {
-        let Hearing { uid, overruns } = hearing;
+    /// What is known of a job whose processes are gone. Nobody is kept waiting who has given no reason to: of one that
+    /// `failed`, and of which nothing is known, a first word is waited for, a moment; and where records may be missing, the
+    /// kernel's own count.
+    pub(crate) async fn settle(&self, hearing: Hearing, failed: bool) -> Vec<Denial> {
+        let Hearing { uid, overruns, records } = hearing;
         if self.socket.is_none() {
             return Vec::new();
         }
         self.read_what_waits();
-        let settled = async {
+        if failed {
+            self.wait(FIRST_WORD, |ledger| ledger.knows(uid)).await;
+        }
+        let overruns = self.overruns.load(Ordering::Relaxed) - overruns;
+        let records = self.ledger().records - records;
+        if overruns > 0 || records >= MANY {
+            self.wait(LAST_WORD, |ledger| !ledger.is_open(uid)).await;
+        }
+        let mut ledger = self.ledger();
+        let complete = ledger.knows(uid) && !ledger.is_open(uid);
+        let mut denials = ledger.take(uid);
+        if !complete && (overruns > 0 || records >= MANY) {
+            let target = format!("records of the kernel's audit may be missing: it made {records} while the job ran");
+            denials.push(Denial::now("evidence", "incomplete", target, overruns.max(1)));
+        }
+        denials
+    }
+
+    /// Waits until it is so, or the time is over.
+    async fn wait(&self, at_most: Duration, is_so: impl Fn(&Ledger) -> bool) {
+        let waited = async {
             loop {
                 let told = self.told.notified();
-                if !self.ledger().is_open(uid) {
+                if is_so(&self.ledger()) {
                     return;
                 }
                 told.await;
             }
         };
-        // If it does not come in time the counts are said to be the least that they can be.
-        let _in_time = timeout(PATIENCE, settled).await;
-        let mut denials = self.ledger().take(uid);
-        let overruns = self.overruns.load(Ordering::Relaxed) - overruns;
-        if overruns > 0 {
-            let target = "records of the kernel's audit, of this job or of others".to_owned();
-            denials.push(Denial::now("evidence", "lost", target, overruns));
-        }
-        denials
+        // What does not come in time is missing, and what was counted until then said to be the least that it can be.
+        let _in_time = timeout(at_most, waited).await;
     }
 
     fn read_what_waits(&self) {

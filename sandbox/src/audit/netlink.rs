@@ -15,6 +15,7 @@ const AUDIT_SET: u16 = 1001;
 const AUDIT_ADD_RULE: u16 = 1011;
 const AUDIT_STATUS_ENABLED: u32 = 0x1;
 const AUDIT_STATUS_RATE_LIMIT: u32 = 0x8;
+const AUDIT_STATUS_BACKLOG_LIMIT: u32 = 0x10;
 const AUDIT_FILTER_TASK: u32 = 1;
 const AUDIT_NEVER: u32 = 0;
 /// `AUDIT_NLGRP_READLOG` as a bit of `nl_groups`.
@@ -27,6 +28,8 @@ const HEADER: usize = 16;
 
 /// Records a second that the kernel makes at the most, if it is this program that switches the audit on.
 pub(super) const RATE_LIMIT: u32 = 2000;
+/// Records that may wait inside the kernel.
+const BACKLOG: u32 = 4096;
 /// How long an answer of the kernel's is waited for. One of its threads gives it.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Bytes that may wait for this program.
@@ -60,8 +63,8 @@ pub(super) fn switch_on() -> Result<bool, Errno> {
         return Ok(false);
     }
     ask(&socket, AUDIT_ADD_RULE, &never_follow_tasks(), true)?;
-    let mask = AUDIT_STATUS_ENABLED | AUDIT_STATUS_RATE_LIMIT;
-    ask(&socket, AUDIT_SET, &words(&[mask, 1, 0, 0, RATE_LIMIT, 0, 0, 0, 0, 0]), true)?;
+    let mask = AUDIT_STATUS_ENABLED | AUDIT_STATUS_RATE_LIMIT | AUDIT_STATUS_BACKLOG_LIMIT;
+    ask(&socket, AUDIT_SET, &words(&[mask, 1, 0, 0, RATE_LIMIT, BACKLOG, 0, 0, 0, 0]), true)?;
     Ok(true)
 }
 
