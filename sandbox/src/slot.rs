@@ -30,14 +30,14 @@ pub(crate) struct Remains {
 }
 
 impl Remains {
-    fn of(leaf: Leaf, sandbox: &Inner) -> Self {
-        Self { leaf, exited: None, clearing: sandbox.jobs.clone() }
+    pub(crate) fn of(leaf: Leaf, sandbox: &Inner) -> Self {
+        Self { leaf, exited: None, clearing: sandbox.clearing.clone() }
     }
 
     /// Kills every process and waits until the last has been reaped.
     pub(crate) async fn kill(&mut self) -> Result<Exited, RunError> {
         self.leaf.kill_surely().await?;
-        let Some(exited) = &mut self.exited else { return Err(RunError::LauncherGone) };
+        let Some(exited) = self.exited.take() else { return Err(RunError::LauncherGone) };
         match timeout(EXIT_DEADLINE, exited).await {
             Ok(Ok(exited)) => Ok(exited),
             Ok(Err(_)) => Err(RunError::LauncherGone),
@@ -55,14 +55,19 @@ impl Drop for Remains {
     fn drop(&mut self) {
         // Outside a runtime the process is on its way out: the next worker's sweep finds what is left.
         if let Ok(runtime) = Handle::try_current() {
-            self.clearing.spawn_on(clear(self.leaf.clone()), &runtime);
+            self.clearing.spawn_on(clear(self.leaf.clone(), self.exited.take()), &runtime);
         }
     }
 }
 
 /// What cannot be removed the next worker's sweep finds.
-async fn clear(leaf: Leaf) {
+async fn clear(leaf: Leaf, exited: Option<oneshot::Receiver<Exited>>) {
     let group = leaf.name();
+    if let Some(exited) = exited {
+        // A group can be removed when the last process has left it. What is wrong is found by removing it.
+        let _killed = leaf.kill_surely().await;
+        let _ended = timeout(EXIT_DEADLINE, exited).await;
+    }
     if let Err(error) = leaf.remove().await {
         tracing::error!(%group, "cannot clear a sandbox away: {error}");
     }
@@ -90,9 +95,15 @@ pub(crate) struct Ready {
 
 impl Prepared {
     pub(crate) async fn new(sandbox: &Inner) -> Result<Self, RunError> {
-        let mut remains = Remains::of(sandbox.worker.leaf()?, sandbox);
-        let groups = remains.leaf.open()?;
-        let prepared = timeout(SETUP_DEADLINE, sandbox.prepare(groups)).await;
+        let (mut remains, coming) = match sandbox.take_first() {
+            Some((leaf, coming)) => (Remains::of(leaf, sandbox), coming),
+            None => {
+                let remains = Remains::of(sandbox.worker.leaf()?, sandbox);
+                let coming = sandbox.prepare(remains.leaf.open()?).await?;
+                (remains, coming)
+            }
+        };
+        let prepared = timeout(SETUP_DEADLINE, coming.prepared()).await;
         let (id, ends, exited) = prepared.unwrap_or(Err(RunError::SetupDeadline))?;
         remains.exited = Some(exited);
         Ok(Self { remains, id, ends })

@@ -18,6 +18,7 @@ impl Fault {
         Self { call, target: target.into(), errno }
     }
 
+    /// What the kernel answered.
     pub(crate) fn errno(&self) -> Errno {
         self.errno
     }

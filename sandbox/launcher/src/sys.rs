@@ -44,8 +44,8 @@ pub(crate) fn clone3(namespaces: u64, cgroup: Option<BorrowedFd<'_>>) -> nix::Re
         cgroup: cgroup.map_or(0, |fd| u64::from(fd.as_raw_fd().cast_unsigned())),
     };
     // SAFETY: `args` outlives the call and its size is passed with it. No stack and no CLONE_VM are given, so
-    // the child runs on a copy-on-write copy of this address space. The launcher and init have one thread
-    // each (asserted by the tests), so no lock of the allocator or of libc can be held by a thread that the
+    // the child runs on a copy-on-write copy of this address space. The launcher has one thread, as it makes sure
+    // before each call, and init, its copy, starts none: no lock of the allocator or of libc can be held by a thread that the
     // child lacks.
     let result = unsafe { libc::syscall(libc::SYS_clone3, ptr::from_ref(&args), size_of_val(&args)) };
     match Errno::result(result)? {
@@ -57,6 +57,12 @@ pub(crate) fn clone3(namespaces: u64, cgroup: Option<BorrowedFd<'_>>) -> nix::Re
             Ok(Cloned::Parent { pid, pidfd })
         }
     }
+}
+
+/// Whether the calling process has one thread: `/proc/self/task` has a directory for each, proc(5), and two links of its
+/// own. Where that cannot be told it is not so.
+pub(crate) fn has_one_thread() -> bool {
+    nix::sys::stat::stat("/proc/self/task").is_ok_and(|found| found.st_nlink == 3)
 }
 
 /// Ends the calling process at once, without destructors or exit handlers: those belong to the process this
@@ -437,8 +443,10 @@ fn owned(result: c_long) -> nix::Result<OwnedFd> {
 /// kernel's own count ends the loop, so a capability newer than this program goes as well.
 pub(crate) fn drop_bounding_set() -> nix::Result<()> {
     for capability in 0..64 {
-        match prctl(libc::PR_CAPBSET_DROP, capability) {
-            Ok(_) => {}
+        // Asking is cheaper than dropping what is not there.
+        match prctl(libc::PR_CAPBSET_READ, capability) {
+            Ok(0) => {}
+            Ok(_) => drop(prctl(libc::PR_CAPBSET_DROP, capability)?),
             Err(Errno::EINVAL) => return Ok(()),
             Err(errno) => return Err(errno),
         }
