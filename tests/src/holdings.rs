@@ -28,7 +28,7 @@ pub struct Holdings {
     /// In the mount namespaces of both.
     mounts: usize,
     groups: usize,
-    /// Under the id of a job, or children of the launcher, or of the supervisor.
+    /// Names of those under the id of a job, or children of the launcher or of the supervisor.
     processes: Vec<String>,
 }
 
@@ -66,7 +66,7 @@ impl Worker {
             namespaces: namespaces.len(),
             mounts: mounts.map(|text| text.map_or(0, |text| text.lines().count())).sum(),
             groups: groups_of_worker(self.supervisor).iter().map(with_subgroups).sum(),
-            processes: others.map(|process| format!("{process:?}")).collect(),
+            processes: others.map(|process| process.name).collect(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The worker's process: runs as many jobs as it is told, some at a time, and checks what becomes of each.
 
-use std::io::{BufRead, Write};
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
