@@ -225,7 +225,7 @@ async fn find(sandbox: &Inner, confinement: &Confinement) -> Result<Found, RunEr
             return Ok(Found::Prepared(spare));
         }
     }
-    Prepared::new(sandbox).await.map(Found::Prepared)
+    Prepared::ask(sandbox).await.map(Found::Prepared)
 }
 
 /// Gives init its task, and behind it the bytes of the inputs.

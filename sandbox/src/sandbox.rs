@@ -4,6 +4,7 @@ mod socket;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::io::ErrorKind;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::process::Child;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -88,8 +89,8 @@ pub(crate) struct Exited {
     pub(crate) rusage: Rusage,
 }
 
-/// What [`Coming::prepared`] gives: the sandbox's number, its pipes, and when it has ended.
-pub(crate) type Launch = (u64, Ends, oneshot::Receiver<Exited>);
+/// What [`Coming::prepared`] gives: its pipes, and when it has ended.
+pub(crate) type Launch = (Ends, oneshot::Receiver<Exited>);
 
 /// A sandbox that the launcher was asked for.
 #[derive(Debug)]
@@ -100,10 +101,14 @@ pub(crate) struct Coming {
 }
 
 impl Coming {
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
     /// Waits until its init runs.
     pub(crate) async fn prepared(self) -> Result<Launch, RunError> {
         match self.prepared.await {
-            Ok(Ok(ends)) => Ok((self.id, ends, self.exited)),
+            Ok(Ok(ends)) => Ok((ends, self.exited)),
             Ok(Err(error)) => Err(RunError::Setup(error)),
             Err(_) => Err(RunError::LauncherGone),
         }
@@ -352,10 +357,15 @@ impl Inner {
     async fn ask(&self, request: &Request, fds: &[BorrowedFd<'_>]) -> Result<(), RunError> {
         let frame = encode(request).map_err(RunError::Frame)?;
         debug_assert!(frame.len() <= FRAME_MAX);
-        if self.gone.is_cancelled() || self.socket.send(&frame, fds).await.is_err() {
+        if self.gone.is_cancelled() {
             return Err(RunError::LauncherGone);
         }
-        Ok(())
+        self.socket.send(&frame, fds).await.map_err(|source| match source.kind() {
+            ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::NotConnected => {
+                RunError::LauncherGone
+            }
+            _ => RunError::Io { what: "send a request to the launcher", source },
+        })
     }
 
     fn forget(&self, id: u64) -> Option<Waiter> {

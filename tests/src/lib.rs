@@ -10,6 +10,7 @@
 )]
 
 mod database;
+mod holdings;
 mod jobs;
 mod leftovers;
 mod place;
@@ -21,6 +22,7 @@ mod suite;
 mod wait;
 
 pub use database::{Database, literal};
+pub use holdings::{Holdings, Worker, memory_kb, network_namespaces};
 pub use jobs::{bytes, is_final};
 pub use leftovers::Leftovers;
 pub use place::Place;
