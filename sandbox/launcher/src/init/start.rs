@@ -17,7 +17,7 @@ use crate::credentials::take_ids;
 use crate::steps::{During, Fault};
 use crate::sys::{self, Cloned};
 use crate::uids::HostId;
-use crate::{frames, job};
+use crate::{frames, job, orders};
 
 /// The id a job sees itself run as; the only one its user namespace maps.
 pub(crate) const INNER_ID: u32 = 1000;
@@ -37,7 +37,11 @@ pub(super) fn start_job(init: &mut Init<'_>, confinement: &Confinement) -> Resul
             drop((gate, evidence));
             job::main(init, confinement, gate_read, evidence_write)
         }
-        Cloned::Parent { pid, pidfd: _ } => Pid::from_raw(pid),
+        Cloned::Parent { pid, pidfd } => {
+            let told = orders::tell_of_job(init.ends.orders.as_fd(), pidfd.as_fd());
+            told.during("sendmsg", "orders").map_err(|fault| fault.at(Stage::UserNamespace))?;
+            Pid::from_raw(pid)
+        }
     };
     drop((gate_read, evidence_write));
     let host_id = init.host_id.raw();
