@@ -5,10 +5,10 @@ use std::os::fd::{AsFd as _, OwnedFd};
 
 use stockade_plan::encode;
 
+use crate::Hierarchy;
 use crate::cgroup::{CgroupParent, Leaf, Worker};
 use crate::launcher::{LaunchError, LauncherProcess};
 use crate::sandbox::{self, Sandbox};
-use crate::Hierarchy;
 
 /// A launcher that makes ready for one job.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use stockade_plan::{CodecError, Confinement, Ended, Plan, Rusage, SetupError, Task, encode};
-use tokio::io::{AsyncWriteExt, BufReader};
+use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -110,7 +110,7 @@ pub(crate) async fn run<E>(
     let found = found.await;
     let obtained = async {
         match found? {
-            Found::Ready(ready) => Ok(Obtained { ready, made_ahead: true }),
+            Found::Ready(ready) => Ok(Obtained { ready: *ready, made_ahead: true }),
             Found::Prepared(prepared) => {
                 let ready = cancellation.or(prepared.build(sandbox, &job.plan.confinement)).await?;
                 Ok(Obtained { ready, made_ahead: false })
@@ -151,13 +151,22 @@ async fn run_in(
         bounds,
     };
     let deliver = deliver(ends.task, &plan.task, job.inputs);
-    let mut running =
-        Running { sandbox, id, remains: &mut remains, plan: &plan, status: &mut status, spent, signals: job.signals };
+    let mut running = Running {
+        sandbox,
+        id,
+        remains: &mut remains,
+        plan: &plan,
+        status: &mut status,
+        spent,
+        signals: job.signals,
+    };
     let Judged { end, ran, stdout, stderr, stats } =
         running.finish(deliver, streams, cancellation, began).await?;
     // Nothing but an init on its way out is left, if that.
     drop(remains);
-    let denials = Denial::of(&stats, &plan, &stdout, &stderr, ran.outputs());
+    let mut denials = Denial::of(&stats, &plan, &stdout, &stderr, ran.outputs());
+    let watched = &plan.confinement.filter.watched;
+    denials.extend(status.refusals.denials(watched, ran.finished.is_some()));
     let measured = Measured {
         setup: ran.setup,
         wall: ran.wall,
@@ -210,7 +219,7 @@ struct Obtained {
 
 /// What there is for a job at once.
 enum Found {
-    Ready(Ready),
+    Ready(Box<Ready>),
     Prepared(Prepared),
 }
 
@@ -218,7 +227,7 @@ enum Found {
 async fn find(sandbox: &Inner, confinement: &Confinement) -> Result<Found, RunError> {
     while let Some(mut ready) = sandbox.ahead.take_ready(confinement) {
         if !ready.is_dead() {
-            return Ok(Found::Ready(ready));
+            return Ok(Found::Ready(Box::new(ready)));
         }
     }
     while let Some(mut spare) = sandbox.ahead.take_spare() {
@@ -276,7 +285,7 @@ struct Running<'a> {
     signals: Signals,
     remains: &'a mut Remains,
     plan: &'a Plan,
-    status: &'a mut Status<BufReader<pipe::Receiver>>,
+    status: &'a mut Status<pipe::Receiver>,
     spent: CpuTime,
 }
 
@@ -393,6 +402,7 @@ impl Running<'_> {
             Ok(ran) if ran.finished.is_some() => Ok(ran),
             ran => {
                 let exited = self.remains.kill().await?;
+                self.status.last_refusals().await;
                 ran.map(|ran| Ran { rusage: exited.rusage, ..ran })
             }
         }

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use stockade_plan::{
-    Confinement, Errno, FRAME_MAX, JobSignal, LauncherFacts, PLAN_VERSION, Reply, Request, Rusage, SetupError, Stage,
-    encode,
+    Confinement, Errno, FRAME_MAX, JobSignal, LauncherFacts, PLAN_VERSION, Reply, Request, Rusage,
+    SetupError, Stage, encode,
 };
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -297,7 +297,8 @@ impl Inner {
     /// Has an init made in these control groups.
     pub(crate) async fn prepare(&self, groups: LeafDescriptors) -> Result<Coming, RunError> {
         let id = self.next_id();
-        let (request, fds) = groups.request(id, None).map_err(|error| RunError::Internal(error.to_string()))?;
+        let (request, fds) =
+            groups.request(id, None).map_err(|error| RunError::Internal(error.to_string()))?;
         let coming = self.expect(id);
         self.ask(&request, &fds).await.inspect_err(|_| drop(self.forget(id)))?;
         Ok(coming)

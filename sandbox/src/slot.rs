@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use stockade_plan::{Confinement, Evidence};
-use tokio::io::BufReader;
 use tokio::net::unix::pipe;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -87,7 +86,7 @@ pub(crate) struct Prepared {
 pub(crate) struct Ready {
     pub(crate) remains: Remains,
     pub(crate) ends: Ends,
-    pub(crate) status: Status<BufReader<pipe::Receiver>>,
+    pub(crate) status: Status<pipe::Receiver>,
     /// What was in force when it was built.
     pub(crate) evidence: Evidence,
     /// What building it has cost, which is not the job's.
@@ -136,7 +135,7 @@ impl Ready {
     }
 }
 
-type Built = (Status<BufReader<pipe::Receiver>>, Evidence, CpuTime);
+type Built = (Status<pipe::Receiver>, Evidence, CpuTime);
 
 async fn build(
     sandbox: &Inner,
@@ -149,7 +148,7 @@ async fn build(
     let status = ends.status.take().ok_or_else(|| RunError::Internal("a sandbox built twice".to_owned()))?;
     let pipe = pipe::Receiver::from_owned_fd(status);
     let pipe = pipe.map_err(|source| RunError::Io { what: "open the status pipe", source })?;
-    let mut status = Status(BufReader::new(pipe));
+    let mut status = Status::new(pipe);
     let failed = sandbox.build(id, confinement).await?;
     let ready = tokio::select! {
         ready = timeout(SETUP_DEADLINE, status.ready()) => ready.map_err(|_| RunError::SetupDeadline)?,

@@ -50,3 +50,6 @@ pub(crate) const SECUREBITS_LOCKED: u32 = 0b1110_1111;
 
 /// linux/pidfd.h.
 pub(crate) const PIDFD_SIGNAL_PROCESS_GROUP: u32 = 1 << 2;
+
+/// linux/seccomp.h: let a call about which was asked go ahead; the libc crate has it in a signed type.
+pub(crate) const SECCOMP_USER_NOTIF_FLAG_CONTINUE: u32 = 1;

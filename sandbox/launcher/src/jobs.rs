@@ -5,8 +5,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use nix::libc::{SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, c_int, pid_t};
 use stockade_plan::JobSignal;
 
-use crate::{orders, sys};
 use crate::uids::HostId;
+use crate::{orders, sys};
 
 /// One running sandbox.
 #[derive(Debug)]

@@ -100,8 +100,8 @@ pub fn policy(
     name_or_path: &str,
     environment: Environment,
 ) -> Result<EffectivePolicy, Diagnostics> {
-    let selected = beside(Library::on_demand(), directory)
-        .and_then(|library| library.select(name_or_path, environment));
+    let selected =
+        beside(Library::on_demand(), directory).and_then(|library| library.select(name_or_path, environment));
     // What is wrong is told by the whole library: it knows what there is instead.
     selected.or_else(|_| library(directory)?.select(name_or_path, environment))
 }

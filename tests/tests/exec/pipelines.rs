@@ -58,11 +58,11 @@ fn megabytes_pass_through_the_middle_of_a_pipeline_unchanged() {
 #[test]
 fn output_comes_while_the_job_runs_and_input_goes_in_meanwhile() {
     let place = place();
-    let mut exec =
-        shell(&place, "echo ready; read -r line; echo \"got $line\"; sleep 1").stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+    let mut exec = shell(&place, "echo ready; read -r line; echo \"got $line\"; sleep 1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     let (mut input, mut output) = (exec.stdin.take().unwrap(), exec.stdout.take().unwrap());
     let mut expect = |text: &str| {
         let mut bytes = vec![0; text.len()];

@@ -31,7 +31,8 @@ fn a_job_hears_the_signals_that_exec_gets_and_answers_as_it_likes() {
         ("USR1", Signal::USR1),
         ("USR2", Signal::USR2),
     ] {
-        let script = format!("trap 'echo heard {name}; exit 7' {name}; echo ready; while :; do sleep 0.05; done");
+        let script =
+            format!("trap 'echo heard {name}; exit 7' {name}; echo ready; while :; do sleep 0.05; done");
         let (mut exec, mut output) = ready(&place, &script);
         signal(exec.id(), number);
         assert_eq!(ended(&mut exec, SOON).unwrap().code(), Some(7), "{name}");
@@ -64,8 +65,10 @@ fn the_whole_process_group_of_the_job_is_told() {
 fn a_job_that_will_not_end_is_killed_by_the_second_signal() {
     let place = place();
     let before = Leftovers::now();
-    let (mut exec, _output) =
-        ready(&place, "trap '' TERM INT; (while :; do sleep 1; done) & echo ready; while :; do sleep 1; done");
+    let (mut exec, _output) = ready(
+        &place,
+        "trap '' TERM INT; (while :; do sleep 1; done) & echo ready; while :; do sleep 1; done",
+    );
     signal(exec.id(), Signal::TERM);
     thread::sleep(Duration::from_millis(300));
     assert!(exec.try_wait().unwrap().is_none(), "the first is only passed on");
@@ -92,7 +95,8 @@ fn state(pid: u32) -> char {
 #[test]
 fn a_stopped_exec_stops_its_job_and_both_go_on() {
     let place = place();
-    let (mut exec, mut output) = ready(&place, "echo ready; i=0; while [ $i -lt 40 ]; do echo $i; sleep 0.05; i=$((i+1)); done");
+    let (mut exec, mut output) =
+        ready(&place, "echo ready; i=0; while [ $i -lt 40 ]; do echo $i; sleep 0.05; i=$((i+1)); done");
     signal(exec.id(), Signal::TSTP);
     eventually("exec stops", SOON, || (state(exec.id()) == 'T').then_some(()));
     // What was printed before is taken away; a job that runs on would fill the pipe again.

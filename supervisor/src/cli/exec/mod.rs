@@ -14,8 +14,8 @@ use std::process::ExitCode;
 use clap::Args;
 use stockade_sandbox::Errand;
 
-use super::options::{AccountOptions, MeansOptions, PolicyOptions};
 use super::CliError;
+use super::options::{AccountOptions, MeansOptions, PolicyOptions};
 use crate::start;
 use files::{Inputs, OutputDirectory};
 use terminal::{CallersTerminal, Pty};
@@ -94,7 +94,9 @@ impl Exec {
         }
         let failed = |error| CliError::Other(format!("cannot make a terminal for the job: {error}"));
         let callers = CallersTerminal::find().map_err(failed)?.ok_or_else(|| {
-            CliError::Other("standard input is no terminal: `--tty` is for people who type; leave it out".to_owned())
+            CliError::Other(
+                "standard input is no terminal: `--tty` is for people who type; leave it out".to_owned(),
+            )
         })?;
         let (pty, jobs) = Pty::open(&callers).map_err(failed)?;
         Ok(Some(((pty, callers), jobs)))

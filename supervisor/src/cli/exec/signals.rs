@@ -54,7 +54,11 @@ pub(super) fn pass_on(
         tokio::time::sleep(GRACE).await;
         cancel.cancel();
     });
-    tokio::spawn(stop_and_go_on(words, signal(SignalKind::from_raw(Signal::SIGTSTP as i32))?, terminal.clone()));
+    tokio::spawn(stop_and_go_on(
+        words,
+        signal(SignalKind::from_raw(Signal::SIGTSTP as i32))?,
+        terminal.clone(),
+    ));
     if let Some((pty, callers)) = terminal {
         let mut resized = signal(SignalKind::window_change())?;
         tokio::spawn(async move {
