@@ -11,7 +11,7 @@ use super::{SOON, place, under};
 const POLICY: &str = "\
 policy: typist
 extends: script-standard
-commands: [/usr/bin/python3, /bin/sh, /usr/bin/cat, /usr/bin/sleep, /usr/bin/stty]
+commands: [/usr/bin/python3, /bin/sh]
 resource_limits: {wall_seconds: 30}
 ";
 
@@ -56,7 +56,7 @@ fn what_is_typed_reaches_the_job_and_is_shown_once() {
 fn ctrl_c_is_a_key_for_the_job_and_the_callers_modes_come_back() {
     let (place, mut terminal) = (place(), Terminal::new());
     let modes = terminal.modes();
-    let code = "import time\nprint('ready', flush=True)\ntry:\n  time.sleep(60)\nexcept KeyboardInterrupt:\n  print('interrupted'); raise SystemExit(5)";
+    let code = "import time\ntry:\n  print('ready', flush=True); time.sleep(60)\nexcept KeyboardInterrupt:\n  print('interrupted'); raise SystemExit(5)";
     let mut exec = python(&terminal, &place, code);
     terminal.expect("ready");
     assert_ne!(terminal.modes(), modes, "raw while the job runs");
@@ -91,8 +91,8 @@ fn the_callers_modes_come_back_when_exec_is_told_to_end() {
 fn a_new_size_of_the_callers_terminal_is_told_to_the_job() {
     let (place, mut terminal) = (place(), Terminal::new());
     terminal.resize(20, 70);
-    let code = "import os, signal\\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGWINCH])\\n\
-                print('ready', flush=True)\\nsignal.sigwait([signal.SIGWINCH])\\nprint(os.get_terminal_size())";
+    let code = "import os, signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGWINCH])\n\
+                print('ready', flush=True)\nsignal.sigwait([signal.SIGWINCH])\nprint(os.get_terminal_size())";
     let mut exec = python(&terminal, &place, code);
     terminal.expect("ready");
     // The kernel tells the session that sits at the terminal, as when a window changes.
@@ -141,6 +141,6 @@ fn who_sits_at_no_terminal_is_told_so() {
 fn limits_hold_at_a_terminal_too() {
     let (place, terminal) = (place(), Terminal::new());
     let policy = POLICY.replace("wall_seconds: 30", "wall_seconds: 1");
-    let mut exec = terminal.start(&under(&place, &policy, &["--tty"], &["/usr/bin/sleep", "60"]));
+    let mut exec = terminal.start(&under(&place, &policy, &["--tty"], &["/usr/bin/python3", "-c", "import time; time.sleep(60)"]));
     assert_eq!(ended(&mut exec, SOON).unwrap().code(), Some(124));
 }
