@@ -31,11 +31,15 @@ pub(crate) struct LeafDescriptors {
 }
 
 impl LeafDescriptors {
-    /// The request for a sandbox in this leaf, and the descriptors beside it.
-    pub(crate) fn request(&self, id: u64) -> std::io::Result<(Request, Vec<BorrowedFd<'_>>)> {
+    /// The request for a sandbox in this leaf, at `terminal` if there is one, and the descriptors beside it.
+    pub(crate) fn request<'a>(
+        &'a self,
+        id: u64,
+        terminal: Option<&'a OwnedFd>,
+    ) -> std::io::Result<(Request, Vec<BorrowedFd<'a>>)> {
         let v1_groups = u8::try_from(self.v1.len()).map_err(std::io::Error::other)?;
-        let fds = std::iter::once(&self.unified).chain(&self.v1).map(AsFd::as_fd).collect();
-        Ok((Request::Prepare { id, v1_groups }, fds))
+        let fds = std::iter::once(&self.unified).chain(&self.v1).chain(terminal).map(AsFd::as_fd).collect();
+        Ok((Request::Prepare { id, v1_groups, terminal: terminal.is_some() }, fds))
     }
 }
 
@@ -84,6 +88,11 @@ impl Leaf {
             }
             tokio::time::sleep(REMOVE_PAUSE).await;
         }
+    }
+
+    /// Stops every process in it, or lets them go on; `cgroup.freeze`, cgroup-v2.rst.
+    pub(crate) fn freeze(&self, frozen: bool) -> Result<(), CgroupError> {
+        write(&self.unified, "cgroup.freeze", if frozen { "1" } else { "0" })
     }
 
     /// Kills what is left and removes the group. It is killed in every round: a launcher that was slow may put a
