@@ -28,7 +28,7 @@ mod warm;
 mod watch;
 
 pub use audit::{AuditEvent, AuditRecord};
-pub use cgroup::{CgroupConfig, CgroupError, CgroupParent, Hierarchy};
+pub use cgroup::{CgroupConfig, CgroupError, CgroupParent, Hierarchy, ParentOrigin};
 pub use denial::Denial;
 pub use enforcement::{Enforcement, Layer, State};
 pub use errand::Errand;

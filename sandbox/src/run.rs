@@ -238,12 +238,14 @@ async fn find(sandbox: &Inner, confinement: &Confinement) -> Result<Found, RunEr
             return Ok(Found::Ready(Box::new(ready)));
         }
     }
-    while let Some(mut spare) = sandbox.ahead.take_spare() {
+    while Prepared::any_suits(sandbox, confinement)
+        && let Some(mut spare) = sandbox.ahead.take_spare()
+    {
         if !spare.is_dead() {
             return Ok(Found::Prepared(spare));
         }
     }
-    Prepared::ask(sandbox).await.map(Found::Prepared)
+    Prepared::suited(sandbox, confinement).await.map(Found::Prepared)
 }
 
 /// Gives init its task, and behind it the bytes of the inputs.

@@ -33,4 +33,4 @@ pub use rig::{Rig, binary, job, plan_for};
 pub use server::Server;
 pub use suite::Suite;
 pub use terminal::Terminal;
-pub use wait::{ended, eventually, polled};
+pub use wait::{ended, eventually, patience, polled};
