@@ -11,6 +11,7 @@ mod denial;
 mod enforcement;
 mod kernel;
 mod launcher;
+mod listeners;
 mod outcome;
 mod privilege;
 mod run;

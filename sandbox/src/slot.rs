@@ -1,5 +1,7 @@
 //! A sandbox on its way to its one job: prepared, then built, then used and thrown away.
 
+use std::net::TcpListener;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use stockade_plan::{Confinement, Evidence};
@@ -10,10 +12,10 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use crate::RunError;
 use crate::cgroup::{CpuTime, Leaf};
 use crate::sandbox::{Ends, Exited, Inner};
 use crate::status::{NotReady, Status};
+use crate::{RunError, listeners};
 
 /// Set-up takes milliseconds. A sandbox that is not built after this time never will be.
 pub(crate) const SETUP_DEADLINE: Duration = Duration::from_secs(20);
@@ -87,6 +89,8 @@ pub(crate) struct Ready {
     pub(crate) evidence: Evidence,
     /// What building it has cost, which is not the job's.
     pub(crate) spent: CpuTime,
+    /// The sockets that listen in its network namespace.
+    pub(crate) listeners: Vec<TcpListener>,
 }
 
 impl Prepared {
@@ -103,7 +107,9 @@ impl Prepared {
     pub(crate) async fn build(self, sandbox: &Inner, confinement: &Confinement) -> Result<Ready, RunError> {
         let Self { mut remains, id, mut ends } = self;
         match build(sandbox, &mut remains, id, &mut ends, confinement).await {
-            Ok((status, evidence, spent)) => Ok(Ready { remains, ends, status, evidence, spent }),
+            Ok(Built { status, evidence, spent, listeners }) => {
+                Ok(Ready { remains, ends, status, evidence, spent, listeners })
+            }
             Err(error) => {
                 // The reason it was not built is what the caller needs to hear.
                 let _killed = remains.kill().await;
@@ -125,7 +131,13 @@ impl Ready {
     }
 }
 
-type Built = (Status<BufReader<pipe::Receiver>>, Evidence, CpuTime);
+/// What building gives, beside what there was.
+struct Built {
+    status: Status<BufReader<pipe::Receiver>>,
+    evidence: Evidence,
+    spent: CpuTime,
+    listeners: Vec<TcpListener>,
+}
 
 async fn build(
     sandbox: &Inner,
@@ -145,7 +157,8 @@ async fn build(
         Ok(error) = failed => Err(NotReady::Setup(error)),
     };
     let evidence = ready.map_err(|error| why_not_ready(error, &remains.leaf, confinement))?;
-    Ok((status, evidence, remains.leaf.cpu_time()?))
+    let listeners = listeners::take(&confinement.network, ends.task.as_fd())?;
+    Ok(Built { status, evidence, spent: remains.leaf.cpu_time()?, listeners })
 }
 
 /// Why a sandbox was not built, or did not start its task.

@@ -19,6 +19,7 @@ mod rig;
 mod server;
 mod suite;
 mod wait;
+mod world;
 
 pub use database::{Database, literal};
 pub use jobs::{bytes, is_final};
@@ -30,3 +31,4 @@ pub use rig::{Rig, binary, job, plan_for};
 pub use server::Server;
 pub use suite::Suite;
 pub use wait::{ended, eventually, polled};
+pub use world::World;

@@ -108,6 +108,7 @@ fn job_with(plan: Plan, inputs: &[(&str, &[u8])], cancel: CancellationToken) -> 
         stdout: Sink::Keep,
         stderr: Sink::Keep,
         cancel,
+        network: None,
     }
 }
 

@@ -17,6 +17,8 @@ mod attacks;
 mod confinement;
 #[path = "sandbox/crash.rs"]
 mod crash;
+#[path = "sandbox/egress.rs"]
+mod egress;
 #[path = "sandbox/failures.rs"]
 mod failures;
 #[path = "sandbox/launcher_input.rs"]
@@ -38,7 +40,7 @@ use stockade_tests::{Leftovers, Suite};
 type Group = (&'static str, fn(&mut Suite));
 
 /// Each group with what it runs.
-const GROUPS: [Group; 8] = [
+const GROUPS: [Group; 9] = [
     ("attacks", attacks::run),
     ("confinement", confinement::run),
     ("limits", limits::run),
@@ -47,6 +49,7 @@ const GROUPS: [Group; 8] = [
     ("launcher-input", launcher_input::run),
     ("warm", warm::run),
     ("crash", crash::run),
+    ("egress", egress::run),
 ];
 
 fn main() -> ExitCode {

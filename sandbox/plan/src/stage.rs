@@ -39,6 +39,8 @@ stages! {
     Mounts = "mounts",
     /// Init names the host.
     Hostname = "hostname",
+    /// Init brings the loopback up, listens where the plan says, and hands the sockets to the supervisor.
+    Network = "network",
     /// Init clones the job's process into its own user namespace and writes its maps.
     UserNamespace = "user_namespace",
     /// The job's process sets its resource limits.

@@ -1,8 +1,10 @@
 //! The job's Landlock domain, landlock(7). Every right the ABI knows is handled, as a hard requirement: what
 //! no rule grants is refused, and what the kernel cannot handle stops the set-up.
 
+use std::num::NonZeroU16;
+
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset,
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath, Ruleset,
     RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
 };
 use nix::errno::Errno;
@@ -21,8 +23,8 @@ pub(crate) fn kernel_abi() -> u8 {
     sys::landlock_abi().min(NEWEST)
 }
 
-/// Enters the domain. no_new_privs must be set.
-pub(super) fn restrict(plan: &Landlock) -> Result<(), Fault> {
+/// Enters the domain; of TCP only connecting to `ports` is left, from ABI 4. no_new_privs must be set.
+pub(super) fn restrict(plan: &Landlock, ports: &[NonZeroU16]) -> Result<(), Fault> {
     if plan.abi == 0 || plan.abi > kernel_abi() {
         let target = format!("ABI {} of the plan, {} of the kernel", plan.abi, kernel_abi());
         return Err(Fault::new("check", target, Errno::EOPNOTSUPP));
@@ -32,10 +34,17 @@ pub(super) fn restrict(plan: &Landlock) -> Result<(), Fault> {
     for rule in &plan.rules {
         ruleset = grant(ruleset, rule, abi)?;
     }
+    if AccessNet::from_all(abi).contains(AccessNet::ConnectTcp) {
+        for port in ports {
+            ruleset = ruleset.add_rule(NetPort::new(port.get(), AccessNet::ConnectTcp)).map_err(|error| {
+                Fault::new("landlock_add_rule", format!("port {port}: {error}"), Errno::EINVAL)
+            })?;
+        }
+    }
     ruleset.restrict_self().map(drop).map_err(|error| fault("landlock_restrict_self", &error))
 }
 
-/// All file system rights; from ABI 4 all TCP rights, none of which is granted; from ABI 6 signals and
+/// All file system rights; from ABI 4 all TCP rights; from ABI 6 signals and
 /// abstract sockets, which then end at the domain.
 fn create(abi: ABI) -> Result<RulesetCreated, RulesetError> {
     let mut ruleset = Ruleset::default()

@@ -1,6 +1,6 @@
 //! The job's own process, from clone to execution: the stages that confine it, in order.
 
-mod evidence;
+pub(crate) mod evidence;
 mod execute;
 pub(crate) mod landlock;
 mod rlimits;
@@ -46,13 +46,13 @@ fn run(
     steps.run(Stage::Ids, || take_ids(INNER_ID, INNER_ID))?;
     steps.run(Stage::Capabilities, give_up_capabilities)?;
     steps.run(Stage::NoNewPrivs, || prctl::set_no_new_privs().during("PR_SET_NO_NEW_PRIVS", "1"))?;
-    steps.run(Stage::Landlock, || landlock::restrict(&confinement.landlock))?;
+    steps.run(Stage::Landlock, || landlock::restrict(&confinement.landlock, confinement.network.ports()))?;
     steps.run(Stage::Descriptors, || take_descriptors(init))?;
     steps.run(Stage::Seccomp, || {
         sys::seccomp_set_filter(&confinement.filter.instructions).during("seccomp", "job")
     })?;
     let mut found = steps.run(Stage::ReadBack, || {
-        let found = evidence::read(init.host_id)?;
+        let found = evidence::read(init.host_id, &confinement.network)?;
         verify::verify(&found, confinement, &host)?;
         Ok(found)
     })?;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use stockade_plan::Digest;
-use stockade_policies::EffectivePolicy;
+use stockade_policies::{EffectivePolicy, Egress};
 use stockade_sandbox::{End, Sandbox, SandboxJob, Usage};
 use uuid::Uuid;
 
@@ -10,7 +10,7 @@ use super::code;
 use crate::cli::CliError;
 use crate::exec_record::ExecRecord;
 use crate::report::{self, Circumstances};
-use crate::runner::shell::outcome;
+use crate::runner::shell::network;
 use crate::runner::{Finished, Refusal, WorkFacts};
 use crate::store::Verdict;
 
@@ -56,22 +56,16 @@ impl<'a> Attempt<'a> {
         &self,
         sandbox: &Sandbox,
         job: SandboxJob,
+        egress: Option<Egress>,
         record: &mut ExecRecord,
     ) -> Result<Ended, CliError> {
         let names: Vec<String> = job.plan.task.inputs.iter().map(|input| input.name.to_string()).collect();
         record.append("attempt.started", self.id, &self.started(&names, &job.inputs))?;
-        let limits = job.plan.confinement.limits;
-        let ended = match sandbox.run(job).await {
-            Ok(outcome) => {
-                let ran = (outcome.end, outcome.usage.clone());
-                let finished = outcome::finished(outcome, &limits);
-                Ended { code: code::of_end(ran.0), finished, ran: Some(ran) }
-            }
-            Err(error) => {
-                let finished = outcome::not_run(&error);
-                Ended { code: code::of_unrun(&finished), finished, ran: None }
-            }
-        };
+        let job = network::run(sandbox, job, egress).await;
+        let ran = job.outcome.as_ref().ok().map(|outcome| (outcome.end, outcome.usage.clone()));
+        let finished = job.finished();
+        let code = ran.as_ref().map_or_else(|| code::of_unrun(&finished), |(end, _)| code::of_end(*end));
+        let ended = Ended { code, finished, ran };
         record.append("attempt.ended", self.id, &self.ended(&ended.finished))?;
         Ok(ended)
     }

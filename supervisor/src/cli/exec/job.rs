@@ -47,7 +47,8 @@ impl Exec {
         let ended = match self.compiled(&policy, inputs, sandbox.facts().landlock_abi) {
             Ok(job) => {
                 attempt.facts = job.facts.clone();
-                attempt.run(&sandbox, self.sandbox_job(job)?, &mut record).await?
+                let egress = job.egress.clone();
+                attempt.run(&sandbox, self.sandbox_job(job)?, egress, &mut record).await?
             }
             Err(refusal) => attempt.refuse(refusal, &mut record)?,
         };
@@ -95,6 +96,7 @@ impl Exec {
             stdout,
             stderr,
             cancel: cancelled_by_signals()?,
+            network: None,
         })
     }
 

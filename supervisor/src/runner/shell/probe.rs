@@ -35,6 +35,7 @@ pub async fn attempt(
         stdout: Sink::Keep,
         stderr: Sink::Keep,
         cancel: CancellationToken::new(),
+        network: None,
     };
     Ok(sandbox.run(job).await)
 }
