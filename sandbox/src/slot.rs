@@ -5,7 +5,6 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use stockade_plan::{Confinement, Evidence};
-use tokio::io::BufReader;
 use tokio::net::unix::pipe;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -33,14 +32,14 @@ pub(crate) struct Remains {
 }
 
 impl Remains {
-    fn of(leaf: Leaf, sandbox: &Inner) -> Self {
-        Self { leaf, exited: None, clearing: sandbox.jobs.clone() }
+    pub(crate) fn of(leaf: Leaf, sandbox: &Inner) -> Self {
+        Self { leaf, exited: None, clearing: sandbox.clearing.clone() }
     }
 
     /// Kills every process and waits until the last has been reaped.
     pub(crate) async fn kill(&mut self) -> Result<Exited, RunError> {
         self.leaf.kill_surely().await?;
-        let Some(exited) = &mut self.exited else { return Err(RunError::LauncherGone) };
+        let Some(exited) = self.exited.take() else { return Err(RunError::LauncherGone) };
         match timeout(EXIT_DEADLINE, exited).await {
             Ok(Ok(exited)) => Ok(exited),
             Ok(Err(_)) => Err(RunError::LauncherGone),
@@ -58,14 +57,19 @@ impl Drop for Remains {
     fn drop(&mut self) {
         // Outside a runtime the process is on its way out: the next worker's sweep finds what is left.
         if let Ok(runtime) = Handle::try_current() {
-            self.clearing.spawn_on(clear(self.leaf.clone()), &runtime);
+            self.clearing.spawn_on(clear(self.leaf.clone(), self.exited.take()), &runtime);
         }
     }
 }
 
 /// What cannot be removed the next worker's sweep finds.
-async fn clear(leaf: Leaf) {
+async fn clear(leaf: Leaf, exited: Option<oneshot::Receiver<Exited>>) {
     let group = leaf.name();
+    if let Some(exited) = exited {
+        // A group can be removed when the last process has left it. What is wrong is found by removing it.
+        let _killed = leaf.kill_surely().await;
+        let _ended = timeout(EXIT_DEADLINE, exited).await;
+    }
     if let Err(error) = leaf.remove().await {
         tracing::error!(%group, "cannot clear a sandbox away: {error}");
     }
@@ -84,7 +88,7 @@ pub(crate) struct Prepared {
 pub(crate) struct Ready {
     pub(crate) remains: Remains,
     pub(crate) ends: Ends,
-    pub(crate) status: Status<BufReader<pipe::Receiver>>,
+    pub(crate) status: Status<pipe::Receiver>,
     /// What was in force when it was built.
     pub(crate) evidence: Evidence,
     /// What building it has cost, which is not the job's.
@@ -95,9 +99,15 @@ pub(crate) struct Ready {
 
 impl Prepared {
     pub(crate) async fn new(sandbox: &Inner) -> Result<Self, RunError> {
-        let mut remains = Remains::of(sandbox.worker.leaf()?, sandbox);
-        let groups = remains.leaf.open()?;
-        let prepared = timeout(SETUP_DEADLINE, sandbox.prepare(groups)).await;
+        let (mut remains, coming) = match sandbox.take_first() {
+            Some((leaf, coming)) => (Remains::of(leaf, sandbox), coming),
+            None => {
+                let remains = Remains::of(sandbox.worker.leaf()?, sandbox);
+                let coming = sandbox.prepare(remains.leaf.open()?).await?;
+                (remains, coming)
+            }
+        };
+        let prepared = timeout(SETUP_DEADLINE, coming.prepared()).await;
         let (id, ends, exited) = prepared.unwrap_or(Err(RunError::SetupDeadline))?;
         remains.exited = Some(exited);
         Ok(Self { remains, id, ends })
@@ -133,7 +143,7 @@ impl Ready {
 
 /// What building gives, beside what there was.
 struct Built {
-    status: Status<BufReader<pipe::Receiver>>,
+    status: Status<pipe::Receiver>,
     evidence: Evidence,
     spent: CpuTime,
     listeners: Vec<TcpListener>,
@@ -150,7 +160,7 @@ async fn build(
     let status = ends.status.take().ok_or_else(|| RunError::Internal("a sandbox built twice".to_owned()))?;
     let pipe = pipe::Receiver::from_owned_fd(status);
     let pipe = pipe.map_err(|source| RunError::Io { what: "open the status pipe", source })?;
-    let mut status = Status(BufReader::new(pipe));
+    let mut status = Status::new(pipe);
     let failed = sandbox.build(id, confinement).await?;
     let ready = tokio::select! {
         ready = timeout(SETUP_DEADLINE, status.ready()) => ready.map_err(|_| RunError::SetupDeadline)?,

@@ -17,6 +17,8 @@ mod attacks;
 mod confinement;
 #[path = "sandbox/crash.rs"]
 mod crash;
+#[path = "sandbox/denials.rs"]
+mod denials;
 #[path = "sandbox/egress.rs"]
 mod egress;
 #[path = "sandbox/failures.rs"]
@@ -40,10 +42,11 @@ use stockade_tests::{Leftovers, Suite};
 type Group = (&'static str, fn(&mut Suite));
 
 /// Each group with what it runs.
-const GROUPS: [Group; 9] = [
+const GROUPS: [Group; 10] = [
     ("attacks", attacks::run),
     ("confinement", confinement::run),
     ("limits", limits::run),
+    ("denials", denials::run),
     ("outputs", outputs::run),
     ("separation", separation::run),
     ("launcher-input", launcher_input::run),

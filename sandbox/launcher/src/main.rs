@@ -5,6 +5,7 @@
 //! supervisor, never by hand; `docs/architecture.md` tells how the two work together.
 
 mod abi;
+mod account;
 mod credentials;
 mod frames;
 mod init;
@@ -14,6 +15,7 @@ mod options;
 mod orders;
 mod request;
 mod serve;
+mod spare;
 mod spawn;
 mod startup;
 mod steps;

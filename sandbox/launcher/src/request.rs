@@ -4,11 +4,12 @@ use std::io::IoSliceMut;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixCredentials, recvmsg};
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, fstatfs};
 use nix::{cmsg_space, libc};
 use stockade_plan::{Confinement, FRAME_MAX, PLAN_VERSION, Request, SetupError, Stage, decode};
 
+use crate::account::Account;
 use crate::steps::{During, Fault};
 use crate::sys;
 
@@ -28,7 +29,7 @@ pub(crate) enum Received {
 /// A checked request.
 pub(crate) enum Asked {
     Prepare(Groups),
-    Build { id: u64, confinement: Box<Confinement> },
+    Build { id: u64, confinement: Box<Confinement>, asker: Account },
 }
 
 /// The control groups of a sandbox to be.
@@ -50,7 +51,7 @@ pub(crate) struct Refused {
 
 /// Receives one datagram; `buffer` has [`FRAME_MAX`] + 1 bytes, so that a longer one is noticed.
 pub(crate) fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> nix::Result<Received> {
-    let (bytes, flags, fds) = receive_datagram(socket, buffer)?;
+    let Datagram { bytes, flags, fds, asker } = receive_datagram(socket, buffer)?;
     if bytes == 0 && fds.is_empty() {
         return Ok(Received::Closed);
     }
@@ -58,47 +59,62 @@ pub(crate) fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> nix::Result<
     let asked = if flags.intersects(MsgFlags::MSG_TRUNC | MsgFlags::MSG_CTRUNC) || bytes > FRAME_MAX {
         Err(refuse(None, "recvmsg", "a datagram larger than a request can be", Errno::EMSGSIZE))
     } else {
-        parse(frame, fds)
+        parse(frame, fds, asker)
     };
     Ok(Received::Frame(frame.len(), asked))
 }
 
-fn receive_datagram(
-    socket: BorrowedFd<'_>,
-    buffer: &mut [u8],
-) -> nix::Result<(usize, MsgFlags, Vec<OwnedFd>)> {
-    let mut control = cmsg_space!([std::os::fd::RawFd; DESCRIPTORS_MAX]);
+/// What came, before anybody has looked into it.
+struct Datagram {
+    bytes: usize,
+    flags: MsgFlags,
+    fds: Vec<OwnedFd>,
+    /// The kernel adds it to every datagram; the socket was told to ask for it.
+    asker: Option<Account>,
+}
+
+fn receive_datagram(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> nix::Result<Datagram> {
+    let mut control = cmsg_space!([std::os::fd::RawFd; DESCRIPTORS_MAX], UnixCredentials);
     let mut slices = [IoSliceMut::new(buffer)];
     let message =
         recvmsg::<()>(socket.as_raw_fd(), &mut slices, Some(&mut control), MsgFlags::MSG_CMSG_CLOEXEC)?;
-    let mut fds = Vec::new();
+    let mut datagram = Datagram { bytes: message.bytes, flags: message.flags, fds: Vec::new(), asker: None };
     // Truncated control data is an error of this call; the flags say it too, and the request is refused for it.
     let Ok(controls) = message.cmsgs() else {
-        return Ok((message.bytes, message.flags | MsgFlags::MSG_CTRUNC, fds));
+        datagram.flags |= MsgFlags::MSG_CTRUNC;
+        return Ok(datagram);
     };
     for control in controls {
-        if let ControlMessageOwned::ScmRights(received) = control {
-            fds.extend(sys::own_received(received));
+        match control {
+            ControlMessageOwned::ScmRights(received) => datagram.fds.extend(sys::own_received(received)),
+            ControlMessageOwned::ScmCredentials(from) => {
+                datagram.asker = Some(Account::new(from.uid(), from.gid()));
+            }
+            _ => {}
         }
     }
-    Ok((message.bytes, message.flags, fds))
+    Ok(datagram)
 }
 
-fn parse(frame: &[u8], fds: Vec<OwnedFd>) -> Result<Asked, Refused> {
+fn parse(frame: &[u8], fds: Vec<OwnedFd>, asker: Option<Account>) -> Result<Asked, Refused> {
     let request: Request =
         decode(frame).map_err(|error| refuse(None, "decode", &error.to_string(), Errno::EBADMSG))?;
     let id = request.id();
-    check(request, fds).map_err(|fault| Refused { id: Some(id), error: fault.at(Stage::Request) })
+    check(request, fds, asker).map_err(|fault| Refused { id: Some(id), error: fault.at(Stage::Request) })
 }
 
-fn check(request: Request, fds: Vec<OwnedFd>) -> Result<Asked, Fault> {
+fn check(request: Request, fds: Vec<OwnedFd>, asker: Option<Account>) -> Result<Asked, Fault> {
     match request {
         Request::Prepare { id, v1_groups } => groups(id, v1_groups, fds).map(Asked::Prepare),
         Request::Build { version, .. } if version != PLAN_VERSION => {
             Err(Fault::new("check", format!("plan version {version}"), Errno::EPROTONOSUPPORT))
         }
         Request::Build { .. } if !fds.is_empty() => Err(wrong_descriptors(&fds)),
-        Request::Build { id, confinement, version: _ } => Ok(Asked::Build { id, confinement }),
+        Request::Build { id, confinement, version: _ } => {
+            let asker =
+                asker.ok_or_else(|| Fault::new("check", "credentials of the sender", Errno::EACCES))?;
+            Ok(Asked::Build { id, confinement, asker })
+        }
     }
 }
 

@@ -10,12 +10,14 @@ use nix::fcntl::OFlag;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{Uid, pipe2};
+use nix::unistd::{Uid, pipe2, setgroups};
 use stockade_plan::{Namespaces, Stage};
 
 use crate::options::Options;
 use crate::serve::namespaces;
+use crate::spare::Spare;
 use crate::uids::HostIds;
 use crate::{credentials, sys};
 
@@ -36,6 +38,12 @@ pub(crate) enum StartError {
         "runtime directory `{0}` must belong to root and be writable by nobody else; remove it or choose another"
     )]
     RuntimeDir(PathBuf),
+    /// Its own namespaces could not be held on to.
+    #[error("cannot hold on to its own namespaces: {0}")]
+    Namespaces(String),
+    /// A fork of a process with more than one thread may be a copy of a lock that nobody will ever open.
+    #[error("has more than one thread; a launcher that forks must have one")]
+    Threads,
     /// Privileges could not be given up.
     #[error("cannot give up capabilities: {0}")]
     Capabilities(String),
@@ -54,6 +62,7 @@ pub(crate) struct Launcher {
     pub(crate) lifeline_held: OwnedFd,
     pub(crate) fail_at: Option<Stage>,
     pub(crate) host_namespaces: Namespaces,
+    pub(crate) spare: Spare,
 }
 
 /// Takes what it needs, gives up the rest.
@@ -62,6 +71,10 @@ pub(crate) fn prepare(options: &Options) -> Result<Launcher, StartError> {
     if !Uid::effective().is_root() {
         return Err(StartError::NotRoot);
     }
+    // Every request then says who sent it.
+    setsockopt(&socket, sockopt::PassCred, &true)
+        .map_err(|errno| io("ask for credentials on", "--socket", errno))?;
+    setgroups(&[]).map_err(|errno| io("give up", "supplementary groups", errno))?;
     open_null_streams()?;
     // Ctrl-C and a service manager's stop go to the whole group. The supervisor answers them, and gives its jobs
     // time; this process ends when the supervisor's socket closes.
@@ -82,7 +95,20 @@ pub(crate) fn prepare(options: &Options) -> Result<Launcher, StartError> {
     let (lifeline, lifeline_held) = pipe2(OFlag::O_CLOEXEC).map_err(|errno| io("make", "lifeline", errno))?;
     credentials::keep_launcher_capabilities()
         .map_err(|fault| StartError::Capabilities(fault.at(Stage::Request).to_string()))?;
-    Ok(Launcher { socket, ids, staging, lifeline, lifeline_held, fail_at: options.fail_at, host_namespaces })
+    let spare = Spare::new().map_err(|fault| StartError::Namespaces(fault.at(Stage::Request).to_string()))?;
+    if !sys::has_one_thread() {
+        return Err(StartError::Threads);
+    }
+    Ok(Launcher {
+        socket,
+        ids,
+        staging,
+        lifeline,
+        lifeline_held,
+        fail_at: options.fail_at,
+        host_namespaces,
+        spare,
+    })
 }
 
 fn io(what: &'static str, target: &str, errno: Errno) -> StartError {

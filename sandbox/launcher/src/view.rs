@@ -15,6 +15,7 @@ use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::stat::{Mode, fstatat};
 use stockade_plan::{Entry, View};
 
+use crate::account::Account;
 use crate::steps::{During, Fault};
 
 /// How many views are kept; the one that was not used for the longest time goes first.
@@ -39,16 +40,21 @@ struct Built {
 }
 
 impl Views {
-    /// The mount namespace of `view`, built now or kept from before.
-    pub(crate) fn namespace_of(&mut self, view: &View, staging: &Path) -> Result<BorrowedFd<'_>, Fault> {
-        let sources = sources(view)?;
+    /// The mount namespace of `view`, built now or kept from before, of what `asker` can reach.
+    pub(crate) fn namespace_of(
+        &mut self,
+        view: &View,
+        staging: &Path,
+        asker: Account,
+    ) -> Result<BorrowedFd<'_>, Fault> {
+        let sources = asker.look(|| sources(view))?;
         let built = match self.kept.iter().position(|built| built.view == *view) {
             Some(index) => Some(self.kept.remove(index)).filter(|built| built.sources == sources),
             None => None,
         };
         let built = match built {
             Some(built) => built,
-            None => Built { view: view.clone(), namespace: build_apart(view, staging)?, sources },
+            None => Built { view: view.clone(), namespace: build_apart(view, staging, asker)?, sources },
         };
         if self.kept.len() >= KEPT {
             self.kept.remove(0);
@@ -76,12 +82,12 @@ fn sources(view: &View) -> Result<Vec<(u64, u64)>, Fault> {
 }
 
 /// Builds a view in a new mount namespace and comes back to the launcher's own.
-fn build_apart(view: &View, staging: &Path) -> Result<OwnedFd, Fault> {
+fn build_apart(view: &View, staging: &Path, asker: Account) -> Result<OwnedFd, Fault> {
     let open_dir = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let namespaces = open("/proc/self/ns", open_dir, Mode::empty()).during("open", "/proc/self/ns")?;
     let own = current_namespace(namespaces.as_fd())?;
     unshare(CloneFlags::CLONE_NEWNS).during("unshare", "mount namespace")?;
-    let built = build::build(view, staging).and_then(|()| current_namespace(namespaces.as_fd()));
+    let built = build::build(view, staging, asker).and_then(|()| current_namespace(namespaces.as_fd()));
     // setns(2) also brings back the root and working directory of the launcher's namespace. If it failed the
     // launcher would be lost inside a view: every later request fails for lack of /proc, and none runs.
     setns(own, CloneFlags::CLONE_NEWNS).during("setns", "the launcher's mount namespace")?;

@@ -1,8 +1,23 @@
-//! Lists that cannot be longer than they say.
+//! Lists that cannot be longer than they say, and numbers that lie between two others.
 
 use std::fmt;
 
+use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
+
+/// Decodes a number from `MIN` to `MAX`; any other is an error. For `#[serde(deserialize_with = …)]`.
+pub(crate) fn between<'de, const MIN: u64, const MAX: u64, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: Deserialize<'de> + Copy + Into<u64>,
+    D: Deserializer<'de>,
+{
+    let number = T::deserialize(deserializer)?;
+    if (MIN..=MAX).contains(&number.into()) {
+        Ok(number)
+    } else {
+        Err(D::Error::custom("a number out of bounds"))
+    }
+}
 
 /// A list of at most `MAX` elements; decoding a longer one fails.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -103,5 +118,36 @@ mod tests {
         let bytes = postcard::to_stdvec(&vec![0_u8; 4]).unwrap();
         assert!(postcard::from_bytes::<List<u8, 4>>(&bytes).is_ok());
         assert!(postcard::from_bytes::<List<u8, 3>>(&bytes).is_err());
+    }
+
+    #[test]
+    fn a_limit_that_is_zero_or_absurd_does_not_decode() {
+        use crate::{Limits, decode, encode};
+        let good = Limits {
+            memory_bytes: 64 << 20,
+            pids: 16,
+            cpu_quota_us: 100_000,
+            cpu_time_ms: 1000,
+            wall_time_ms: 1000,
+            disk_bytes: 1 << 20,
+            files: 16,
+            output_bytes: 1024,
+        };
+        let decodes = |limits: &Limits| decode::<Limits>(&encode(limits).unwrap()).is_ok();
+        assert!(decodes(&good));
+        assert!(!decodes(&Limits { pids: 0, ..good }) && !decodes(&Limits { pids: u32::MAX, ..good }));
+        for absurd in [0, u64::MAX] {
+            for bad in [
+                Limits { memory_bytes: absurd, ..good },
+                Limits { cpu_quota_us: absurd, ..good },
+                Limits { cpu_time_ms: absurd, ..good },
+                Limits { wall_time_ms: absurd, ..good },
+                Limits { disk_bytes: absurd, ..good },
+                Limits { files: absurd, ..good },
+                Limits { output_bytes: absurd, ..good },
+            ] {
+                assert!(!decodes(&bad), "{bad:?}");
+            }
+        }
     }
 }

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AbsPath, Hostname, Limits, List, Network, View};
+use crate::bounded::between;
+use crate::{AbsPath, Hostname, Limits, List, Network, View, WatchList};
 
 /// Everything a sandbox is made of. A sandbox can be built from it before the job is known that will run in it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -67,6 +68,8 @@ pub const FILTER_MAX: usize = 4096;
 pub struct Filter {
     /// The program.
     pub instructions: List<Instruction, FILTER_MAX>,
+    /// The calls to which it answers that init be asked; none for a filter without a listener.
+    pub watched: WatchList,
 }
 
 /// `struct sock_filter`, linux/filter.h.
@@ -87,15 +90,21 @@ pub struct Instruction {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Rlimits {
     /// `RLIMIT_NOFILE`.
+    #[serde(deserialize_with = "between::<8, { 1 << 20 }, _, _>")]
     pub open_files: u64,
     /// `RLIMIT_FSIZE`, bytes.
+    #[serde(deserialize_with = "between::<1, { 1 << 50 }, _, _>")]
     pub file_bytes: u64,
     /// `RLIMIT_NPROC`: a second bound behind the pids controller; the job's uid is its own.
+    #[serde(deserialize_with = "between::<1, 4_194_304, _, _>")]
     pub processes: u64,
     /// `RLIMIT_CPU`, seconds: a second bound behind the control group's count.
+    #[serde(deserialize_with = "between::<1, { 366 * 86_400 }, _, _>")]
     pub cpu_seconds: u64,
     /// `RLIMIT_STACK`, bytes.
+    #[serde(deserialize_with = "between::<65536, { 1 << 40 }, _, _>")]
     pub stack_bytes: u64,
     /// `RLIMIT_SIGPENDING`.
+    #[serde(deserialize_with = "between::<1, { 1 << 20 }, _, _>")]
     pub pending_signals: u64,
 }

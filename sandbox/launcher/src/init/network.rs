@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, IoSlice, Read};
+use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
@@ -60,6 +61,13 @@ fn hand_over(listeners: &[OwnedFd], supervisor: BorrowedFd<'_>) -> nix::Result<(
     let rights = [ControlMessage::ScmRights(&raw)];
     let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
     sendmsg::<()>(supervisor.as_raw_fd(), &[IoSlice::new(b"n")], &rights, flags, None).map(drop)
+}
+
+/// Whether somebody listens there. All else is nowhere: there is no route, or nobody.
+pub(super) fn reaches(network: &Network, address: SocketAddr) -> bool {
+    address.ip().is_loopback()
+        && address.is_ipv4()
+        && network.ports().iter().any(|port| port.get() == address.port())
 }
 
 /// What the namespace holds, as a process of the job reads it; `None` where the plan asks for nothing.
@@ -167,6 +175,16 @@ mod tests {
         }
         assert!(!holds(None, &asked()));
         assert!(!holds(Some(&as_asked()), &Network::None));
+    }
+
+    #[test]
+    fn what_listens_is_reached_and_nothing_else() {
+        let reached = |network: &Network, address: &str| reaches(network, address.parse().unwrap());
+        assert!(reached(&asked(), "127.0.0.1:443") && reached(&asked(), "127.64.0.7:80"));
+        for address in ["127.0.0.1:22", "192.0.2.7:443", "[::1]:443"] {
+            assert!(!reached(&asked(), address), "{address}");
+        }
+        assert!(!reached(&Network::None, "127.0.0.1:443"));
     }
 
     #[test]

@@ -9,11 +9,13 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, open, openat, openat2};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::{Mode, SFlag, fchmod, fstat, major, minor, mkdirat};
+use nix::sys::statvfs::{self, FsFlags};
 use nix::unistd::{chdir, fchdir, pivot_root, symlinkat};
 use stockade_plan::{AbsPath, Device, Entry, View};
 
 use super::PROBE;
 use crate::abi::{MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY};
+use crate::account::Account;
 use crate::steps::{During, Fault};
 use crate::sys;
 
@@ -32,11 +34,11 @@ const STREAM_LINKS: [(&str, &str); 4] = [
 ];
 
 /// Builds `view` on `staging` and makes it the root of the calling process's mount namespace, which must be
-/// a new one.
-pub(super) fn build(view: &View, staging: &Path) -> Result<(), Fault> {
+/// a new one. The sources of its binds are reached as `asker` reaches them.
+pub(super) fn build(view: &View, staging: &Path, asker: Account) -> Result<(), Fault> {
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
         .during("make private", "/")?;
-    let root = Root::on(staging)?;
+    let root = Root::on(staging, asker)?;
     view.entries.iter().try_for_each(|entry| root.add(entry))?;
     for path in MOUNT_POINTS {
         root.directory(&own_path(path)?)?;
@@ -54,15 +56,18 @@ fn own_path(path: &str) -> Result<AbsPath, Fault> {
 
 /// The tree while it is being built. Everything is reached from its descriptor, component by component, and
 /// no symbolic link is ever followed: the links in it are for the job.
-struct Root(OwnedFd);
+struct Root {
+    tree: OwnedFd,
+    asker: Account,
+}
 
 impl Root {
-    fn on(staging: &Path) -> Result<Self, Fault> {
+    fn on(staging: &Path, asker: Account) -> Result<Self, Fault> {
         let tmpfs = sys::detached_tmpfs(&ROOT_OPTIONS, ROOT_ATTRIBUTES).during("fsmount", "root tmpfs")?;
         let target = open(staging, PATH | OFlag::O_DIRECTORY, Mode::empty())
             .during("open", &staging.display().to_string())?;
         sys::move_mount(tmpfs.as_fd(), target.as_fd()).during("move_mount", "root tmpfs")?;
-        Ok(Self(tmpfs))
+        Ok(Self { tree: tmpfs, asker })
     }
 
     fn add(&self, entry: &Entry) -> Result<(), Fault> {
@@ -81,7 +86,7 @@ impl Root {
     }
 
     fn walk<'p>(&self, components: impl Iterator<Item = &'p str>, path: &AbsPath) -> Result<OwnedFd, Fault> {
-        let mut at = self.0.try_clone().during("dup", path.as_str())?;
+        let mut at = self.tree.try_clone().during("dup", path.as_str())?;
         for name in components {
             match mkdirat(&at, name, Mode::from_bits_truncate(0o755)) {
                 Ok(()) | Err(Errno::EEXIST) => {}
@@ -117,7 +122,7 @@ impl Root {
     }
 
     fn bind(&self, source: &AbsPath, path: &AbsPath, executable: bool) -> Result<(), Fault> {
-        let found = open_host(source.as_str()).during("open", source.as_str())?;
+        let found = self.open_source(source)?;
         let kind =
             SFlag::from_bits_truncate(fstat(&found).during("stat", source.as_str())?.st_mode) & SFlag::S_IFMT;
         let noexec = if executable { 0 } else { MOUNT_ATTR_NOEXEC };
@@ -130,6 +135,13 @@ impl Root {
             SFlag::S_IFREG => self.attach_file(found.as_fd(), path, attributes),
             _ => Err(Fault::new("bind (neither file nor directory)", source.as_str(), Errno::EINVAL)),
         }
+    }
+
+    /// Opens a path of the host's, no component of which may be a link, as whoever asks for it would.
+    fn open_source(&self, path: &AbsPath) -> Result<OwnedFd, Fault> {
+        let how = OpenHow::new().flags(PATH).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
+        self.asker
+            .look(|| openat2(AT_FDCWD, path.as_str(), how).during("open as the supervisor", path.as_str()))
     }
 
     /// Binds a file over an empty one. The empty file may be there already: the same path bound before.
@@ -148,7 +160,7 @@ impl Root {
     /// worth writing to (CVE-2025-31133).
     fn device(&self, device: Device) -> Result<(), Fault> {
         let path = own_path(&format!("/dev/{}", device.name()))?;
-        let found = open_host(path.as_str()).during("open", path.as_str())?;
+        let found = self.open_source(&path)?;
         let stat = fstat(&found).during("stat", path.as_str())?;
         let is_char = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFCHR;
         if !is_char || (major(stat.st_rdev), minor(stat.st_rdev)) != device.number() {
@@ -160,9 +172,9 @@ impl Root {
 
     /// Makes the tree read-only and the root; the old root is detached with everything on it.
     fn become_root(self) -> Result<(), Fault> {
-        sys::mount_setattr(self.0.as_fd(), ROOT_ATTRIBUTES | MOUNT_ATTR_RDONLY)
+        sys::mount_setattr(self.tree.as_fd(), ROOT_ATTRIBUTES | MOUNT_ATTR_RDONLY)
             .during("make read-only", "view")?;
-        fchdir(&self.0).during("chdir", "view")?;
+        fchdir(&self.tree).during("chdir", "view")?;
         // pivot_root(2), NOTES: with both paths the same, the old root ends up on top of the new one.
         pivot_root(".", ".").during("pivot_root", "view")?;
         umount2(".", MntFlags::MNT_DETACH).during("umount", "the host's root")?;
@@ -178,14 +190,34 @@ fn open_component(parent: BorrowedFd<'_>, name: &str, flags: OFlag) -> nix::Resu
     openat2(parent, name, OpenHow::new().flags(flags).resolve(resolve))
 }
 
-/// Opens a path of the host's, no component of which may be a link.
-fn open_host(path: &str) -> nix::Result<OwnedFd> {
-    openat2(AT_FDCWD, path, OpenHow::new().flags(PATH).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS))
-}
-
 /// Attaches a copy of the mount at `source`, with these attributes from the start, onto `target`.
 fn attach(source: BorrowedFd<'_>, target: BorrowedFd<'_>, attributes: u64) -> nix::Result<()> {
     let tree = sys::open_tree_clone(source, c"")?;
     sys::mount_setattr(tree.as_fd(), attributes)?;
-    sys::move_mount(tree.as_fd(), target)
+    sys::move_mount(tree.as_fd(), target)?;
+    // What was asked for is read back: a mount that could be written, or whose programs could be executed, is none.
+    if statvfs::fstatvfs(&tree)?.flags().contains(flags_of(attributes)) { Ok(()) } else { Err(Errno::EPROTO) }
+}
+
+/// The flags by which statvfs(3) shows these attributes of a mount.
+fn flags_of(attributes: u64) -> FsFlags {
+    let shown = [
+        (MOUNT_ATTR_RDONLY, FsFlags::ST_RDONLY),
+        (MOUNT_ATTR_NOSUID, FsFlags::ST_NOSUID),
+        (MOUNT_ATTR_NODEV, FsFlags::ST_NODEV),
+        (MOUNT_ATTR_NOEXEC, FsFlags::ST_NOEXEC),
+    ];
+    shown.into_iter().filter(|(attribute, _)| attributes & attribute != 0).map(|(_, flag)| flag).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_attribute_that_is_asked_for_is_looked_for() {
+        let read_only = flags_of(MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV);
+        assert_eq!(read_only, FsFlags::ST_RDONLY | FsFlags::ST_NODEV);
+        assert!(!FsFlags::ST_RDONLY.contains(read_only), "a mount that lacks one is noticed");
+    }
 }

@@ -60,12 +60,17 @@ impl<'a> Attempt<'a> {
         record: &mut ExecRecord,
     ) -> Result<Ended, CliError> {
         let names: Vec<String> = job.plan.task.inputs.iter().map(|input| input.name.to_string()).collect();
-        record.append("attempt.started", self.id, &self.started(&names, &job.inputs))?;
-        let job = network::run(sandbox, job, egress).await;
+        let started = self.started(&names, &job.inputs);
+        // It is written while the sandbox is built, and the job begins when it is on the disk.
+        let recorded = async { record.append("attempt.started", self.id, &started) };
+        let job = network::run_when(sandbox, job, egress, recorded).await?;
         let ran = job.outcome.as_ref().ok().map(|outcome| (outcome.end, outcome.usage.clone()));
         let finished = job.finished();
         let code = ran.as_ref().map_or_else(|| code::of_unrun(&finished), |(end, _)| code::of_end(*end));
         let ended = Ended { code, finished, ran };
+        if let Err(error) = sandbox.let_go() {
+            tracing::warn!(%error, "the launcher cannot be let go");
+        }
         record.append("attempt.ended", self.id, &self.ended(&ended.finished))?;
         Ok(ended)
     }

@@ -1,5 +1,7 @@
 //! A job in its sandbox, and beside it the proxy that is its network.
 
+use std::convert::Infallible;
+
 use stockade_egress::{Proxy, Traffic};
 use stockade_plan::Network;
 use stockade_policies::Egress;
@@ -8,8 +10,24 @@ use stockade_sandbox::{Denial, Layer, Outcome, RunError, Sandbox, SandboxJob, St
 use super::outcome;
 use crate::runner::Finished;
 
-/// Runs a job to its end. One whose policy names destinations reaches them, and nothing else, while it runs.
-pub async fn run(sandbox: &Sandbox, mut job: SandboxJob, egress: Option<Egress>) -> Ran {
+/// Runs a job to its end.
+pub async fn run(sandbox: &Sandbox, job: SandboxJob, egress: Option<Egress>) -> Ran {
+    match run_when(sandbox, job, egress, std::future::ready(Ok::<_, Infallible>(()))).await {
+        Ok(ran) => ran,
+        Err(never) => match never {},
+    }
+}
+
+/// Runs a job to its end, when it is cleared. One whose policy names destinations reaches them, and nothing else, while it runs.
+///
+/// # Errors
+/// What `cleared` says: then the job did not start.
+pub async fn run_when<E>(
+    sandbox: &Sandbox,
+    mut job: SandboxJob,
+    egress: Option<Egress>,
+    cleared: impl Future<Output = Result<(), E>>,
+) -> Result<Ran, E> {
     let limits = job.plan.confinement.limits;
     let ports = job.plan.confinement.network.clone();
     let proxy = egress.map(|egress| {
@@ -17,7 +35,7 @@ pub async fn run(sandbox: &Sandbox, mut job: SandboxJob, egress: Option<Egress>)
         job.network = Some(listeners);
         proxy
     });
-    let mut outcome = sandbox.run(job).await;
+    let mut outcome = sandbox.run_when(job, cleared).await?;
     let traffic = match proxy {
         Some(proxy) => Some(proxy.end().await),
         None => None,
@@ -26,7 +44,7 @@ pub async fn run(sandbox: &Sandbox, mut job: SandboxJob, egress: Option<Egress>)
         note(outcome, traffic, &ports);
     }
     let network = traffic.and_then(|traffic| serde_json::to_value(traffic).ok());
-    Ran { outcome, limits, network }
+    Ok(Ran { outcome, limits, network })
 }
 
 /// A job that has run, or has not.
@@ -56,6 +74,7 @@ fn note(outcome: &mut Outcome, traffic: &Traffic, network: &Network) {
         what: "connect",
         target: refused.destination.clone(),
         count: refused.count,
+        at_least: false,
         at: refused.at,
     }));
     let detail = format!(
