@@ -19,7 +19,7 @@ pub struct World {
 
 impl World {
     /// Makes it, and moves the calling thread, and all that it starts from then on, to a network namespace that is linked
-    /// to it: its own address is 203.0.113.1, and its `/etc/hosts` and `/etc/resolv.conf` know the world only.
+    /// to it: its own address is 203.0.113.1, and its `/etc/hosts`, `/etc/resolv.conf` and `/etc/ssl/certs` know the world only.
     /// `tests/probes/world.py` says who is there. Needs root.
     pub fn enter() -> Self {
         let place = Place::new("");
@@ -45,6 +45,11 @@ impl World {
             std::fs::write(&file, text).expect("write");
             run(&["mount", "--bind", file.to_str().expect("path"), &format!("/etc/{name}")]);
         }
+        // Whom programs of the world trust.
+        let certificates = place.path().join("certificates");
+        std::fs::create_dir(&certificates).expect("directory");
+        std::fs::copy(place.path().join("ca.pem"), certificates.join("ca-certificates.crt")).expect("copy");
+        run(&["mount", "--bind", certificates.to_str().expect("path"), "/etc/ssl/certs"]);
         let pid = hosts.id().to_string();
         run(&["ip", "link", "set", "lo", "up"]);
         run(&["ip", "link", "add", "here", "type", "veth", "peer", "name", "world", "netns", &pid]);
