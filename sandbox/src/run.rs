@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::cgroup::{CgroupError, CpuTime, Stats};
-use crate::denial::Denial;
+use crate::denial::{self, Denial};
 use crate::enforcement::Enforcement;
 use crate::outcome::{Captured, End, Limit, Outcome};
 use crate::sandbox::Inner;
@@ -139,6 +139,7 @@ async fn run_in(
     let Ready { mut remains, ends, mut status, evidence, spent, listeners } = ready;
     hand_on(listeners, job.network)?;
     let host_uid = ends.host_uid;
+    let hearing = sandbox.audit.begin(host_uid);
     let cap = plan.confinement.limits.output_bytes;
     let overflow = CancellationToken::new();
     let streams = Streams {
@@ -153,9 +154,10 @@ async fn run_in(
         running.finish(deliver, streams, cancellation, began).await?;
     // Nothing but an init on its way out is left, if that.
     drop(remains);
-    let mut denials = Denial::of(&stats, &plan, &stdout, &stderr, ran.outputs());
     let watched = &plan.confinement.filter.watched;
-    denials.extend(status.refusals.denials(watched, ran.finished.is_some()));
+    let seen = status.refusals.denials(watched, ran.finished.is_some()).collect();
+    let mut denials = denial::merged(seen, sandbox.audit.settle(hearing, end != End::Exited(0)).await);
+    denials.extend(Denial::of(&stats, &plan, &stdout, &stderr, ran.outputs()));
     let measured = Measured {
         setup: ran.setup,
         wall: ran.wall,
@@ -171,7 +173,13 @@ async fn run_in(
         stderr,
         outputs: ran.finished.map(|finished| finished.outputs).unwrap_or_default(),
         usage: Usage::of(&measured),
-        enforcement: Enforcement::of(&evidence, &plan, sandbox.facts(), sandbox.controllers()),
+        enforcement: Enforcement::of(
+            &evidence,
+            &plan,
+            sandbox.facts(),
+            sandbox.controllers(),
+            sandbox.audit.state(),
+        ),
         denials,
         host_uid,
         made_ahead,
@@ -240,7 +248,7 @@ async fn find(sandbox: &Inner, confinement: &Confinement) -> Result<Found, RunEr
             return Ok(Found::Prepared(spare));
         }
     }
-    Prepared::new(sandbox).await.map(Found::Prepared)
+    Prepared::ask(sandbox).await.map(Found::Prepared)
 }
 
 /// Gives init its task, and behind it the bytes of the inputs.

@@ -48,11 +48,11 @@ fn tests() -> BTreeSet<String> {
     let directory = root().join("tests/tests/sandbox");
     let mut names = BTreeSet::new();
     for entry in std::fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
             continue;
         }
-        let text = std::fs::read_to_string(path).unwrap();
+        let text = std::fs::read_to_string(entry.path()).unwrap();
         // Tests of the suite, and the cases of the attack table.
         for opening in ["suite.test(\"", "\n    (\""] {
             names.extend(

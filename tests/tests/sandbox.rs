@@ -29,6 +29,8 @@ mod launcher_input;
 mod limits;
 #[path = "sandbox/outputs.rs"]
 mod outputs;
+#[path = "sandbox/pressure.rs"]
+mod pressure;
 #[path = "sandbox/separation.rs"]
 mod separation;
 #[path = "sandbox/warm.rs"]
@@ -42,7 +44,7 @@ use stockade_tests::{Leftovers, Suite};
 type Group = (&'static str, fn(&mut Suite));
 
 /// Each group with what it runs.
-const GROUPS: [Group; 10] = [
+const GROUPS: [Group; 12] = [
     ("attacks", attacks::run),
     ("confinement", confinement::run),
     ("limits", limits::run),
@@ -52,6 +54,8 @@ const GROUPS: [Group; 10] = [
     ("launcher-input", launcher_input::run),
     ("warm", warm::run),
     ("crash", crash::run),
+    ("pressed-launcher", pressure::launcher),
+    ("pressed-supervisor", pressure::supervisor),
     ("egress", egress::run),
 ];
 

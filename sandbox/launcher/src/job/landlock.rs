@@ -4,8 +4,8 @@
 use std::num::NonZeroU16;
 
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath, Ruleset,
-    RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath,
+    RestrictSelfAttr, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
 };
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -17,6 +17,9 @@ use crate::sys;
 
 /// The newest ABI that the landlock crate knows; rights of later ones cannot be handled yet.
 const NEWEST: u8 = 10;
+
+/// From this ABI on the kernel's audit tells of what a domain refuses.
+const AUDITED: u8 = 7;
 
 /// The ABI this kernel and this program both know, 0 where there is none.
 pub(crate) fn kernel_abi() -> u8 {
@@ -34,6 +37,15 @@ pub(crate) fn restrict_init(plan: &Landlock, ports: &[NonZeroU16]) -> Result<(),
 /// The job's process enters a domain inside init's, if that one grants more than the job may have.
 pub(super) fn restrict_job(plan: &Landlock, ports: &[NonZeroU16]) -> Result<(), Fault> {
     if work_dir_is_writable(plan) { Ok(()) } else { restrict(plan, ports, None) }
+}
+
+/// Has the kernel's audit told of what the domain refuses: to the job, not to what set it up, which has not executed anything
+/// yet; and not of what a job refuses itself in domains of its own, unless one of ours is to come inside.
+fn logged(ruleset: RulesetCreated, outer: bool) -> Result<RulesetCreated, RulesetError> {
+    if kernel_abi() < AUDITED {
+        return Ok(ruleset);
+    }
+    ruleset.log_same_exec(false)?.log_new_exec(true)?.log_subdomains(outer)
 }
 
 fn work_dir_is_writable(plan: &Landlock) -> bool {
@@ -65,6 +77,8 @@ fn restrict(
             })?;
         }
     }
+    let ruleset =
+        logged(ruleset, in_work_dir.is_some()).map_err(|error| fault("landlock_restrict_self", &error))?;
     ruleset.restrict_self().map(drop).map_err(|error| fault("landlock_restrict_self", &error))
 }
 
