@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use serde::Serialize;
-use stockade_plan::{Evidence, LauncherFacts, Mounted, Plan};
+use stockade_plan::{Evidence, LauncherFacts, Mounted, NetworkFound, Plan};
 
 use crate::Hierarchy;
 
@@ -44,9 +44,13 @@ impl Enforcement {
         plan: &Plan,
         facts: &LauncherFacts,
         controllers: &[(&'static str, Hierarchy)],
+        audit: (bool, &str),
     ) -> Self {
         let mut layers = BTreeMap::new();
         layers.extend(namespaces(evidence, facts));
+        if let (Some(found), Some(layer)) = (&evidence.network, layers.get_mut("network_namespace")) {
+            layer.detail.push_str(&network(found));
+        }
         layers.extend(cgroups(plan, controllers));
         layers.insert(
             "ids",
@@ -58,6 +62,7 @@ impl Enforcement {
         layers.insert("landlock", landlock(evidence, plan, facts));
         layers.insert("rlimits", enforced(rlimits(evidence)));
         layers.insert("descriptors", enforced("0, 1, 2".to_owned()));
+        layers.insert("evidence", denials(plan, audit));
         layers.extend(evidence.mounts.iter().filter_map(mount));
         Self(layers)
     }
@@ -84,6 +89,11 @@ fn namespaces<'a>(
         };
         (layer, enforced(format!("{job}, the host's is {host}")))
     })
+}
+
+fn network(found: &NetworkFound) -> String {
+    let ports: Vec<String> = found.listening.iter().map(u16::to_string).collect();
+    format!("; only {}, up, and the supervisor listening on {}", found.interfaces, ports.join(", "))
 }
 
 fn cgroups<'a>(
@@ -141,6 +151,13 @@ fn landlock(evidence: &Evidence, plan: &Plan, facts: &LauncherFacts) -> Layer {
     // Writing to a String cannot fail.
     let _infallible = write!(detail, "; not confined by this ABI: {}", missing.join(", "));
     Layer { state: State::Degraded, detail }
+}
+
+/// Where it is learned what was refused a job.
+fn denials(plan: &Plan, (audit, detail): (bool, &str)) -> Layer {
+    let calls = plan.confinement.filter.watched.len();
+    let detail = format!("{calls} system calls by the sandbox's init; Landlock by {detail}");
+    Layer { state: if audit { State::Enforced } else { State::Degraded }, detail }
 }
 
 fn rlimits(evidence: &Evidence) -> String {

@@ -21,6 +21,8 @@ mod crash;
 mod denials;
 #[path = "sandbox/disks.rs"]
 mod disks;
+#[path = "sandbox/egress.rs"]
+mod egress;
 #[path = "sandbox/failures.rs"]
 mod failures;
 #[path = "sandbox/groups.rs"]
@@ -31,6 +33,8 @@ mod launcher_input;
 mod limits;
 #[path = "sandbox/outputs.rs"]
 mod outputs;
+#[path = "sandbox/pressure.rs"]
+mod pressure;
 #[path = "sandbox/separation.rs"]
 mod separation;
 #[path = "sandbox/warm.rs"]
@@ -44,7 +48,7 @@ use stockade_tests::{Leftovers, Suite};
 type Group = (&'static str, fn(&mut Suite));
 
 /// Each group with what it runs.
-const GROUPS: [Group; 11] = [
+const GROUPS: [Group; 14] = [
     ("attacks", attacks::run),
     ("confinement", confinement::run),
     ("limits", limits::run),
@@ -56,6 +60,9 @@ const GROUPS: [Group; 11] = [
     ("launcher-input", launcher_input::run),
     ("warm", warm::run),
     ("crash", crash::run),
+    ("pressed-launcher", pressure::launcher),
+    ("pressed-supervisor", pressure::supervisor),
+    ("egress", egress::run),
 ];
 
 /// Every group, or those that are named, by a part of their names, separated by commas; `--list` tells the tests' names

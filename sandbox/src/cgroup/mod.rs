@@ -106,6 +106,14 @@ pub enum CgroupError {
         /// What is there.
         found: String,
     },
+    /// A sandbox is not where its limits are.
+    #[error("the sandbox is not in its control group `{path}` but in `{found}`; the job is refused")]
+    Elsewhere {
+        /// Where it was to be.
+        path: PathBuf,
+        /// Where it is, as `/proc/PID/cgroup` names it.
+        found: String,
+    },
     /// A limit on reading from disk was asked for, and the disk is not known.
     #[error("cannot tell which disk `{path}` is on, to limit reading from it: {why}; the job is refused")]
     NoDisk {
