@@ -101,7 +101,7 @@ fn cgroups<'a>(
     controllers: &'a [(&'static str, Hierarchy)],
 ) -> impl Iterator<Item = (&'static str, Layer)> + 'a {
     let limits = &plan.confinement.limits;
-    controllers.iter().map(move |(controller, hierarchy)| {
+    controllers.iter().filter_map(move |(controller, hierarchy)| {
         let version = match hierarchy {
             Hierarchy::V2 => "cgroup v2",
             Hierarchy::V1 => "cgroup v1",
@@ -109,9 +109,13 @@ fn cgroups<'a>(
         let (layer, limit) = match *controller {
             "memory" => ("cgroup_memory", format!("{} bytes, no swap", limits.memory_bytes)),
             "pids" => ("cgroup_pids", format!("{} processes", limits.pids)),
-            _ => ("cgroup_cpu", format!("{} us of every 100000", limits.cpu_quota_us)),
+            "cpu" => ("cgroup_cpu", format!("{} us of every 100000", limits.cpu_quota_us)),
+            _ => (
+                "cgroup_io",
+                format!("{} bytes a second read from each disk", limits.disk_read_bytes_per_second?),
+            ),
         };
-        (layer, enforced(format!("{limit}, {version}")))
+        Some((layer, enforced(format!("{limit}, {version}"))))
     })
 }
 

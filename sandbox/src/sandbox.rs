@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use stockade_plan::{
-    Confinement, Errno, FRAME_MAX, LauncherFacts, PLAN_VERSION, Reply, Request, Rusage, SetupError, Stage,
-    encode,
+    Confinement, Errno, FRAME_MAX, JobSignal, LauncherFacts, PLAN_VERSION, Reply, Request, Rusage,
+    SetupError, Stage, encode,
 };
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -74,6 +74,8 @@ struct Waiter {
 /// Our ends of a running init's pipes.
 #[derive(Debug)]
 pub(crate) struct Ends {
+    /// The sandbox's number.
+    pub(crate) id: u64,
     pub(crate) host_uid: u32,
     pub(crate) stdin: OwnedFd,
     pub(crate) stdout: OwnedFd,
@@ -311,7 +313,8 @@ impl Inner {
     /// Has an init made in these control groups.
     pub(crate) async fn prepare(&self, groups: LeafDescriptors) -> Result<Coming, RunError> {
         let id = self.next_id();
-        let (request, fds) = groups.request(id).map_err(|error| RunError::Internal(error.to_string()))?;
+        let (request, fds) =
+            groups.request(id, None).map_err(|error| RunError::Internal(error.to_string()))?;
         let coming = self.expect(id);
         self.ask(&request, &fds).await.inspect_err(|_| drop(self.forget(id)))?;
         Ok(coming)
@@ -352,6 +355,11 @@ impl Inner {
         let confinement = Box::new(confinement.clone());
         self.ask(&Request::Build { id, version: PLAN_VERSION, confinement }, &[]).await?;
         Ok(when_failed)
+    }
+
+    /// Has a signal sent to the job.
+    pub(crate) async fn signal(&self, id: u64, signal: JobSignal) -> Result<(), RunError> {
+        self.ask(&Request::Signal { id, signal }, &[]).await
     }
 
     async fn ask(&self, request: &Request, fds: &[BorrowedFd<'_>]) -> Result<(), RunError> {
@@ -408,7 +416,7 @@ impl Inner {
         };
         if let Some(waiter) = self.waiting().get_mut(&id).and_then(|waiter| waiter.prepared.take()) {
             let _not_waiting =
-                waiter.send(Ok(Ends { host_uid, stdin, stdout, stderr, status: Some(status), task }));
+                waiter.send(Ok(Ends { id, host_uid, stdin, stdout, stderr, status: Some(status), task }));
         }
     }
 
