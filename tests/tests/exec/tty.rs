@@ -141,6 +141,11 @@ fn who_sits_at_no_terminal_is_told_so() {
 fn limits_hold_at_a_terminal_too() {
     let (place, terminal) = (place(), Terminal::new());
     let policy = POLICY.replace("wall_seconds: 30", "wall_seconds: 1");
-    let mut exec = terminal.start(&under(&place, &policy, &["--tty"], &["/usr/bin/python3", "-c", "import time; time.sleep(60)"]));
+    let mut exec = terminal.start(&under(
+        &place,
+        &policy,
+        &["--tty"],
+        &["/usr/bin/python3", "-c", "import time; time.sleep(60)"],
+    ));
     assert_eq!(ended(&mut exec, SOON).unwrap().code(), Some(124));
 }
