@@ -175,6 +175,7 @@ fn evidence() -> Result<Evidence, Box<dyn Error>> {
         landlock_abi: 6,
         landlock_probe_refused: true,
         cgroup_paths: vec!["0::/".to_owned(), "4:memory:/".to_owned()].try_into()?,
+        joined: vec!["0::/stockade/w-7-9/j0".to_owned(), "4:memory:/stockade/w-7-9/j0".to_owned()].try_into()?,
         mounts: ["/", "/job", "/tmp", "/dev/shm", "/proc"].map(mounted).to_vec().try_into()?,
         rlimits,
         descriptors: vec![0, 1, 2].try_into()?,

@@ -6,6 +6,7 @@
 //! launched, watched, measured, and leaves nothing behind.
 #![forbid(unsafe_code)]
 
+mod audit;
 mod cgroup;
 mod denial;
 mod enforcement;
@@ -26,6 +27,7 @@ mod usage;
 mod warm;
 mod watch;
 
+pub use audit::{AuditEvent, AuditRecord};
 pub use cgroup::{CgroupConfig, CgroupError, CgroupParent, Hierarchy};
 pub use denial::Denial;
 pub use enforcement::{Enforcement, Layer, State};

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::cgroup::{CgroupError, CpuTime, Leaf, Stats};
-use crate::denial::Denial;
+use crate::denial::{self, Denial};
 use crate::enforcement::Enforcement;
 use crate::outcome::{Captured, End, Limit, Lost, Outcome};
 use crate::sandbox::Inner;
@@ -137,6 +137,7 @@ async fn run_in(
     let Obtained { ready, made_ahead } = obtained;
     let Ready { mut remains, ends, mut status, evidence, spent } = ready;
     let (id, host_uid) = (ends.id, ends.host_uid);
+    let hearing = sandbox.audit.begin(host_uid);
     let bounds = Bounds {
         limit: plan.confinement.limits.output_bytes,
         overflow: CancellationToken::new(),
@@ -164,9 +165,10 @@ async fn run_in(
         running.finish(deliver, streams, cancellation, began).await?;
     // Nothing but an init on its way out is left, if that.
     drop(remains);
-    let mut denials = Denial::of(&stats, &plan, &stdout, &stderr, ran.outputs());
     let watched = &plan.confinement.filter.watched;
-    denials.extend(status.refusals.denials(watched, ran.finished.is_some()));
+    let seen = status.refusals.denials(watched, ran.finished.is_some()).collect();
+    let mut denials = denial::merged(seen, sandbox.audit.settle(hearing, end != End::Exited(0)).await);
+    denials.extend(Denial::of(&stats, &plan, &stdout, &stderr, ran.outputs()));
     let measured = Measured {
         setup: ran.setup,
         wall: ran.wall,
@@ -182,7 +184,13 @@ async fn run_in(
         stderr,
         outputs: ran.finished.map(|finished| finished.outputs).unwrap_or_default(),
         usage: Usage::of(&measured),
-        enforcement: Enforcement::of(&evidence, &plan, sandbox.facts(), sandbox.controllers()),
+        enforcement: Enforcement::of(
+            &evidence,
+            &plan,
+            sandbox.facts(),
+            sandbox.controllers(),
+            sandbox.audit.state(),
+        ),
         denials,
         host_uid,
         made_ahead,
@@ -235,7 +243,7 @@ async fn find(sandbox: &Inner, confinement: &Confinement) -> Result<Found, RunEr
             return Ok(Found::Prepared(spare));
         }
     }
-    Prepared::new(sandbox).await.map(Found::Prepared)
+    Prepared::ask(sandbox).await.map(Found::Prepared)
 }
 
 /// Gives init its task, and behind it the bytes of the inputs.

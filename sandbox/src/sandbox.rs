@@ -4,6 +4,7 @@ mod socket;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::io::ErrorKind;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::process::Child;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +21,7 @@ use tokio_util::task::TaskTracker;
 pub(crate) use self::socket::send;
 
 use self::socket::Socket;
+use crate::audit::Feed;
 use crate::cgroup::{CgroupParent, Leaf, LeafDescriptors, Worker};
 use crate::launcher::{LaunchError, LauncherProcess};
 use crate::run::{self, RunError, SandboxJob};
@@ -40,6 +42,7 @@ pub(crate) struct Inner {
     controllers: Vec<(&'static str, Hierarchy)>,
     pub(crate) worker: Worker,
     pub(crate) ahead: Waiting,
+    pub(crate) audit: Feed,
     waiting: Mutex<HashMap<u64, Waiter>>,
     requests: AtomicU64,
     /// Cancelled when the launcher is gone.
@@ -88,8 +91,8 @@ pub(crate) struct Exited {
     pub(crate) rusage: Rusage,
 }
 
-/// What [`Coming::prepared`] gives: the sandbox's number, its pipes, and when it has ended.
-pub(crate) type Launch = (u64, Ends, oneshot::Receiver<Exited>);
+/// What [`Coming::prepared`] gives: its pipes, and when it has ended.
+pub(crate) type Launch = (Ends, oneshot::Receiver<Exited>);
 
 /// A sandbox that the launcher was asked for.
 #[derive(Debug)]
@@ -100,10 +103,14 @@ pub(crate) struct Coming {
 }
 
 impl Coming {
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
     /// Waits until its init runs.
     pub(crate) async fn prepared(self) -> Result<Launch, RunError> {
         match self.prepared.await {
-            Ok(Ok(ends)) => Ok((self.id, ends, self.exited)),
+            Ok(Ok(ends)) => Ok((ends, self.exited)),
             Ok(Err(error)) => Err(RunError::Setup(error)),
             Err(_) => Err(RunError::LauncherGone),
         }
@@ -141,15 +148,17 @@ impl Sandbox {
         warm: Warm,
         first: Option<Leaf>,
     ) -> Result<Self, LaunchError> {
-        let LauncherProcess { socket, child } = launcher;
+        let LauncherProcess { socket, child, audit } = launcher;
         let socket = Socket::new(socket)?;
         let facts = greeting(&socket).await?;
+        let audit = Feed::new(audit, facts.landlock_abi, (facts.uid_base, facts.uid_slots))?;
         let inner = Arc::new(Inner {
             socket,
             facts,
             controllers,
             worker,
             ahead: Waiting::new(warm),
+            audit,
             waiting: Mutex::default(),
             requests: AtomicU64::new(FIRST),
             gone: CancellationToken::new(),
@@ -165,6 +174,13 @@ impl Sandbox {
         }
         let listener = Arc::clone(&inner);
         tokio::spawn(async move { listener.listen().await });
+        let hearer = Arc::clone(&inner);
+        tokio::spawn(async move {
+            tokio::select! {
+                () = hearer.audit.read() => {}
+                () = hearer.gone.cancelled() => {}
+            }
+        });
         let keeper = Arc::clone(&inner);
         inner.jobs.spawn(async move { keeper.ahead.keep(&keeper).await });
         Ok(Self(inner))
@@ -349,10 +365,15 @@ impl Inner {
     async fn ask(&self, request: &Request, fds: &[BorrowedFd<'_>]) -> Result<(), RunError> {
         let frame = encode(request).map_err(RunError::Frame)?;
         debug_assert!(frame.len() <= FRAME_MAX);
-        if self.gone.is_cancelled() || self.socket.send(&frame, fds).await.is_err() {
+        if self.gone.is_cancelled() {
             return Err(RunError::LauncherGone);
         }
-        Ok(())
+        self.socket.send(&frame, fds).await.map_err(|source| match source.kind() {
+            ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::NotConnected => {
+                RunError::LauncherGone
+            }
+            _ => RunError::Io { what: "send a request to the launcher", source },
+        })
     }
 
     fn forget(&self, id: u64) -> Option<Waiter> {

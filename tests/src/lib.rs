@@ -10,6 +10,7 @@
 )]
 
 mod database;
+mod holdings;
 mod jobs;
 mod leftovers;
 mod place;
@@ -22,6 +23,7 @@ mod terminal;
 mod wait;
 
 pub use database::{Database, literal};
+pub use holdings::{Holdings, Worker, memory_kb, network_namespaces};
 pub use jobs::{bytes, is_final};
 pub use leftovers::Leftovers;
 pub use place::Place;

@@ -27,6 +27,8 @@ mod launcher_input;
 mod limits;
 #[path = "sandbox/outputs.rs"]
 mod outputs;
+#[path = "sandbox/pressure.rs"]
+mod pressure;
 #[path = "sandbox/separation.rs"]
 mod separation;
 #[path = "sandbox/warm.rs"]
@@ -40,7 +42,7 @@ use stockade_tests::{Leftovers, Suite};
 type Group = (&'static str, fn(&mut Suite));
 
 /// Each group with what it runs.
-const GROUPS: [Group; 9] = [
+const GROUPS: [Group; 11] = [
     ("attacks", attacks::run),
     ("confinement", confinement::run),
     ("limits", limits::run),
@@ -50,6 +52,8 @@ const GROUPS: [Group; 9] = [
     ("launcher-input", launcher_input::run),
     ("warm", warm::run),
     ("crash", crash::run),
+    ("pressed-launcher", pressure::launcher),
+    ("pressed-supervisor", pressure::supervisor),
 ];
 
 fn main() -> ExitCode {

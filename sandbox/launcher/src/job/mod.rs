@@ -1,6 +1,6 @@
 //! The job's own process, from clone to execution: the stages that confine it, in order.
 
-mod evidence;
+pub(crate) mod evidence;
 mod execute;
 pub(crate) mod landlock;
 mod rlimits;
