@@ -187,7 +187,11 @@ async fn build(
     let mut status = Status::new(pipe);
     let ready = tokio::select! {
         ready = timeout(SETUP_DEADLINE, status.ready()) => ready.map_err(|_| RunError::SetupDeadline)?,
-        Ok(error) = failed => Err(NotReady::Setup(error)),
+        Ok(error) = failed => match timeout(SETUP_DEADLINE, status.ready()).await {
+            // What init says of itself is the reason; that it could not be told follows from it.
+            Ok(Err(NotReady::Setup(own))) => Err(NotReady::Setup(own)),
+            _ => Err(NotReady::Setup(error)),
+        },
     };
     let evidence = ready.map_err(|error| why_not_ready(error, leaf, confinement))?;
     leaf.has(&evidence.joined)?;
