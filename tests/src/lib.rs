@@ -21,6 +21,7 @@ mod server;
 mod suite;
 mod terminal;
 mod wait;
+mod world;
 
 pub use database::{Database, literal};
 pub use holdings::{Holdings, Worker, memory_kb, network_namespaces};
@@ -33,4 +34,5 @@ pub use rig::{Rig, binary, job, plan_for};
 pub use server::Server;
 pub use suite::Suite;
 pub use terminal::Terminal;
-pub use wait::{ended, eventually, polled};
+pub use wait::{ended, eventually, patience, polled};
+pub use world::World;

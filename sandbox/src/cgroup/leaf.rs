@@ -8,6 +8,7 @@ use rustix::fs::{Mode, OFlags, open};
 use stockade_plan::Request;
 
 use super::file::{keyed, make_directory, read, write};
+use super::mounts::Placed;
 use super::sweep::WorkerName;
 use super::{CgroupError, Controller, Hierarchy};
 
@@ -21,7 +22,7 @@ const KILL_TRIES: u32 = 6000;
 #[derive(Debug, Clone)]
 pub(crate) struct Leaf {
     pub(super) unified: PathBuf,
-    pub(super) controllers: Vec<(Controller, Hierarchy, PathBuf)>,
+    pub(super) controllers: Vec<Placed>,
 }
 
 /// A leaf's directories as descriptors, for the launcher.
@@ -147,7 +148,7 @@ impl Leaf {
             self.controllers
                 .iter()
                 .filter(|(_, hierarchy, _)| *hierarchy == Hierarchy::V1)
-                .map(|(controller, _, path)| (controller.name(), path.as_path())),
+                .map(|(controller, _, path)| (controller.v1_name(), path.as_path())),
         );
         expected.into_iter().try_for_each(|(controller, path)| {
             let found = path_in(joined, controller);
@@ -159,6 +160,11 @@ impl Leaf {
                 found: found.unwrap_or("no group of that hierarchy").to_owned(),
             })
         })
+    }
+
+    /// Whether reading from disk can be limited in it.
+    pub(crate) fn limits_disks(&self) -> bool {
+        self.place(Controller::Io).is_ok()
     }
 
     /// How often the kernel has killed a process of the job for memory.
