@@ -16,6 +16,7 @@ const NO_CLAIM: [&str; 12] = [
     "inputs_and_streams_reach_a_job_in_a_sandbox_made_ahead",
     "a_command_that_cannot_be_executed_says_so_and_the_next_job_runs",
     "a_hundred_jobs_from_sixteen_callers",
+    "a_job_that_keeps_to_its_policy_has_no_denial",
     "open_files",
     "shm_segment",
 ];

@@ -148,7 +148,8 @@ impl Feed {
         let complete = ledger.knows(uid) && !ledger.is_open(uid);
         let mut denials = ledger.take(uid);
         if !complete && (overruns > 0 || records >= MANY) {
-            let target = format!("records of the kernel's audit may be missing: it made {records} while the job ran");
+            let target =
+                format!("records of the kernel's audit may be missing: it made {records} while the job ran");
             denials.push(Denial::now("evidence", "incomplete", target, overruns.max(1)));
         }
         denials

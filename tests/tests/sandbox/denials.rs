@@ -78,6 +78,12 @@ pub(crate) fn run(suite: &mut Suite) {
     suite.test("paths_that_landlock_refuses_are_denials_with_their_right", || paths(&rig));
     suite.test("what_is_refused_last_is_told_too", || at_the_end(&rig));
     suite.test("a_flood_beyond_what_the_kernel_records_is_counted_all_the_same", || landlock_flood(&rig));
+    suite.test("a_call_that_kills_is_told_by_the_kernels_audit", || {
+        // getpid of the x32 table.
+        let outcome = python(&rig, "import ctypes; ctypes.CDLL(None).syscall(0x40000027)");
+        assert_eq!(outcome.end, End::Signaled(31), "{}", text(&outcome));
+        find(&outcome, "seccomp", "system_call", "call 1073741863 of architecture 0xc000003e, which kills");
+    });
     rig.close();
 }
 
