@@ -3,7 +3,7 @@ CARGO ?= cargo
 STATE ?= /var/lib/stockade
 HAKONIWA = 1.8.0
 
-.PHONY: demo test check check-fmt check-clippy check-doc check-unit check-deny fuzz fuzz-short fuzz-replay bench setup
+.PHONY: demo test test-kernels check check-fmt check-clippy check-doc check-unit check-deny fuzz fuzz-short fuzz-replay soak bench setup
 
 # Builds, starts the embedded Postgres, runs honest and hostile jobs, prints what became of each.
 demo:
@@ -19,6 +19,13 @@ test: check
 	$(CARGO) test --locked -p stockade --test '*'
 	$(CARGO) test --locked -p stockade-tests
 	$(MAKE) fuzz-short
+
+# The sandbox suite and the doctor under Debian's 6.1 and 6.12 kernels, in virtual machines without any help of a
+# hypervisor. `make test` runs it too, among the other system tests.
+test-kernels:
+	@./deploy/setup.sh test
+	$(CARGO) build --locked --bins
+	$(CARGO) test --locked -p stockade-tests --test kernels
 
 # Format, lints, documentation, unit tests: no root, no database.
 check: check-fmt check-clippy check-doc check-unit
@@ -54,6 +61,12 @@ fuzz-replay:
 # Licences, advisories, banned crates; needs cargo-deny (`cargo install cargo-deny`).
 check-deny:
 	$(CARGO) deny check
+
+# Ten thousand jobs, honest and hostile, in one worker: nothing is left, nothing grows. `make test` runs five hundred.
+soak:
+	@./deploy/setup.sh test
+	$(CARGO) build --locked --bins
+	STOCKADE_SOAK_JOBS=10000 $(CARGO) test --locked -p stockade-tests --test soak
 
 # The figures of README, measured here, with its peers beside Stockade in the same run. Needs root. Debian has every
 # peer but hakoniwa, which is built once.

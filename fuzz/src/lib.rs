@@ -6,12 +6,14 @@
 #![forbid(unsafe_code)]
 
 mod audit;
+mod egress;
 mod job;
 mod recording;
 mod text;
 mod wire;
 
 pub use audit::audit;
+pub use egress::egress;
 pub use job::job;
 pub use recording::recording;
 pub use text::{policy, registry};
@@ -21,7 +23,7 @@ pub use wire::{reply, report, request, task};
 pub type Target = fn(&[u8]);
 
 /// Every target by its name.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("policy", policy),
     ("registry", registry),
     ("request", request),
@@ -31,4 +33,5 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("recording", recording),
     ("job", job),
     ("audit", audit),
+    ("egress", egress),
 ];

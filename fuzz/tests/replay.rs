@@ -38,6 +38,7 @@ const SIZES: [(&str, usize); TARGETS.len()] = [
     ("recording", FRAME_MAX),
     ("job", 1 << 20),
     ("audit", 16 * 1024),
+    ("egress", 1 << 20),
 ];
 
 #[test]

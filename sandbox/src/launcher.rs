@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use rustix::io::FdFlags;
+use rustix::net::sockopt::{set_socket_send_buffer_size, set_socket_send_buffer_size_force};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-use stockade_plan::{CodecError, Stage};
+use stockade_plan::{CodecError, FRAME_MAX, Stage};
 
 use crate::audit;
 
@@ -78,6 +79,11 @@ impl LauncherProcess {
         let (socket, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
                 .map_err(std::io::Error::from)?;
+        // Whatever the host's default: the longest request fits. Root of the host may go beyond `net.core.wmem_max`,
+        // root of a container may not.
+        set_socket_send_buffer_size_force(&socket, 2 * FRAME_MAX)
+            .or_else(|_| set_socket_send_buffer_size(&socket, 2 * FRAME_MAX))
+            .map_err(std::io::Error::from)?;
         rustix::io::fcntl_setfd(&theirs, FdFlags::empty()).map_err(std::io::Error::from)?;
         let child = command(config, theirs.as_raw_fd())
             .spawn()

@@ -10,6 +10,7 @@
 )]
 
 mod database;
+mod holdings;
 mod jobs;
 mod leftovers;
 mod place;
@@ -18,9 +19,12 @@ mod processes;
 mod rig;
 mod server;
 mod suite;
+mod terminal;
 mod wait;
+mod world;
 
 pub use database::{Database, literal};
+pub use holdings::{Holdings, Worker, memory_kb, network_namespaces};
 pub use jobs::{bytes, is_final};
 pub use leftovers::Leftovers;
 pub use place::Place;
@@ -29,4 +33,6 @@ pub use processes::{Process, children, groups_of_worker, job_processes, processe
 pub use rig::{Rig, binary, job, plan_for};
 pub use server::Server;
 pub use suite::Suite;
-pub use wait::{ended, eventually, polled};
+pub use terminal::Terminal;
+pub use wait::{ended, eventually, patience, polled};
+pub use world::World;

@@ -2,7 +2,7 @@
 //! its types. Nothing else in Stockade contains `unsafe`.
 #![expect(unsafe_code, reason = "system calls and descriptor ownership that no safe wrapper covers")]
 
-use std::ffi::{CStr, CString, c_char, c_int, c_long, c_ulong};
+use std::ffi::{CStr, CString, c_char, c_int, c_long, c_short, c_ulong};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
@@ -317,22 +317,40 @@ fn fsconfig(
     Errno::result(result).map(drop)
 }
 
-/// Sends `SIGKILL` to the process of a pidfd; pidfd_send_signal(2). A pid could be another process by now, a
+/// Sends a signal to the process of a pidfd; pidfd_send_signal(2). A pid could be another process by now, a
 /// pidfd never is.
 ///
 /// <https://man7.org/linux/man-pages/man2/pidfd_send_signal.2.html>
-pub(crate) fn pidfd_kill(pidfd: BorrowedFd<'_>) -> nix::Result<()> {
+pub(crate) fn pidfd_signal(pidfd: BorrowedFd<'_>, signal: c_int) -> nix::Result<()> {
+    send_signal(pidfd, signal, 0)
+}
+
+/// Sends it to the process group that the process of a pidfd leads: `PIDFD_SIGNAL_PROCESS_GROUP`, since Linux 6.9.
+pub(crate) fn pidfd_signal_group(pidfd: BorrowedFd<'_>, signal: c_int) -> nix::Result<()> {
+    send_signal(pidfd, signal, abi::PIDFD_SIGNAL_PROCESS_GROUP)
+}
+
+fn send_signal(pidfd: BorrowedFd<'_>, signal: c_int, flags: u32) -> nix::Result<()> {
     // SAFETY: a null siginfo asks for the one kill(2) would send; the rest are integers.
     let result = unsafe {
         libc::syscall(
             libc::SYS_pidfd_send_signal,
             pidfd.as_raw_fd(),
-            libc::SIGKILL,
+            signal,
             ptr::null::<libc::siginfo_t>(),
-            0,
+            flags,
         )
     };
     Errno::result(result).map(drop)
+}
+
+/// Makes a terminal the controlling one of the caller's session, which it leads and which has none; `TIOCSCTTY`,
+/// ioctl_tty(2).
+///
+/// <https://man7.org/linux/man-pages/man2/TIOCSCTTY.2const.html>
+pub(crate) fn set_controlling_terminal(terminal: BorrowedFd<'_>) -> nix::Result<()> {
+    // SAFETY: the third argument of this request is an integer; 0 asks not to take a terminal away from anybody.
+    Errno::result(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSCTTY, 0) }).map(drop)
 }
 
 /// Reaps a child of the caller, with what it and all it reaped have used; wait4(2). Blocks until it has ended.
@@ -480,4 +498,25 @@ pub(crate) fn descriptor_flags(number: RawFd) -> nix::Result<nix::fcntl::FdFlag>
     // SAFETY: F_GETFD takes no pointer, and a number that is not open answers EBADF.
     let flags = Errno::result(unsafe { libc::fcntl(number, libc::F_GETFD) })?;
     Ok(nix::fcntl::FdFlag::from_bits_truncate(flags))
+}
+
+/// Brings the loopback of the socket's network namespace up, and tells whether it is; `SIOCSIFFLAGS`,
+/// `SIOCGIFFLAGS`, netdevice(7). Needs `CAP_NET_ADMIN`.
+///
+/// <https://man7.org/linux/man-pages/man7/netdevice.7.html>
+pub(crate) fn loopback_up(socket: BorrowedFd<'_>) -> nix::Result<bool> {
+    // SAFETY: `ifreq` is a name and a union of plain integers and pointers that these two requests do not look
+    // at; all zero bytes are a value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(*b"lo\0") {
+        *to = from.cast_signed();
+    }
+    let up = c_short::try_from(libc::IFF_UP).map_err(|_| Errno::EOVERFLOW)?;
+    request.ifr_ifru.ifru_flags = up;
+    // SAFETY: both requests read, and the second writes, one `ifreq` that outlives the calls; its name ends in NUL.
+    Errno::result(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) })?;
+    // SAFETY: as above.
+    Errno::result(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS, &raw mut request) })?;
+    // SAFETY: the kernel has just written this member of the union, and any integer is a value of it.
+    Ok(unsafe { request.ifr_ifru.ifru_flags } & up != 0)
 }

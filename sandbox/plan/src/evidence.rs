@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{List, Rlimits, Stage};
+use crate::{List, NetworkFound, Rlimits, Stage};
 
 /// Facts about a sandbox, each of them read from the kernel after it was set. Init compared them with the
 /// plan before it let the job start; the supervisor records them.
@@ -33,12 +33,17 @@ pub struct Evidence {
     /// The lines of `/proc/self/cgroup`, as the host's control group hierarchies name them from inside the
     /// job's cgroup namespace; every path is `/`.
     pub cgroup_paths: List<String, 16>,
+    /// The same lines as init saw them after it had joined its groups and before it entered that namespace: where it
+    /// is, and the job with it.
+    pub joined: List<String, 16>,
     /// The root, `/job`, `/tmp`, `/dev/shm` and `/proc`.
     pub mounts: List<Mounted, 8>,
     /// Read by getrlimit(2).
     pub rlimits: Rlimits,
     /// Descriptors that stay open across the execution, from `/proc/self/fd`.
     pub descriptors: List<u32, 16>,
+    /// Of a network that has listeners.
+    pub network: Option<NetworkFound>,
     /// How long each stage took.
     pub stages: List<StageTime, 32>,
 }

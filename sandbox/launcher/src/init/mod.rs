@@ -9,6 +9,7 @@ mod confine;
 mod inputs;
 pub(crate) mod mounts;
 mod namespaces;
+pub(crate) mod network;
 mod reap;
 pub(crate) mod start;
 mod task;
@@ -24,6 +25,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::dup2_stderr;
 use stockade_plan::{Confinement, Report, SetupError, Stage};
 
+use crate::job::evidence::cgroup_paths;
 use crate::request::Groups;
 use crate::spare::Set;
 use crate::spawn::SandboxEnds;
@@ -59,13 +61,18 @@ pub(crate) fn main(mut init: Init<'_>) -> ! {
 impl Init<'_> {
     fn start(&mut self) -> Result<reap::Started, SetupError> {
         self.prepare().map_err(|fault| fault.at(Stage::Clone))?;
-        self.steps.run(Stage::Cgroup, || namespaces::join_v1_groups(&self.groups.v1))?;
+        let joined = self.steps.run(Stage::Cgroup, || {
+            namespaces::join_v1_groups(&self.groups.v1)?;
+            cgroup_paths()
+        })?;
         let namespaces = self.namespaces.take();
         self.steps.run(Stage::Namespaces, || namespaces::take(namespaces))?;
         let host_id = self.host_id;
         let user_namespace = self.steps.run(Stage::UserNamespace, || user_namespace::make(host_id))?;
         let confinement = self.build()?;
-        start::start_job(self, &confinement, user_namespace)
+        let mut started = start::start_job(self, &confinement, user_namespace)?;
+        started.evidence.joined = joined;
+        Ok(started)
     }
 
     /// Leaves behind what belongs to the launcher: descriptors, signal actions, its life.
@@ -101,6 +108,8 @@ impl Init<'_> {
         self.steps.run(Stage::EnterView, || namespaces::enter_view(view.as_fd()))?;
         self.steps.run(Stage::Mounts, || mounts::mount_own(&confinement.limits, self.host_id))?;
         self.steps.run(Stage::Hostname, || namespaces::name_host(&confinement.hostname))?;
+        let task = self.ends.task.as_fd();
+        self.steps.run(Stage::Network, || network::listen(&confinement.network, task))?;
         Ok(confinement)
     }
 }

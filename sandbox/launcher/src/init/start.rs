@@ -15,11 +15,11 @@ use super::reap::Started;
 use super::witness::Witness;
 use super::{Init, confine};
 use crate::credentials::take_ids;
-use crate::frames;
 use crate::job::{self, Said, landlock};
 use crate::steps::{During, Fault};
 use crate::sys::{self, Cloned};
 use crate::uids::HostId;
+use crate::{frames, orders};
 
 /// Enters the Landlock domain, clones the job's process into it, gives up init's own privileges, and waits until both are
 /// confined.
@@ -39,14 +39,20 @@ pub(super) fn start_job(
     let host_id = init.host_id;
     init.steps.run(Stage::Ids, || become_owner(host_id))?;
     init.steps.run(Stage::NoNewPrivs, || prctl::set_no_new_privs().during("PR_SET_NO_NEW_PRIVS", "1"))?;
-    init.steps.run(Stage::Landlock, || landlock::restrict_init(&confinement.landlock))?;
+    init.steps.run(Stage::Landlock, || {
+        landlock::restrict_init(&confinement.landlock, confinement.network.ports())
+    })?;
     let cloned = sys::clone3(0, None).during("clone3", "the job's process");
     let (pid, pidfd) = match cloned.map_err(|fault| fault.at(Stage::Landlock))? {
         Cloned::Child => {
             drop((gate, said));
             job::main(init, confinement, job::Ends { user_namespace, gate: gate_read, said: said_write })
         }
-        Cloned::Parent { pid, pidfd } => (Pid::from_raw(pid), pidfd),
+        Cloned::Parent { pid, pidfd } => {
+            let told = orders::tell_of_job(init.ends.orders.as_fd(), pidfd.as_fd());
+            told.during("sendmsg", "orders").map_err(|fault| fault.at(Stage::InitConfine))?;
+            (Pid::from_raw(pid), pidfd)
+        }
     };
     drop((gate_read, said_write, user_namespace));
     let ends = ends_of_processes().map_err(|fault| fault.at(Stage::InitConfine))?;

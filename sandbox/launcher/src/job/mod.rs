@@ -1,6 +1,6 @@
 //! The job's own process, from clone to execution: the stages that confine it, in order.
 
-mod evidence;
+pub(crate) mod evidence;
 mod execute;
 pub(crate) mod landlock;
 mod rlimits;
@@ -72,14 +72,16 @@ fn run(
     })?;
     steps.run(Stage::Rlimits, || rlimits::set(&confinement.rlimits))?;
     steps.run(Stage::Capabilities, give_up_capabilities)?;
-    steps.run(Stage::LandlockJob, || landlock::restrict_job(&confinement.landlock))?;
+    steps.run(Stage::LandlockJob, || {
+        landlock::restrict_job(&confinement.landlock, confinement.network.ports())
+    })?;
     steps.run(Stage::Descriptors, || take_descriptors(init))?;
     let listener = steps.run(Stage::Seccomp, || {
         let filter = &confinement.filter;
         sys::seccomp_set_filter(&filter.instructions, !filter.watched.is_empty()).during("seccomp", "job")
     })?;
     let mut found = steps.run(Stage::ReadBack, || {
-        let found = evidence::read(init.host_id)?;
+        let found = evidence::read(init.host_id, &confinement.network)?;
         verify::verify(&found, confinement, &host)?;
         Ok(found)
     })?;
@@ -112,6 +114,9 @@ fn take_descriptors(init: &Init<'_>) -> Result<(), Fault> {
             return Err(Fault::new("dup2", "stream", Errno::EBADF));
         }
         sys::become_stream(end.as_fd(), number).during("dup2", "stream")?;
+    }
+    if ends.has_terminal {
+        sys::set_controlling_terminal(ends.stdin.as_fd()).during("ioctl(TIOCSCTTY)", "the job's terminal")?;
     }
     sys::cloexec_from(3).during("close_range", "descriptors from 3")?;
     chdir(WORK_DIR).during("chdir", WORK_DIR)
