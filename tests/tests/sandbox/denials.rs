@@ -72,6 +72,12 @@ pub(crate) fn run(suite: &mut Suite) {
         assert_eq!(outcome.end, End::Exited(0), "{}", text(&outcome));
         assert!(outcome.denials.is_empty(), "{:#?}", outcome.denials);
     });
+    suite.test("a_call_that_kills_is_told_by_the_kernels_audit", || {
+        // getpid of the x32 table.
+        let outcome = python(&rig, "import ctypes; ctypes.CDLL(None).syscall(0x40000027)");
+        assert_eq!(outcome.end, End::Signaled(31), "{}", text(&outcome));
+        find(&outcome, "seccomp", "system_call", "call 1073741863 of architecture 0xc000003e, which kills");
+    });
     suite.test("a_flood_of_refused_calls_is_counted_to_the_last_and_costs_the_job", || flood(&rig));
     suite.test("a_flood_of_one_job_hides_nothing_of_another", || beside_a_flood(&rig));
     suite.test("a_job_that_is_killed_leaves_what_was_refused_until_then", || killed(&rig));
