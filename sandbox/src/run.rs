@@ -310,11 +310,12 @@ impl Running<'_> {
             };
             self.end(ran).await
         };
-        let (ran, drained) = beside(ran, drained).await?;
+        let (mut ran, drained) = beside(ran, drained).await?;
         let (stdout, stderr) =
             drained.map_err(|source| RunError::Io { what: "read the job's output", source })?;
         let mut stats = self.remains.leaf.stats()?;
         stats.cpu = stats.cpu.since(self.spent);
+        ran.memory_samples.push(stats.memory_bytes);
         let end = ran.verdict(&stats, self.plan)?;
         Ok(Judged { end, ran, stdout, stderr, stats })
     }
@@ -341,7 +342,7 @@ impl Running<'_> {
             () = cancellation.cancelled() => Some(End::Cancelled),
         };
         let wall = started.elapsed();
-        let memory_samples = watch.samples()?;
+        let memory_samples = watch.samples();
         let rusage = finished.as_ref().map(|finished| finished.rusage).unwrap_or_default();
         Ok(Ran { setup, wall, ended_for, finished, memory_samples, rusage })
     }
