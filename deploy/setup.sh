@@ -36,6 +36,11 @@ if [ "$use" != build ] && [ "$use" != fuzz ]; then
 fi
 if [ "$use" = test ]; then
     need busybox busybox-static
+    # What other kernels are booted with; tests/tests/kernels.rs.
+    need qemu-system-x86_64 qemu-system-x86
+    need cpio cpio
+    need mke2fs e2fsprogs
+    need xz xz-utils
     # What the shipped policies are for; tests/tests/library.rs runs each.
     need /usr/bin/gcc gcc
     need /usr/bin/jq jq

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use stockade_plan::{
-    AbsPath, Command, Confinement, Deed, Ended, Errno, Evidence, Fact, FileName, Found, How, LauncherFacts,
+    AbsPath, Command, Confinement, Deed, Ended, Errno, Evidence, Fact, FileName, Found, How, JobSignal, LauncherFacts,
     List, Mounted, Namespaces, NotCollected, PLAN_VERSION, Plan, Recorded, Reply, Report, Request, Rlimits,
     Rusage, SetupError, Stage, StageTime, Task, Told, encode,
 };
@@ -70,7 +70,8 @@ fn plans() -> Result<Vec<(String, Plan)>, Box<dyn Error>> {
 }
 
 fn requests() -> Result<(), Box<dyn Error>> {
-    write("request", "prepare", &encode(&Request::Prepare { id: 7, v1_groups: 3 })?)?;
+    write("request", "prepare", &encode(&Request::Prepare { id: 7, v1_groups: 3, terminal: true })?)?;
+    write("request", "signal", &encode(&Request::Signal { id: 7, signal: JobSignal::Terminate })?)?;
     write("task", "shortest", &encode(&shortest()?)?)?;
     for (name, plan) in &plans()? {
         let mut task = plan.task.clone();

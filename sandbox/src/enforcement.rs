@@ -44,6 +44,7 @@ impl Enforcement {
         plan: &Plan,
         facts: &LauncherFacts,
         controllers: &[(&'static str, Hierarchy)],
+        audit: (bool, &str),
     ) -> Self {
         let mut layers = BTreeMap::new();
         layers.extend(namespaces(evidence, facts));
@@ -58,6 +59,7 @@ impl Enforcement {
         layers.insert("landlock", landlock(evidence, plan, facts));
         layers.insert("rlimits", enforced(rlimits(evidence)));
         layers.insert("descriptors", enforced("0, 1, 2".to_owned()));
+        layers.insert("evidence", denials(plan, audit));
         layers.extend(evidence.mounts.iter().filter_map(mount));
         Self(layers)
     }
@@ -91,7 +93,7 @@ fn cgroups<'a>(
     controllers: &'a [(&'static str, Hierarchy)],
 ) -> impl Iterator<Item = (&'static str, Layer)> + 'a {
     let limits = &plan.confinement.limits;
-    controllers.iter().map(move |(controller, hierarchy)| {
+    controllers.iter().filter_map(move |(controller, hierarchy)| {
         let version = match hierarchy {
             Hierarchy::V2 => "cgroup v2",
             Hierarchy::V1 => "cgroup v1",
@@ -99,9 +101,13 @@ fn cgroups<'a>(
         let (layer, limit) = match *controller {
             "memory" => ("cgroup_memory", format!("{} bytes, no swap", limits.memory_bytes)),
             "pids" => ("cgroup_pids", format!("{} processes", limits.pids)),
-            _ => ("cgroup_cpu", format!("{} us of every 100000", limits.cpu_quota_us)),
+            "cpu" => ("cgroup_cpu", format!("{} us of every 100000", limits.cpu_quota_us)),
+            _ => (
+                "cgroup_io",
+                format!("{} bytes a second read from each disk", limits.disk_read_bytes_per_second?),
+            ),
         };
-        (layer, enforced(format!("{limit}, {version}")))
+        Some((layer, enforced(format!("{limit}, {version}"))))
     })
 }
 
@@ -137,6 +143,13 @@ fn landlock(evidence: &Evidence, plan: &Plan, facts: &LauncherFacts) -> Layer {
     // Writing to a String cannot fail.
     let _infallible = write!(detail, "; not confined by this ABI: {}", missing.join(", "));
     Layer { state: State::Degraded, detail }
+}
+
+/// Where it is learned what was refused a job.
+fn denials(plan: &Plan, (audit, detail): (bool, &str)) -> Layer {
+    let calls = plan.confinement.filter.watched.len();
+    let detail = format!("{calls} system calls by the sandbox's init; Landlock by {detail}");
+    Layer { state: if audit { State::Enforced } else { State::Degraded }, detail }
 }
 
 fn rlimits(evidence: &Evidence) -> String {

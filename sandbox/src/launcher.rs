@@ -10,6 +10,8 @@ use rustix::net::sockopt::{set_socket_send_buffer_size, set_socket_send_buffer_s
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use stockade_plan::{CodecError, FRAME_MAX, Stage};
 
+use crate::audit;
+
 /// How to start the launcher.
 #[derive(Debug, Clone)]
 pub struct LauncherConfig {
@@ -64,10 +66,11 @@ pub enum LaunchError {
 pub struct LauncherProcess {
     pub(crate) socket: OwnedFd,
     pub(crate) child: Child,
+    pub(crate) audit: audit::Opened,
 }
 
 impl LauncherProcess {
-    /// Starts the launcher with an empty environment and one socket. Must be called as root and before any
+    /// Starts the launcher with an empty environment and one socket, and opens the feed of the kernel's audit. Must be called as root and before any
     /// thread is started: the socket's descriptor is inheritable for a moment.
     ///
     /// # Errors
@@ -85,7 +88,7 @@ impl LauncherProcess {
         let child = command(config, theirs.as_raw_fd())
             .spawn()
             .map_err(|source| LaunchError::Start { binary: config.binary.clone(), source })?;
-        Ok(Self { socket, child })
+        Ok(Self { socket, child, audit: audit::Opened::now() })
     }
 }
 

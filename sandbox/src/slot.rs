@@ -103,25 +103,47 @@ pub(crate) struct Ready {
 }
 
 impl Prepared {
-    /// One whose init runs.
+    /// One that any confinement can be built in, but for those that limit disks where that is not had by every group. Its
+    /// init runs.
     pub(crate) async fn new(sandbox: &Inner) -> Result<Self, RunError> {
-        let mut asked = Self::ask(sandbox).await?;
+        let mut asked = Self::within(sandbox.worker.leaf(false)?, sandbox).await?;
         let ends = asked.arrived().await?;
         asked.init = Init::Runs(ends);
         Ok(asked)
     }
 
-    /// Asks for one. It can be told what to build at once, and so lose no time by waiting for it.
-    pub(crate) async fn ask(sandbox: &Inner) -> Result<Self, RunError> {
-        let (remains, coming) = match sandbox.take_first() {
-            Some((leaf, coming)) => (Remains::of(leaf, sandbox), coming),
-            None => {
-                let remains = Remains::of(sandbox.worker.leaf()?, sandbox);
-                let coming = sandbox.prepare(remains.leaf.open()?).await?;
-                (remains, coming)
+    /// Asks for one for a confinement. It can be told what to build at once, and so lose no time by waiting for it. The
+    /// one that was asked for first may have been so before anything was known of disks: then it makes room for another.
+    pub(crate) async fn suited(sandbox: &Inner, confinement: &Confinement) -> Result<Self, RunError> {
+        let with_disks = confinement.limits.disk_read_bytes_per_second.is_some();
+        match sandbox.take_first() {
+            Some((leaf, coming)) if !with_disks || leaf.limits_disks() => {
+                Ok(Self::asked(Remains::of(leaf, sandbox), coming))
             }
-        };
-        Ok(Self { remains, id: coming.id(), init: Init::Coming(coming) })
+            Some((leaf, coming)) => {
+                let prepared = timeout(SETUP_DEADLINE, coming.prepared()).await;
+                let exited = prepared.ok().and_then(Result::ok).map(|(_, exited)| exited);
+                // Goes on to its end also when nobody waits for it any more.
+                let _cleared = sandbox.clearing.spawn(clear(leaf, exited)).await;
+                Self::within(sandbox.worker.leaf_again()?, sandbox).await
+            }
+            None => Self::within(sandbox.worker.leaf(with_disks)?, sandbox).await,
+        }
+    }
+
+    /// Whether any that is prepared will do for a confinement.
+    pub(crate) fn any_suits(sandbox: &Inner, confinement: &Confinement) -> bool {
+        confinement.limits.disk_read_bytes_per_second.is_none() || sandbox.worker.every_leaf_limits_disks()
+    }
+
+    async fn within(leaf: Leaf, sandbox: &Inner) -> Result<Self, RunError> {
+        let remains = Remains::of(leaf, sandbox);
+        let coming = sandbox.prepare(remains.leaf.open()?).await?;
+        Ok(Self::asked(remains, coming))
+    }
+
+    fn asked(remains: Remains, coming: Coming) -> Self {
+        Self { remains, id: coming.id(), init: Init::Coming(coming) }
     }
 
     /// Waits until its init runs.
@@ -177,8 +199,8 @@ async fn build(
     confinement: &Confinement,
 ) -> Result<Built, RunError> {
     // If its init is not there yet the limits are written while it is being made, and it finds its orders waiting.
-    prepared.remains.leaf.limit(&confinement.limits)?;
-    let failed = sandbox.build(prepared.id, confinement).await?;
+    prepared.remains.leaf.limit(confinement)?;
+    let mut failed = sandbox.build(prepared.id, confinement).await?;
     let mut ends = prepared.arrived().await?;
     let leaf = &prepared.remains.leaf;
     let status = ends.status.take().ok_or_else(|| RunError::Internal("a sandbox built twice".to_owned()))?;
@@ -187,7 +209,16 @@ async fn build(
     let mut status = Status::new(pipe);
     let ready = tokio::select! {
         ready = timeout(SETUP_DEADLINE, status.ready()) => ready.map_err(|_| RunError::SetupDeadline)?,
-        Ok(error) = failed => Err(NotReady::Setup(error)),
+        Ok(error) = &mut failed => Err(NotReady::Setup(error)),
+    };
+    let ready = match ready {
+        // An init that is not told what to build ends, and that may be seen before the launcher's word why. After that
+        // word, or instead of it, comes that init has been reaped, and nobody is left to say anything.
+        Err(NotReady::Ended) if !failed.is_terminated() => match timeout(EXIT_DEADLINE, failed).await {
+            Ok(Ok(error)) => Err(NotReady::Setup(error)),
+            _ => Err(NotReady::Ended),
+        },
+        ready => ready,
     };
     let evidence = ready.map_err(|error| why_not_ready(error, leaf, confinement))?;
     leaf.has(&evidence.joined)?;

@@ -19,6 +19,7 @@ mod processes;
 mod rig;
 mod server;
 mod suite;
+mod terminal;
 mod wait;
 
 pub use database::{Database, literal};
@@ -31,4 +32,5 @@ pub use processes::{Process, children, groups_of_worker, job_processes, processe
 pub use rig::{Rig, binary, job, plan_for};
 pub use server::Server;
 pub use suite::Suite;
-pub use wait::{ended, eventually, polled};
+pub use terminal::Terminal;
+pub use wait::{ended, eventually, patience, polled};

@@ -19,8 +19,12 @@ mod confinement;
 mod crash;
 #[path = "sandbox/denials.rs"]
 mod denials;
+#[path = "sandbox/disks.rs"]
+mod disks;
 #[path = "sandbox/failures.rs"]
 mod failures;
+#[path = "sandbox/groups.rs"]
+mod groups;
 #[path = "sandbox/launcher_input.rs"]
 mod launcher_input;
 #[path = "sandbox/limits.rs"]
@@ -42,10 +46,12 @@ use stockade_tests::{Leftovers, Suite};
 type Group = (&'static str, fn(&mut Suite));
 
 /// Each group with what it runs.
-const GROUPS: [Group; 11] = [
+const GROUPS: [Group; 13] = [
     ("attacks", attacks::run),
     ("confinement", confinement::run),
     ("limits", limits::run),
+    ("groups", groups::run),
+    ("disks", disks::run),
     ("denials", denials::run),
     ("outputs", outputs::run),
     ("separation", separation::run),
@@ -56,37 +62,41 @@ const GROUPS: [Group; 11] = [
     ("pressed-supervisor", pressure::supervisor),
 ];
 
+/// Every group, or those that are named, by a part of their names, separated by commas; `--list` tells the tests' names
+/// and runs none.
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().collect();
+    let listing = args.iter().any(|arg| arg == "--list");
     match args.iter().position(|arg| arg == "--group").and_then(|at| args.get(at + 1)) {
-        Some(group) => run_group(group),
-        None => run_all(args.iter().skip(1).find(|arg| !arg.starts_with('-')).map(String::as_str)),
+        Some(group) => run_group(group, listing),
+        None => run_all(args.iter().skip(1).find(|arg| !arg.starts_with('-')).map(String::as_str), listing),
     }
 }
 
-/// All groups, or those whose name contains `filter`.
-fn run_all(filter: Option<&str>) -> ExitCode {
+fn run_all(filter: Option<&str>, listing: bool) -> ExitCode {
     assert!(rustix::process::geteuid().is_root(), "these tests need root: run `make test` as root");
-    let mut suite = Suite::default();
+    let wanted =
+        |group: &String| filter.is_none_or(|filter| filter.split(',').any(|part| group.contains(part)));
+    let mut suite = if listing { Suite::listing() } else { Suite::default() };
     let stages = Stage::ALL.iter().map(|stage| format!("fail-at-{stage}"));
     let groups = GROUPS.iter().map(|(name, _)| (*name).to_owned()).chain(stages);
-    for group in groups.filter(|group| filter.is_none_or(|filter| group.contains(filter))) {
+    for group in groups.filter(wanted) {
         let before = Leftovers::now();
-        let output = Command::new(std::env::current_exe().unwrap())
-            .args(["--group", &group])
-            .stderr(std::process::Stdio::inherit())
-            .output()
-            .unwrap();
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--group", &group]).args(listing.then_some("--list"));
+        let output = command.stderr(std::process::Stdio::inherit()).output().unwrap();
         let output = String::from_utf8_lossy(&output.stdout).into_owned();
         print!("{}", output.replace("test ", &format!("test {group}::")));
-        suite.add(&output);
+        if !listing {
+            suite.add(&output);
+        }
         suite.test(&format!("{group}::nothing_is_left"), || Leftovers::assert_none_since(&before));
     }
     suite.finish()
 }
 
-fn run_group(group: &str) -> ExitCode {
-    let mut suite = Suite::default();
+fn run_group(group: &str, listing: bool) -> ExitCode {
+    let mut suite = if listing { Suite::listing() } else { Suite::default() };
     if let Some(stage) = group.strip_prefix("fail-at-") {
         failures::run(&mut suite, Stage::from_name(stage).expect("a stage"));
     } else {

@@ -1,6 +1,7 @@
 //! Policy and job to plan.
 
 mod command;
+mod decoy;
 mod error;
 mod job;
 mod recording;
@@ -21,7 +22,7 @@ pub(crate) use view::{CODE_DIRS, LOADER_CACHE, MERGED};
 
 use crate::effective::{EffectivePolicy, members};
 use crate::host::Host;
-use crate::policy::{LANDLOCK_FULL, LayerName, OutputName, ResourceLimits};
+use crate::policy::{DISKS, LANDLOCK_FULL, LayerName, LimitKey, OutputName, ResourceLimits};
 use crate::seccomp::{init_filter, job_filter};
 use command::Programs;
 use job::bounded;
@@ -51,7 +52,7 @@ pub fn compile(
     let command = command::command(policy, job, &programs)?;
     let sight = Sight::of(policy, &programs, host)?;
     let assembled = Assembled {
-        view: sight.view()?,
+        view: decoy::with_decoys(sight.view()?)?,
         landlock: sight.landlock(landlock_abi)?,
         filter: job_filter(policy.rights().calls())?,
         command,
@@ -106,6 +107,10 @@ fn enforceable(policy: &EffectivePolicy, host: &Host, landlock_abi: u8) -> Resul
         let missing = "the kernel has no Landlock; boot one that has, with `landlock` in its `lsm=` list";
         return Err(unenforced("commands, filesystem", policy.name(), missing));
     }
+    if let (Some(decided), Some(why)) = (policy.rights().disk_limit(), host.lacks(DISKS)) {
+        let clause = format!("resource_limits.{}", LimitKey::DiskReadMbPerSecond);
+        return Err(unenforced(clause, &decided.origin, why));
+    }
     for (layer, origin) in &policy.rights().require {
         let clause = || format!("require: {}", layer.name());
         if let Some(why) = host.lacks(layer.name()) {
@@ -139,6 +144,7 @@ fn limits(resources: &ResourceLimits) -> Limits {
         wall_time_ms: resources.wall_seconds * 1000,
         disk_bytes: resources.disk_mb * MIB,
         files: resources.files,
+        disk_read_bytes_per_second: resources.disk_read_mb_per_second.map(|mb| mb * MIB),
         output_bytes: resources.output_kb * KIB,
     }
 }

@@ -428,6 +428,22 @@ fn a_layer_that_a_policy_requires_and_the_host_lacks_stops_the_job() {
 }
 
 #[test]
+fn a_limit_on_disks_stops_the_job_where_the_host_cannot_hold_it() {
+    let limited = policy(&format!("{SHELL}resource_limits: {{disk_read_mb_per_second: 20}}\n"));
+    let with = |policy, host: &Host| compile(policy, &job(&["/bin/sh"]), host, ABI);
+    let rate = |plan: Plan| plan.confinement.limits.disk_read_bytes_per_second;
+    assert_eq!(with(&limited, &Host::new()).map(rate).unwrap(), Some(20 << 20));
+    let without = Host::new().without("cgroup_io", "the host has no `io` controller");
+    assert_eq!(
+        with(&limited, &without).unwrap_err().to_string(),
+        "`resource_limits.disk_read_mb_per_second` (policy `test` (test.yaml:3:44)) cannot be enforced: the host has no \
+         `io` controller"
+    );
+    // What nobody asks for nobody misses.
+    assert_eq!(with(&policy(SHELL), &without).map(rate).unwrap(), None);
+}
+
+#[test]
 fn rights_that_the_shell_runner_does_not_hand_out_stop_the_job() {
     let digest = "a".repeat(64);
     for text in [

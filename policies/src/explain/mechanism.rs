@@ -33,7 +33,13 @@ impl<'a> Mechanisms<'a> {
         }
         if let Some(key) = clause.strip_prefix("resource_limits.") {
             let key = LimitKey::ALL.into_iter().find(|known| known.name() == key);
-            return key.map_or_else(|| Err(NOTHING.to_owned()), |key| self.limit(key));
+            return match key {
+                Some(key) if line.value == key.show(u64::MAX) => {
+                    Ok("no limit: what a job reads, it reads unhindered".to_owned())
+                }
+                Some(key) => self.limit(key),
+                None => Err(NOTHING.to_owned()),
+            };
         }
         match clause {
             "require" => self.layer(&line.value),
@@ -64,6 +70,9 @@ impl<'a> Mechanisms<'a> {
             LimitKey::CpuSeconds => self.controller("cpu", "its count is watched; RLIMIT_CPU behind it"),
             LimitKey::WallSeconds => Ok("the supervisor's clock, then cgroup.kill".to_owned()),
             LimitKey::DiskMb => Ok("the size of the job's tmpfs, and RLIMIT_FSIZE".to_owned()),
+            LimitKey::DiskReadMbPerSecond => {
+                self.controller("io", "on each disk that holds what the job is shown")
+            }
             LimitKey::Files => Ok("the inodes of the job's tmpfs".to_owned()),
             LimitKey::OpenFiles => Ok("RLIMIT_NOFILE".to_owned()),
             LimitKey::OutputKb => {

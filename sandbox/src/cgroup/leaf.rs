@@ -8,6 +8,7 @@ use rustix::fs::{Mode, OFlags, open};
 use stockade_plan::Request;
 
 use super::file::{keyed, make_directory, read, write};
+use super::mounts::Placed;
 use super::sweep::WorkerName;
 use super::{CgroupError, Controller, Hierarchy};
 
@@ -21,7 +22,7 @@ const KILL_TRIES: u32 = 6000;
 #[derive(Debug, Clone)]
 pub(crate) struct Leaf {
     pub(super) unified: PathBuf,
-    pub(super) controllers: Vec<(Controller, Hierarchy, PathBuf)>,
+    pub(super) controllers: Vec<Placed>,
 }
 
 /// A leaf's directories as descriptors, for the launcher.
@@ -31,11 +32,15 @@ pub(crate) struct LeafDescriptors {
 }
 
 impl LeafDescriptors {
-    /// The request for a sandbox in this leaf, and the descriptors beside it.
-    pub(crate) fn request(&self, id: u64) -> std::io::Result<(Request, Vec<BorrowedFd<'_>>)> {
+    /// The request for a sandbox in this leaf, at `terminal` if there is one, and the descriptors beside it.
+    pub(crate) fn request<'a>(
+        &'a self,
+        id: u64,
+        terminal: Option<&'a OwnedFd>,
+    ) -> std::io::Result<(Request, Vec<BorrowedFd<'a>>)> {
         let v1_groups = u8::try_from(self.v1.len()).map_err(std::io::Error::other)?;
-        let fds = std::iter::once(&self.unified).chain(&self.v1).map(AsFd::as_fd).collect();
-        Ok((Request::Prepare { id, v1_groups }, fds))
+        let fds = std::iter::once(&self.unified).chain(&self.v1).chain(terminal).map(AsFd::as_fd).collect();
+        Ok((Request::Prepare { id, v1_groups, terminal: terminal.is_some() }, fds))
     }
 }
 
@@ -84,6 +89,11 @@ impl Leaf {
             }
             tokio::time::sleep(REMOVE_PAUSE).await;
         }
+    }
+
+    /// Stops every process in it, or lets them go on; `cgroup.freeze`, cgroup-v2.rst.
+    pub(crate) fn freeze(&self, frozen: bool) -> Result<(), CgroupError> {
+        write(&self.unified, "cgroup.freeze", if frozen { "1" } else { "0" })
     }
 
     /// Kills what is left and removes the group. It is killed in every round: a launcher that was slow may put a
@@ -150,6 +160,11 @@ impl Leaf {
                 found: found.unwrap_or("no group of that hierarchy").to_owned(),
             })
         })
+    }
+
+    /// Whether reading from disk can be limited in it.
+    pub(crate) fn limits_disks(&self) -> bool {
+        self.place(Controller::Io).is_ok()
     }
 
     /// How often the kernel has killed a process of the job for memory.

@@ -77,7 +77,7 @@ impl Raw {
 }
 
 fn prepare() -> Vec<u8> {
-    encode(&Request::Prepare { id: 7, v1_groups: 0 }).unwrap()
+    encode(&Request::Prepare { id: 7, v1_groups: 0, terminal: false }).unwrap()
 }
 
 fn build(version: u16) -> Vec<u8> {

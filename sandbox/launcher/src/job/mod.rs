@@ -113,6 +113,9 @@ fn take_descriptors(init: &Init<'_>) -> Result<(), Fault> {
         }
         sys::become_stream(end.as_fd(), number).during("dup2", "stream")?;
     }
+    if ends.has_terminal {
+        sys::set_controlling_terminal(ends.stdin.as_fd()).during("ioctl(TIOCSCTTY)", "the job's terminal")?;
+    }
     sys::cloexec_from(3).during("close_range", "descriptors from 3")?;
     chdir(WORK_DIR).during("chdir", WORK_DIR)
 }
