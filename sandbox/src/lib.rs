@@ -13,6 +13,7 @@ mod enforcement;
 mod errand;
 mod kernel;
 mod launcher;
+mod listeners;
 mod outcome;
 mod privilege;
 mod refusals;

@@ -1,5 +1,7 @@
 //! A sandbox on its way to its one job: prepared, then built, then used and thrown away.
 
+use std::net::TcpListener;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use stockade_plan::{Confinement, Evidence};
@@ -9,10 +11,10 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use crate::RunError;
 use crate::cgroup::{CpuTime, Leaf};
 use crate::sandbox::{Coming, Ends, Exited, Inner};
 use crate::status::{NotReady, Status};
+use crate::{RunError, listeners};
 
 /// Set-up takes milliseconds. A sandbox that is not built after this time never will be.
 pub(crate) const SETUP_DEADLINE: Duration = Duration::from_secs(20);
@@ -100,6 +102,8 @@ pub(crate) struct Ready {
     pub(crate) evidence: Evidence,
     /// What building it has cost, which is not the job's.
     pub(crate) spent: CpuTime,
+    /// The sockets that listen in its network namespace.
+    pub(crate) listeners: Vec<TcpListener>,
 }
 
 impl Prepared {
@@ -167,8 +171,8 @@ impl Prepared {
         confinement: &Confinement,
     ) -> Result<Ready, RunError> {
         match build(sandbox, &mut self, confinement).await {
-            Ok((ends, status, evidence, spent)) => {
-                Ok(Ready { remains: self.remains, ends, status, evidence, spent })
+            Ok(Built { ends, status, evidence, spent, listeners }) => {
+                Ok(Ready { remains: self.remains, ends, status, evidence, spent, listeners })
             }
             Err(error) => {
                 // The reason it was not built is what the caller needs to hear.
@@ -191,7 +195,14 @@ impl Ready {
     }
 }
 
-type Built = (Ends, Status<pipe::Receiver>, Evidence, CpuTime);
+/// What building gives.
+struct Built {
+    ends: Ends,
+    status: Status<pipe::Receiver>,
+    evidence: Evidence,
+    spent: CpuTime,
+    listeners: Vec<TcpListener>,
+}
 
 async fn build(
     sandbox: &Inner,
@@ -223,7 +234,8 @@ async fn build(
     let evidence = ready.map_err(|error| why_not_ready(error, leaf, confinement))?;
     leaf.has(&evidence.joined)?;
     let spent = leaf.cpu_time()?;
-    Ok((ends, status, evidence, spent))
+    let listeners = listeners::take(&confinement.network, ends.task.as_fd())?;
+    Ok(Built { ends, status, evidence, spent, listeners })
 }
 
 /// Why a sandbox was not built, or did not start its task.

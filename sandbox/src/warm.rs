@@ -64,6 +64,7 @@ impl Model {
             && mine.init_filter == confinement.init_filter
             && mine.view == confinement.view
             && mine.hostname == confinement.hostname
+            && mine.network == confinement.network
     }
 }
 

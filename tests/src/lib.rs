@@ -21,6 +21,7 @@ mod server;
 mod suite;
 mod terminal;
 mod wait;
+mod world;
 
 pub use database::{Database, literal};
 pub use holdings::{Holdings, Worker, memory_kb, network_namespaces};
@@ -34,3 +35,4 @@ pub use server::Server;
 pub use suite::Suite;
 pub use terminal::Terminal;
 pub use wait::{ended, eventually, patience, polled};
+pub use world::World;

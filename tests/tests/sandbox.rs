@@ -21,6 +21,8 @@ mod crash;
 mod denials;
 #[path = "sandbox/disks.rs"]
 mod disks;
+#[path = "sandbox/egress.rs"]
+mod egress;
 #[path = "sandbox/failures.rs"]
 mod failures;
 #[path = "sandbox/groups.rs"]
@@ -46,7 +48,7 @@ use stockade_tests::{Leftovers, Suite};
 type Group = (&'static str, fn(&mut Suite));
 
 /// Each group with what it runs.
-const GROUPS: [Group; 13] = [
+const GROUPS: [Group; 14] = [
     ("attacks", attacks::run),
     ("confinement", confinement::run),
     ("limits", limits::run),
@@ -60,6 +62,7 @@ const GROUPS: [Group; 13] = [
     ("crash", crash::run),
     ("pressed-launcher", pressure::launcher),
     ("pressed-supervisor", pressure::supervisor),
+    ("egress", egress::run),
 ];
 
 /// Every group, or those that are named, by a part of their names, separated by commas; `--list` tells the tests' names

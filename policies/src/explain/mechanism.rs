@@ -2,6 +2,7 @@
 
 use super::HostMechanisms;
 use crate::effective::{EffectivePolicy, Explained};
+use crate::egress::Egress;
 use crate::policy::{LANDLOCK_FULL, LimitKey};
 use crate::seccomp::job_filter;
 
@@ -17,13 +18,15 @@ pub(super) struct Mechanisms<'a> {
     /// Sections of the policy that this version does not carry out, and why.
     gaps: Vec<(String, &'static str)>,
     filter: Found,
+    /// Whether jobs have the egress proxy.
+    proxied: bool,
 }
 
 impl<'a> Mechanisms<'a> {
     pub(super) fn new(policy: &EffectivePolicy, host: &'a HostMechanisms) -> Self {
         let gaps = policy.unenforceable().into_iter();
         let gaps = gaps.map(|(clause, missing, _)| (section(&clause).to_owned(), missing)).collect();
-        Self { host, gaps, filter: filter(policy, host) }
+        Self { host, gaps, filter: filter(policy, host), proxied: Egress::of(policy).is_some() }
     }
 
     pub(super) fn behind(&self, line: &Explained) -> Found {
@@ -52,7 +55,19 @@ impl<'a> Mechanisms<'a> {
             "filesystem.write" => {
                 self.landlock("write right, on the job's own tmpfs (noexec, nosuid, nodev)")
             }
+            "network.mode" if self.proxied => self.namespace(
+                "network",
+                "a network namespace with a loopback and nothing else, on which only the egress proxy listens",
+            ),
             "network.mode" => self.namespace("network", "an empty network namespace"),
+            "network.hosts" if self.proxied => {
+                Ok("the egress proxy: it looks the name up itself and checks name, port, address and the \
+                    server name of TLS, at each connection"
+                    .to_owned())
+            }
+            "network.addresses" if self.proxied => {
+                Ok("the egress proxy: compared at each connection".to_owned())
+            }
             "syscalls.profile" | "syscalls.add" | "syscalls.remove" => self.filter.clone(),
             "outputs" => Ok("init collects regular files below /job, and follows no link".to_owned()),
             "environment.pass" | "environment.set" => {

@@ -245,13 +245,31 @@ secrets: [\"env:A\"]
     #[test]
     fn a_clause_that_this_version_cannot_enforce_says_so() {
         let lines = policy(EVERYTHING).explain(&complete(), &Host::new());
-        for clause in
-            ["network.mode", "network.hosts", "images", "functions", "http.hosts", "http.headers", "secrets"]
-        {
+        for clause in ["images", "functions", "http.hosts", "http.headers", "secrets"] {
             let line = lines.iter().find(|line| line.line.clause == clause).unwrap();
             assert_eq!(line.standing, Standing::NotEnforced, "{clause}");
             assert!(line.mechanism.contains("the shell runner"), "{clause}: {}", line.mechanism);
         }
+    }
+
+    #[test]
+    fn a_network_is_behind_the_proxy_or_not_there() {
+        let standing = |text: &str, clause: &str| {
+            let lines = policy(text).explain(&complete(), &Host::new());
+            let line = lines.into_iter().find(|line| line.line.clause == clause).unwrap();
+            (line.standing, line.mechanism)
+        };
+        for clause in ["network.mode", "network.hosts", "network.addresses"] {
+            let (standing, mechanism) = standing(EVERYTHING, clause);
+            assert_eq!(standing, Standing::Enforced, "{clause}");
+            assert!(mechanism.contains("the egress proxy"), "{clause}: {mechanism}");
+        }
+        let loopback = "policy: mine\ncommands: [/bin/sh]\nnetwork: {mode: loopback}\n";
+        assert_eq!(standing(loopback, "network.mode").0, Standing::NotEnforced);
+        assert_eq!(
+            standing(&loopback.replace("loopback", "none"), "network.mode").1,
+            "an empty network namespace"
+        );
     }
 
     #[test]

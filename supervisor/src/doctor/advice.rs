@@ -103,7 +103,7 @@ pub(super) fn layer_of(stage: Stage) -> &'static str {
         Stage::View | Stage::EnterView => "root_filesystem",
         Stage::Clone => "pid_namespace",
         Stage::Cgroup => "cgroups",
-        Stage::Namespaces | Stage::Hostname => "network_namespace",
+        Stage::Namespaces | Stage::Hostname | Stage::Network => "network_namespace",
         Stage::Mounts | Stage::Inputs => "work_filesystem",
         Stage::UserNamespace | Stage::EnterUserNamespace => "user_namespace",
         Stage::Rlimits => "rlimits",
