@@ -4,6 +4,7 @@ use std::io::{stderr, stdout};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 
+use nix::libc::SIGPIPE;
 use nix::unistd::{User, getuid};
 use stockade_policies::{Diagnostics, EffectivePolicy, Host, JobSpec};
 use stockade_sandbox::{Errand, Lost, Sandbox, SandboxJob, Sink, Stdin};
@@ -156,6 +157,8 @@ impl Exec {
             output::json(&report::exec_object(finished, &attempt.facts, &attempt.around))?;
         } else if let [_, Some(Lost::NotTaken)] = ended.lost {
             // Nobody reads what we would say either.
+        } else if let (Some(Lost::ReaderGone), Some(SIGPIPE)) = (&ended.lost[0], finished.signal) {
+            // As quietly as any program in a pipeline.
         } else if let Some(error) = &finished.error
             && finished.exit_code.is_none()
         {
