@@ -1,6 +1,6 @@
 //! In which environments jobs run here: each demands its own layers.
 
-use stockade_policies::{Environment, Host};
+use stockade_policies::{Environment, Host, LAYERS};
 use stockade_sandbox::{Sandbox, State};
 
 use super::{Check, advice};
@@ -24,7 +24,9 @@ async fn why_not(sandbox: &Sandbox, host: &Host, environment: Environment) -> Op
         Ok(Err(error)) => return Some(error.to_string()),
         Err(error) => return Some(error.to_string()),
     };
+    // What is told of refusals refuses nothing; `audit` has it.
     let weak = outcome.enforcement.0.iter().filter(|(_, layer)| layer.state != State::Enforced);
+    let weak = weak.filter(|(name, _)| LAYERS.contains(name));
     let weak: Vec<&str> = weak.map(|(name, _)| *name).collect();
     (environment != Environment::Development && !weak.is_empty())
         .then(|| format!("not enforced: {}", weak.join(", ")))

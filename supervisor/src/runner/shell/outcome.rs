@@ -106,9 +106,10 @@ fn not_collected(reason: NotCollected) -> (&'static str, i64) {
     }
 }
 
-/// The layers that do not hold entirely, as `layer: detail`.
+/// The layers that do not hold entirely, as `layer: detail`. What is told of refusals is none of them: it refuses nothing.
 pub(super) fn weak_layers(enforcement: &Enforcement) -> Vec<String> {
-    let weak = enforcement.0.iter().filter(|(_, layer)| layer.state != State::Enforced);
+    let confines = |name: &str| stockade_policies::LAYERS.contains(&name);
+    let weak = enforcement.0.iter().filter(|(name, layer)| confines(name) && layer.state != State::Enforced);
     weak.map(|(name, layer)| format!("{name}: {}", layer.detail)).collect()
 }
 
