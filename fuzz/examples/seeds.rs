@@ -5,9 +5,10 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use stockade_plan::{
-    AbsPath, Command, Confinement, Deed, Ended, Errno, Evidence, Fact, FileName, Found, How, JobSignal, LauncherFacts,
-    List, Mounted, Namespaces, NetworkFound, NotCollected, PLAN_VERSION, Plan, Recorded, Reply, Report,
-    Request, Rlimits, Rusage, SetupError, Stage, StageTime, Task, Told, encode,
+    AbsPath, Command, Confinement, Deed, Ended, Errno, Evidence, Fact, FileName, Found, How, JobSignal,
+    LauncherFacts, List, Mounted, Named, Namespaces, NetworkFound, NotCollected, PLAN_VERSION, Plan,
+    Recorded, Refusal, Refused, Reply, Report, Request, Rlimits, Rusage, SetupError, Stage, StageTime, Task,
+    Told, Wall, encode,
 };
 use stockade_policies::{Environment, Host, JobSpec, Library, compile};
 
@@ -185,7 +186,8 @@ fn evidence() -> Result<Evidence, Box<dyn Error>> {
         landlock_abi: 6,
         landlock_probe_refused: true,
         cgroup_paths: vec!["0::/".to_owned(), "4:memory:/".to_owned()].try_into()?,
-        joined: vec!["0::/stockade/w-7-9/j0".to_owned(), "4:memory:/stockade/w-7-9/j0".to_owned()].try_into()?,
+        joined: vec!["0::/stockade/w-7-9/j0".to_owned(), "4:memory:/stockade/w-7-9/j0".to_owned()]
+            .try_into()?,
         mounts: ["/", "/job", "/tmp", "/dev/shm", "/proc"].map(mounted).to_vec().try_into()?,
         rlimits,
         descriptors: vec![0, 1, 2].try_into()?,
@@ -200,6 +202,18 @@ fn evidence() -> Result<Evidence, Box<dyn Error>> {
 
 fn reports() -> Result<(), Box<dyn Error>> {
     write("report", "started", &encode(&Report::Started)?)?;
+    let program = Named::Known(b"/usr/bin/id\xff".to_vec().try_into()?);
+    let refused = [
+        Refused::Call { call: 41, arguments: Named::Known([38, 5, 0, 0, 0, 0]) },
+        Refused::Execute { program, by: Wall::View },
+        Refused::Connect { address: Named::Known("192.0.2.1:80".parse()?) },
+        Refused::Connect { address: Named::Others },
+        Refused::Unread { call: 59 },
+    ];
+    for (place, refused) in (0_u16..).zip(refused) {
+        let told = Refusal { place, count: 1, refused: Some(refused) };
+        write("report", &format!("refused-{place}"), &encode(&Report::Refused(told))?)?;
+    }
     write("report", "ready", &encode(&Report::Ready(Box::new(evidence()?)))?)?;
     write("report", "setup-failed", &encode(&Report::SetupFailed(setup_error(Stage::Exec)))?)?;
     for (name, ended) in [("exited", Ended::Exited(1)), ("signaled", Ended::Signaled(31))] {

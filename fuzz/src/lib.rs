@@ -5,12 +5,14 @@
 //! that was taken.
 #![forbid(unsafe_code)]
 
+mod audit;
 mod egress;
 mod job;
 mod recording;
 mod text;
 mod wire;
 
+pub use audit::audit;
 pub use egress::egress;
 pub use job::job;
 pub use recording::recording;
@@ -21,7 +23,7 @@ pub use wire::{reply, report, request, task};
 pub type Target = fn(&[u8]);
 
 /// Every target by its name.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("policy", policy),
     ("registry", registry),
     ("request", request),
@@ -30,5 +32,6 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("report", report),
     ("recording", recording),
     ("job", job),
+    ("audit", audit),
     ("egress", egress),
 ];

@@ -386,6 +386,7 @@ impl Running<'_> {
         }
         let mut stats = self.remains.leaf.stats()?;
         stats.cpu = stats.cpu.since(self.spent);
+        ran.memory_samples.push(stats.memory_bytes);
         let end = ran.verdict(&stats, self.plan)?;
         Ok(Judged { end, ran, stdout, stderr, stats })
     }
@@ -413,7 +414,7 @@ impl Running<'_> {
             failed = heard(self.sandbox, self.id, &self.remains.leaf, &mut self.signals) => return Err(failed),
         };
         let wall = started.elapsed();
-        let memory_samples = watch.samples()?;
+        let memory_samples = watch.samples();
         let rusage = finished.as_ref().map(|finished| finished.rusage).unwrap_or_default();
         Ok(Ran { setup, wall, ended_for, finished, memory_samples, rusage })
     }

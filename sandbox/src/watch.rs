@@ -44,10 +44,9 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Memory in use, bytes, at even intervals and once now.
-    pub(crate) fn samples(mut self) -> Result<Vec<u64>, CgroupError> {
-        self.samples.push(self.leaf.memory_bytes()?);
-        Ok(self.samples)
+    /// Memory in use, bytes, at even intervals.
+    pub(crate) fn samples(self) -> Vec<u64> {
+        self.samples
     }
 
     fn sample(&mut self) -> Result<(), CgroupError> {

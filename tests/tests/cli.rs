@@ -83,6 +83,25 @@ fn json_prints_the_object_of_the_contract() {
 }
 
 #[test]
+fn what_was_refused_is_in_the_object() {
+    let place = place();
+    let code = "import ctypes, socket, subprocess\n\
+                def attempt(what):\n\
+                \x20   try: what()\n\
+                \x20   except OSError: pass\n\
+                attempt(lambda: open('/etc/shadow'))\n\
+                ctypes.CDLL(None).syscall(425, 1, 0)\n\
+                attempt(lambda: socket.create_connection(('192.0.2.1', 80), 1))\n\
+                attempt(lambda: subprocess.run(['/usr/bin/id']))\n";
+    let options = ["--policy", "script-standard", "--json"];
+    let object = json(&exec(&place, &options, &["/usr/bin/python3", "-c", code]));
+    let denials = object["security_context"]["denials"].as_array().unwrap();
+    let mut targets: Vec<&str> = denials.iter().map(|denial| denial["target"].as_str().unwrap()).collect();
+    targets.sort_unstable();
+    assert_eq!(targets, ["/etc/shadow", "/usr/bin/id", "192.0.2.1:80", "io_uring_setup"], "{object}");
+}
+
+#[test]
 fn output_that_is_not_text_comes_in_base64_beside_it() {
     let place = place();
     let code = "import sys; sys.stdout.buffer.write(b'\\0\\xff')";

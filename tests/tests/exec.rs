@@ -1,5 +1,5 @@
 //! `stockade exec` among other programs: in pipelines, told by signals, at a terminal. Needs root.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "exec/pipelines.rs"]
 mod pipelines;

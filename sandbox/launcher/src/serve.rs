@@ -46,7 +46,8 @@ impl Server {
         self.send(&Reply::Hello(self.facts()), &[])?;
         loop {
             let Some((request_waits, ended)) = self.wait()? else {
-                self.launcher.spare.make().map_err(|fault| fault.errno())?;
+                let Launcher { spare, ids, .. } = &mut self.launcher;
+                spare.make(ids).map_err(|fault| fault.errno())?;
                 continue;
             };
             // Highest index first, so that removal does not move what is still to be removed.

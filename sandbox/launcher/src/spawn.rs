@@ -11,7 +11,7 @@ use stockade_plan::{SetupError, Stage};
 
 use crate::jobs::Live;
 use crate::request::Groups;
-use crate::spare::Set;
+use crate::spare::Ready;
 use crate::startup::Launcher;
 use crate::steps::{During, Fault, Steps};
 use crate::sys::{self, Cloned};
@@ -56,12 +56,11 @@ pub(crate) struct SandboxEnds {
 pub(crate) fn spawn(launcher: &mut Launcher, groups: &Groups) -> Result<Spawned, SetupError> {
     let mut steps = Steps::new(launcher.fail_at);
     steps.run(Stage::Request, || Ok(()))?;
-    let host_id = launcher
-        .ids
-        .take()
+    let ready = launcher.spare.take();
+    let host_id = ready.as_ref().map(|ready| ready.host_id).or_else(|| launcher.ids.take());
+    let host_id = host_id
         .ok_or_else(|| Fault::new("reserve", "host id: all are in use", Errno::EAGAIN).at(Stage::Request))?;
-    let namespaces = launcher.spare.take();
-    let spawned = spawn_as(launcher, groups, host_id, namespaces, steps);
+    let spawned = spawn_as(launcher, groups, host_id, ready, steps);
     if spawned.is_err() {
         launcher.ids.release(host_id);
     }
@@ -72,7 +71,7 @@ fn spawn_as(
     launcher: &Launcher,
     groups: &Groups,
     host_id: HostId,
-    namespaces: Option<Set>,
+    ready: Option<Ready>,
     mut steps: Steps,
 ) -> Result<Spawned, SetupError> {
     // Each sandbox is made by a copy of this process: sys::clone3 says why it must have one thread.
@@ -83,7 +82,7 @@ fn spawn_as(
     let (ends, sandbox, orders) = pipes.map_err(|fault| fault.at(Stage::Clone))?;
     match sys::clone3(libc::CLONE_NEWPID as u64, Some(groups.leaf.as_fd())) {
         Ok(Cloned::Child) => {
-            init::main(init::Init { launcher, groups, host_id, namespaces, ends: sandbox, steps })
+            init::main(init::Init { launcher, groups, host_id, ready, ends: sandbox, steps })
         }
         Ok(Cloned::Parent { pid, pidfd }) => {
             let live =

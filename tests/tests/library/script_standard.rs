@@ -47,7 +47,8 @@ import os, sys
 for path in sys.argv[1:]: print(os.path.exists(path))
 ";
     let desk = Desk::new("script-standard");
-    let paths = ["/usr/lib/x86_64-linux-gnu", "/etc/shadow", "/etc/ssl", "/root", "/var/lib", "/usr/bin/env"];
+    let paths =
+        ["/usr/lib/x86_64-linux-gnu", "/etc/profile", "/etc/ssl", "/var/log", "/var/lib", "/usr/bin/env"];
     let ran = desk.run(&[], &[&["/usr/bin/python3", "-c", script], &paths[..]].concat());
     ran.printed("True\nFalse\nFalse\nFalse\nFalse\nFalse\n").unwrap();
     assert!(paths.iter().all(|path| std::path::Path::new(path).exists()), "outside all are there");

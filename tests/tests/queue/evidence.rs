@@ -97,6 +97,38 @@ fn a_jobs_connections_are_in_its_row_and_on_record() {
     assert_eq!(event["body"]["detail"]["network"], context["network"], "{event}");
 }
 
+/// A path, a call, an address and a program that the policy does not let it have.
+const FOUR: &str = "\
+import ctypes, socket, subprocess
+def attempt(what):
+    try: what()
+    except OSError as error: print(error.errno)
+attempt(lambda: open('/etc/shadow'))
+ctypes.CDLL(None).syscall(425, 1, 0)
+attempt(lambda: socket.create_connection(('192.0.2.1', 80), 1))
+attempt(lambda: subprocess.run(['/usr/bin/id']))
+";
+
+#[test]
+fn refused_path_call_address_and_program_are_in_the_job_row() {
+    let job = SERVER.run("scripts", "python", &script(FOUR));
+    assert_eq!(job["status"], "completed", "{job}");
+    let denials = job["security_context"]["denials"].as_array().unwrap();
+    let mut found: Vec<(&str, &str, &str)> = denials
+        .iter()
+        .map(|denial| ["layer", "what", "target"].map(|key| denial[key].as_str().unwrap()).into())
+        .collect();
+    found.sort_unstable();
+    let expected = [
+        ("landlock", "read", "/etc/shadow"),
+        ("network", "connect", "192.0.2.1:80"),
+        ("seccomp", "system_call", "io_uring_setup"),
+        ("view", "execute", "/usr/bin/id"),
+    ];
+    assert_eq!(found, expected, "{job}");
+    assert!(denials.iter().all(|denial| denial["count"] == 1 && denial["at"].is_string()));
+}
+
 #[test]
 fn an_attempt_is_on_record_before_it_ends_and_again_when_it_has() {
     let id = SERVER.submit("tools", "sh", &script("sleep 1.0625"));

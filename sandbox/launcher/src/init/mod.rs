@@ -27,7 +27,7 @@ use stockade_plan::{Confinement, Report, SetupError, Stage};
 
 use crate::job::evidence::cgroup_paths;
 use crate::request::Groups;
-use crate::spare::Set;
+use crate::spare::Ready;
 use crate::spawn::SandboxEnds;
 use crate::startup::Launcher;
 use crate::steps::{During, Fault, Steps};
@@ -41,7 +41,7 @@ pub(crate) struct Init<'l> {
     pub(crate) groups: &'l Groups,
     pub(crate) host_id: HostId,
     /// Namespaces that lay ready.
-    pub(crate) namespaces: Option<Set>,
+    pub(crate) ready: Option<Ready>,
     pub(crate) ends: SandboxEnds,
     pub(crate) steps: Steps,
 }
@@ -65,10 +65,12 @@ impl Init<'_> {
             namespaces::join_v1_groups(&self.groups.v1)?;
             cgroup_paths()
         })?;
-        let namespaces = self.namespaces.take();
-        self.steps.run(Stage::Namespaces, || namespaces::take(namespaces))?;
-        let host_id = self.host_id;
-        let user_namespace = self.steps.run(Stage::UserNamespace, || user_namespace::make(host_id))?;
+        let (ready, host_id) = (self.ready.take(), self.host_id);
+        let user_namespace = self.steps.run(Stage::Namespaces, || namespaces::take(ready))?;
+        let user_namespace = self.steps.run(Stage::UserNamespace, || match user_namespace {
+            Some(ready) => Ok(ready),
+            None => user_namespace::make(host_id),
+        })?;
         let confinement = self.build()?;
         let mut started = start::start_job(self, &confinement, user_namespace)?;
         started.evidence.joined = joined;
@@ -86,7 +88,7 @@ impl Init<'_> {
     fn kept_descriptors(&self) -> Vec<i32> {
         let fixed = [0, self.launcher.lifeline.as_raw_fd(), self.launcher.ids.lock().as_raw_fd()];
         let groups = self.groups.v1.iter().map(AsRawFd::as_raw_fd);
-        let ready = self.namespaces.iter().flat_map(Set::descriptors).map(|fd| fd.as_raw_fd());
+        let ready = self.ready.iter().flat_map(Ready::descriptors).map(|fd| fd.as_raw_fd());
         let mut keep: Vec<i32> =
             fixed.into_iter().chain(self.ends.raw()).chain(groups).chain(ready).collect();
         keep.sort_unstable();

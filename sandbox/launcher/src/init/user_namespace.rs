@@ -26,7 +26,7 @@ pub(crate) const INNER_ID: u32 = 1000;
 /// Makes it. It belongs to the job's host id: what the kernel counts by user (inotify instances, queued signals, namespaces)
 /// is charged to the owner as well, and root's allowance is not the job's to use up; `struct ucounts` of the kernel,
 /// namespaces(7).
-pub(super) fn make(host_id: HostId) -> Result<OwnedFd, Fault> {
+pub(crate) fn make(host_id: HostId) -> Result<OwnedFd, Fault> {
     // The child, which shares the table of descriptors, puts the namespace in the place of this one.
     let mut place = OwnedFd::from(File::open("/dev/null").during("open", "/dev/null")?);
     match sys::clone3(libc::CLONE_FILES as u64, None).during("clone3", "user namespace")? {
