@@ -45,6 +45,6 @@ pub struct NetworkFound {
     pub loopback_up: bool,
     /// Routes that lead elsewhere than to the loopback; `/proc/self/net/route` and `ipv6_route`.
     pub routes_elsewhere: u32,
-    /// The ports that are listened on, sorted; `/proc/self/net/tcp` and `tcp6`.
+    /// The ports that are listened on, sorted: as many as there are TCP sockets; `/proc/self/net/sockstat`.
     pub listening: List<u16, LISTENERS_MAX>,
 }
