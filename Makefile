@@ -2,7 +2,7 @@
 CARGO ?= cargo
 STATE ?= /var/lib/stockade
 
-.PHONY: demo test check check-fmt check-clippy check-doc check-unit check-deny fuzz fuzz-short fuzz-replay bench setup
+.PHONY: demo test check check-fmt check-clippy check-doc check-unit check-deny security-table fuzz fuzz-short fuzz-replay bench setup
 
 # Builds, starts the embedded Postgres, runs honest and hostile jobs, prints what became of each.
 demo:
@@ -59,6 +59,13 @@ bench:
 	@./deploy/setup.sh bench
 	$(CARGO) build --release --locked --bins
 	$(CARGO) bench --locked -p stockade-tests
+
+# The table of claims in SECURITY.md, from a run of the sandbox suite on this kernel. Needs root.
+security-table:
+	$(CARGO) build --locked --bins
+	@rm -f $${CARGO_TARGET_DIR:-target}/sandbox-tests
+	STOCKADE_TESTS_REPORT=$$(realpath $${CARGO_TARGET_DIR:-target})/sandbox-tests $(CARGO) test --locked -p stockade-tests --test sandbox
+	STOCKADE_TESTS_REPORT=$$(realpath $${CARGO_TARGET_DIR:-target})/sandbox-tests $(CARGO) test --locked -p stockade-tests --test claims
 
 setup:
 	@./deploy/setup.sh run

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stockade_plan::{Confinement, Evidence};
+use stockade_plan::{Confinement, Evidence, SetupError};
 use tokio::io::BufReader;
 use tokio::net::unix::pipe;
 use tokio::runtime::Handle;
@@ -140,12 +140,30 @@ async fn build(
     let pipe = pipe.map_err(|source| RunError::Io { what: "open the status pipe", source })?;
     let mut status = Status(BufReader::new(pipe));
     let failed = sandbox.build(id, confinement).await?;
-    let ready = tokio::select! {
-        ready = timeout(SETUP_DEADLINE, status.ready()) => ready.map_err(|_| RunError::SetupDeadline)?,
-        Ok(error) = failed => Err(NotReady::Setup(error)),
-    };
+    let ready =
+        timeout(SETUP_DEADLINE, ready(&mut status, failed)).await.map_err(|_| RunError::SetupDeadline)?;
     let evidence = ready.map_err(|error| why_not_ready(error, &remains.leaf, confinement))?;
     Ok((status, evidence, remains.leaf.cpu_time()?))
+}
+
+/// Waits until init is ready, or has a reason not to be. A launcher that could not tell it what to build kills it and
+/// says why: what it says may come after the end of init's own pipe, and always before that of its process.
+async fn ready(
+    status: &mut Status<BufReader<pipe::Receiver>>,
+    mut failed: oneshot::Receiver<SetupError>,
+) -> Result<Evidence, NotReady> {
+    let ready = status.ready();
+    tokio::pin!(ready);
+    tokio::select! {
+        ready = &mut ready => match ready {
+            Err(NotReady::Ended) => Err(failed.await.map_or(NotReady::Ended, NotReady::Setup)),
+            ready => ready,
+        },
+        told = &mut failed => match told {
+            Ok(error) => Err(NotReady::Setup(error)),
+            Err(_) => ready.await,
+        },
+    }
 }
 
 /// Why a sandbox was not built, or did not start its task.

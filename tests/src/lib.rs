@@ -4,27 +4,28 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::disallowed_methods,
     reason = "a test fails by panicking, prints its results, and starts the programs it tests"
 )]
 
+mod corpus;
 mod database;
 mod jobs;
 mod leftovers;
 mod place;
-mod probe;
 mod processes;
 mod rig;
 mod server;
 mod suite;
 mod wait;
 
+pub use corpus::{Case, Control, Place as ControlPlace, compile as compile_corpus};
 pub use database::{Database, literal};
 pub use jobs::{bytes, is_final};
 pub use leftovers::Leftovers;
 pub use place::Place;
-pub use probe::{Control, build as build_probe};
 pub use processes::{Process, children, groups_of_worker, job_processes, processes, signal};
 pub use rig::{Rig, binary, job, plan_for};
 pub use server::Server;

@@ -1,0 +1,13 @@
+// attack: an ioctl on a device that may be opened
+// claim: FS-4
+// expect: EACCES
+// control: without landlock: ENOTTY
+// control: bare: ENOTTY
+// evidence: landlock fs.ioctl_dev
+#include "../attempt.h"
+
+static long attempt(void)
+{
+    int fd = open("/dev/null", O_RDWR);
+    return fd < 0 ? -1 : ioctl(fd, 0x1260 /* BLKGETSIZE */, 0);
+}
