@@ -1,6 +1,7 @@
 # Stockade. `make demo` shows what it does, `make test` proves it; both need root and a Debian host.
 CARGO ?= cargo
 STATE ?= /var/lib/stockade
+HAKONIWA = 1.8.0
 
 .PHONY: demo test check check-fmt check-clippy check-doc check-unit check-deny security-table fuzz fuzz-short fuzz-replay bench setup
 
@@ -54,9 +55,12 @@ fuzz-replay:
 check-deny:
 	$(CARGO) deny check
 
-# The figures of README, measured here, with bubblewrap beside Stockade in the same run. Needs root.
+# The figures of README, measured here, with its peers beside Stockade in the same run. Needs root. Debian has every
+# peer but hakoniwa, which is built once.
 bench:
 	@./deploy/setup.sh bench
+	@$(CARGO) install --quiet --locked --root $${CARGO_TARGET_DIR:-target}/peers hakoniwa-cli --version $(HAKONIWA) \
+		|| echo "make bench: hakoniwa-cli $(HAKONIWA) cannot be built here; it is not measured"
 	$(CARGO) build --release --locked --bins
 	$(CARGO) bench --locked -p stockade-tests
 

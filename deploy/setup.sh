@@ -51,7 +51,13 @@ if [ "$use" = test ]; then
 fi
 if [ "$use" = bench ]; then
     need bwrap bubblewrap
+    need crun crun
+    need firejail firejail
     need hyperfine hyperfine
+    need runc runc
+    need runsc runsc
+    # hakoniwa, which Debian does not have, is built against it.
+    need_file '/usr/include/seccomp.h' libseccomp-dev
 fi
 
 if ! command -v cargo >/dev/null 2>&1; then

@@ -48,6 +48,8 @@ pub struct Library {
     /// Those of `policies` of which only a part could be read: to find what else is wrong, and never to run anything.
     broken: BTreeSet<PolicyName>,
     trust: Trust,
+    /// Whether a shipped policy is read when it is needed. Otherwise all were read at once, or none is wanted.
+    on_demand: bool,
 }
 
 impl Library {
@@ -58,6 +60,13 @@ impl Library {
     pub fn shipped() -> Result<Self, Diagnostics> {
         let sources = SHIPPED.iter().map(|(name, text)| Source::new(*name, *text));
         Self::default().with_sources(sources.collect())
+    }
+
+    /// The policies shipped with Stockade, each read when it is needed: for whoever needs one policy and is in a hurry.
+    /// What is wrong is found all the same; what a message says of other policies is not, so whoever is to read
+    /// it asks the whole library ([`Library::shipped`]) again.
+    pub fn on_demand() -> Self {
+        Self { on_demand: true, ..Self::default() }
     }
 
     /// These policies; files of user `uid` are taken too, from here on. Without this only those of root and of the
@@ -149,19 +158,7 @@ impl Library {
         let mut found = Vec::new();
         let mut added = Vec::new();
         for source in sources {
-            let (policy, findings) = Policy::parse_in_part(&source);
-            let is_broken = findings.has_errors();
-            found.extend(findings);
-            match policy.map(|policy| self.add(policy)) {
-                Some(Ok(name)) => {
-                    if is_broken {
-                        self.broken.insert(name.clone());
-                    }
-                    added.push(name);
-                }
-                Some(Err(taken)) => found.push(taken),
-                None => {}
-            }
+            self.take(&source, &mut added, &mut found);
         }
         for name in added {
             match self.resolve(&name) {
@@ -173,6 +170,40 @@ impl Library {
             }
         }
         (self, found)
+    }
+
+    /// Takes in the policy of a source, and before it what it needs of the shipped ones.
+    fn take(&mut self, source: &Arc<Source>, added: &mut Vec<PolicyName>, found: &mut Vec<Diagnostic>) {
+        let (policy, findings) = Policy::parse_in_part(source);
+        let is_broken = findings.has_errors();
+        found.extend(findings);
+        let Some(policy) = policy else { return };
+        if let Some(extends) = &policy.extends {
+            self.demand(extends.value.as_str(), added, found);
+        }
+        if SHIPPED.iter().all(|(file, _)| *file != source.name) {
+            // It may not take the name of a shipped one.
+            self.demand(policy.name.value.as_str(), added, found);
+        }
+        match self.add(policy) {
+            Ok(name) => {
+                if is_broken {
+                    self.broken.insert(name.clone());
+                }
+                added.push(name);
+            }
+            Err(taken) => found.push(taken),
+        }
+    }
+
+    /// Reads the shipped policy of that name, if there is one that was not read yet.
+    fn demand(&mut self, name: &str, added: &mut Vec<PolicyName>, found: &mut Vec<Diagnostic>) {
+        if self.on_demand
+            && !self.policies.contains_key(name)
+            && let Some((file, text)) = SHIPPED.iter().find(|(file, _)| shipped_name(file) == Some(name))
+        {
+            self.take(&Source::new(*file, *text), added, found);
+        }
     }
 
     /// Takes a policy in. The same file again is the same policy; another one of its name is refused.
@@ -308,10 +339,22 @@ impl Library {
         if name_or_path.contains('/') || is_yaml(Path::new(name_or_path)) {
             let (library, name) = self.with_file(Path::new(name_or_path))?;
             library.effective(name.as_str(), environment)
+        } else if self.on_demand && !self.policies.contains_key(name_or_path) {
+            self.clone().with_demanded(name_or_path)?.effective(name_or_path, environment)
         } else {
             self.effective(name_or_path, environment)
         }
     }
+
+    fn with_demanded(self, name: &str) -> Result<Self, Diagnostics> {
+        let source = SHIPPED.iter().find(|(file, _)| shipped_name(file) == Some(name));
+        self.with_sources(source.map(|(file, text)| Source::new(*file, *text)).into_iter().collect())
+    }
+}
+
+/// Each shipped file has the name of its policy.
+fn shipped_name(file: &str) -> Option<&str> {
+    file.strip_prefix("library/")?.strip_suffix(".yaml")
 }
 
 fn cycle(chain: &[&Policy], extends: &Spanned<PolicyName>) -> Diagnostic {
@@ -370,6 +413,33 @@ mod tests {
             assert!(library.effective(name.as_str(), Environment::Production).is_ok(), "{name}");
             assert!(library.description(name.as_str()).is_some(), "{name}");
         }
+    }
+
+    #[test]
+    fn a_policy_read_on_demand_is_the_one_of_the_whole_library() {
+        let whole = Library::shipped().unwrap();
+        for (file, _) in SHIPPED {
+            let name = shipped_name(file).unwrap();
+            let select = |library: &Library| library.select(name, Environment::Production).unwrap().id();
+            assert_eq!(select(&Library::on_demand()), select(&whole), "{name}");
+        }
+        assert!(Library::on_demand().select("none", Environment::Production).is_err());
+    }
+
+    #[test]
+    fn files_extend_shipped_policies_on_demand_and_may_not_take_their_names() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = write(&directory, "mine.yaml", "policy: mine\nextends: script-strict\n");
+        let selected = |library: Library, name: &str| {
+            library.with_directory(directory.path())?.select(name, Environment::Production)
+        };
+        for name in ["mine", "script-standard", path.to_str().unwrap()] {
+            let whole = selected(Library::shipped().unwrap(), name).unwrap().id();
+            assert_eq!(selected(Library::on_demand(), name).unwrap().id(), whole, "{name}");
+        }
+        write(&directory, "taken.yaml", "policy: sqlite-query\nextends: base\n");
+        let refused = selected(Library::on_demand(), "mine").unwrap_err();
+        assert_eq!(refused.iter().next().unwrap().code, "duplicate-policy");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::outcome::{Captured, Collected, OutputState};
 /// Something a job was refused, as the kernel or the supervisor counted it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Denial {
-    /// Which layer refused: `cgroup`, `output`, …
+    /// Which layer refused: `seccomp`, `landlock`, `view`, `network`, `cgroup`, `output`, …
     pub layer: &'static str,
     /// What was refused.
     pub what: &'static str,
@@ -18,14 +18,17 @@ pub struct Denial {
     pub target: String,
     /// How often.
     pub count: u64,
-    /// When it was read or noticed.
+    /// Whether it may have been more often: a job that was ended from outside took with it who counted. Shown only if so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub at_least: bool,
+    /// When it was first noticed.
     pub at: DateTime<Utc>,
 }
 
 impl Denial {
     /// A denial noticed now.
     pub(crate) fn now(layer: &'static str, what: &'static str, target: String, count: u64) -> Self {
-        Self { layer, what, target, count, at: Utc::now() }
+        Self { layer, what, target, count, at_least: false, at: Utc::now() }
     }
 }
 

@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use stockade_plan::{CodecError, Ended, Plan, Rusage, SetupError, Task, encode};
-use tokio::io::{AsyncWriteExt, BufReader};
+use stockade_plan::{CodecError, Confinement, Ended, Plan, Rusage, SetupError, Task, encode};
+use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -89,13 +89,46 @@ pub enum RunError {
     Internal(String),
 }
 
-/// Runs the job; whatever happens, no process of it is left when this returns.
-pub(crate) async fn run(sandbox: &Inner, job: SandboxJob) -> Result<Outcome, RunError> {
+/// Runs the job, when it is cleared; whatever happens, no process of it is left when this returns.
+pub(crate) async fn run<E>(
+    sandbox: &Inner,
+    job: SandboxJob,
+    cleared: impl Future<Output = Result<(), E>>,
+) -> Result<Result<Outcome, RunError>, E> {
     let began = Instant::now();
-    check_inputs(&job.plan.task, &job.inputs)?;
+    let cancellation = Cancellation { cancel: job.cancel.clone(), closing: sandbox.closing().clone() };
+    let found = async {
+        check_inputs(&job.plan.task, &job.inputs)?;
+        cancellation.or(find(sandbox, &job.plan.confinement)).await
+    };
+    let found = found.await;
+    let obtained = async {
+        match found? {
+            Found::Ready(ready) => Ok(Obtained { ready: *ready, made_ahead: true }),
+            Found::Prepared(prepared) => {
+                let ready = cancellation.or(prepared.build(sandbox, &job.plan.confinement)).await?;
+                Ok(Obtained { ready, made_ahead: false })
+            }
+        }
+    };
+    // In this order: the first is on its way when the other one begins, which may take its time.
+    let (obtained, cleared) = tokio::join!(biased; obtained, cleared);
+    cleared?;
+    match obtained {
+        Ok(obtained) => Ok(run_in(sandbox, obtained, job, &cancellation, began).await),
+        Err(error) => Ok(Err(error)),
+    }
+}
+
+async fn run_in(
+    sandbox: &Inner,
+    obtained: Obtained,
+    job: SandboxJob,
+    cancellation: &Cancellation,
+    began: Instant,
+) -> Result<Outcome, RunError> {
     let plan = job.plan;
-    let cancellation = Cancellation { cancel: job.cancel, closing: sandbox.closing().clone() };
-    let Obtained { ready, made_ahead } = obtain(sandbox, &plan, &cancellation).await?;
+    let Obtained { ready, made_ahead } = obtained;
     let Ready { mut remains, ends, mut status, evidence, spent } = ready;
     let host_uid = ends.host_uid;
     let cap = plan.confinement.limits.output_bytes;
@@ -109,10 +142,12 @@ pub(crate) async fn run(sandbox: &Inner, job: SandboxJob) -> Result<Outcome, Run
     let deliver = deliver(ends.task, &plan.task, job.inputs);
     let mut running = Running { remains: &mut remains, plan: &plan, status: &mut status, spent };
     let Judged { end, ran, stdout, stderr, stats } =
-        running.finish(deliver, streams, &cancellation, began).await?;
+        running.finish(deliver, streams, cancellation, began).await?;
     // Nothing but an init on its way out is left, if that.
     drop(remains);
-    let denials = Denial::of(&stats, &plan, &stdout, &stderr, ran.outputs());
+    let mut denials = Denial::of(&stats, &plan, &stdout, &stderr, ran.outputs());
+    let watched = &plan.confinement.filter.watched;
+    denials.extend(status.refusals.denials(watched, ran.finished.is_some()));
     let measured = Measured {
         setup: ran.setup,
         wall: ran.wall,
@@ -164,26 +199,25 @@ struct Obtained {
     made_ahead: bool,
 }
 
-/// A sandbox for the plan: one that was built ahead, or one built now.
-async fn obtain(sandbox: &Inner, plan: &Plan, cancellation: &Cancellation) -> Result<Obtained, RunError> {
-    while let Some(mut ready) = sandbox.ahead.take_ready(&plan.confinement) {
-        if !ready.is_dead() {
-            return Ok(Obtained { ready, made_ahead: true });
-        }
-    }
-    tokio::select! {
-        built = build(sandbox, plan) => Ok(Obtained { ready: built?, made_ahead: false }),
-        () = cancellation.cancelled() => Err(RunError::Cancelled),
-    }
+/// What there is for a job at once.
+enum Found {
+    Ready(Box<Ready>),
+    Prepared(Prepared),
 }
 
-async fn build(sandbox: &Inner, plan: &Plan) -> Result<Ready, RunError> {
-    while let Some(mut spare) = sandbox.ahead.take_spare() {
-        if !spare.is_dead() {
-            return spare.build(sandbox, &plan.confinement).await;
+/// A sandbox that was built ahead, or one that is still to be built.
+async fn find(sandbox: &Inner, confinement: &Confinement) -> Result<Found, RunError> {
+    while let Some(mut ready) = sandbox.ahead.take_ready(confinement) {
+        if !ready.is_dead() {
+            return Ok(Found::Ready(Box::new(ready)));
         }
     }
-    Prepared::new(sandbox).await?.build(sandbox, &plan.confinement).await
+    while let Some(mut spare) = sandbox.ahead.take_spare() {
+        if !spare.is_dead() {
+            return Ok(Found::Prepared(spare));
+        }
+    }
+    Prepared::new(sandbox).await.map(Found::Prepared)
 }
 
 /// Gives init its task, and behind it the bytes of the inputs.
@@ -217,12 +251,20 @@ impl Cancellation {
             () = self.closing.cancelled() => {}
         }
     }
+
+    /// Does this unless it is cancelled before it is done.
+    async fn or<T>(&self, work: impl Future<Output = Result<T, RunError>>) -> Result<T, RunError> {
+        tokio::select! {
+            done = work => done,
+            () = self.cancelled() => Err(RunError::Cancelled),
+        }
+    }
 }
 
 struct Running<'a> {
     remains: &'a mut Remains,
     plan: &'a Plan,
-    status: &'a mut Status<BufReader<pipe::Receiver>>,
+    status: &'a mut Status<pipe::Receiver>,
     spent: CpuTime,
 }
 
@@ -325,6 +367,7 @@ impl Running<'_> {
             Ok(ran) if ran.finished.is_some() => Ok(ran),
             ran => {
                 let exited = self.remains.kill().await?;
+                self.status.last_refusals().await;
                 ran.map(|ran| Ran { rusage: exited.rusage, ..ran })
             }
         }

@@ -3,7 +3,8 @@
 mod socket;
 
 use std::collections::HashMap;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::convert::Infallible;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::process::Child;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,12 +17,18 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub(crate) use self::socket::send;
+
 use self::socket::Socket;
-use crate::cgroup::{CgroupParent, LeafDescriptors, Worker};
+use crate::cgroup::{CgroupParent, Leaf, LeafDescriptors, Worker};
 use crate::launcher::{LaunchError, LauncherProcess};
 use crate::run::{self, RunError, SandboxJob};
+use crate::slot::Remains;
 use crate::warm::{Waiting, Warm};
 use crate::{Hierarchy, Outcome};
+
+/// The number of the first sandbox that a launcher is asked for.
+pub(crate) const FIRST: u64 = 0;
 
 /// Runs jobs. Cheap to clone; all clones share one launcher.
 #[derive(Clone)]
@@ -40,7 +47,17 @@ pub(crate) struct Inner {
     /// Cancelled when this sandbox is closed: ends every job.
     closing: CancellationToken,
     pub(crate) jobs: TaskTracker,
+    /// What is being cleared away.
+    pub(crate) clearing: TaskTracker,
     child: Mutex<Option<Child>>,
+    /// The sandbox that was asked for before the launcher had greeted.
+    first: Mutex<Option<First>>,
+}
+
+/// A sandbox that is on its way already.
+struct First {
+    leaf: Leaf,
+    coming: Coming,
 }
 
 /// A sandbox that waits for the launcher's word.
@@ -69,8 +86,27 @@ pub(crate) struct Exited {
     pub(crate) rusage: Rusage,
 }
 
-/// What [`Inner::prepare`] gives: the sandbox's number, its pipes, and when it has ended.
+/// What [`Coming::prepared`] gives: the sandbox's number, its pipes, and when it has ended.
 pub(crate) type Launch = (u64, Ends, oneshot::Receiver<Exited>);
+
+/// A sandbox that the launcher was asked for.
+#[derive(Debug)]
+pub(crate) struct Coming {
+    id: u64,
+    prepared: oneshot::Receiver<Result<Ends, SetupError>>,
+    exited: oneshot::Receiver<Exited>,
+}
+
+impl Coming {
+    /// Waits until its init runs.
+    pub(crate) async fn prepared(self) -> Result<Launch, RunError> {
+        match self.prepared.await {
+            Ok(Ok(ends)) => Ok((self.id, ends, self.exited)),
+            Ok(Err(error)) => Err(RunError::Setup(error)),
+            Err(_) => Err(RunError::LauncherGone),
+        }
+    }
+}
 
 impl Sandbox {
     /// Takes over a started launcher and a place for control groups. Needs no privilege.
@@ -83,6 +119,26 @@ impl Sandbox {
         warm: Warm,
     ) -> Result<Self, LaunchError> {
         let controllers = cgroups.controllers();
+        Self::around(launcher, controllers, cgroups.worker()?, warm, None).await
+    }
+
+    /// Takes over a launcher that was asked for one sandbox already.
+    pub(crate) async fn of_errand(
+        launcher: LauncherProcess,
+        controllers: Vec<(&'static str, Hierarchy)>,
+        worker: Worker,
+        leaf: Leaf,
+    ) -> Result<Self, LaunchError> {
+        Self::around(launcher, controllers, worker, Warm::NONE, Some(leaf)).await
+    }
+
+    async fn around(
+        launcher: LauncherProcess,
+        controllers: Vec<(&'static str, Hierarchy)>,
+        worker: Worker,
+        warm: Warm,
+        first: Option<Leaf>,
+    ) -> Result<Self, LaunchError> {
         let LauncherProcess { socket, child } = launcher;
         let socket = Socket::new(socket)?;
         let facts = greeting(&socket).await?;
@@ -90,15 +146,21 @@ impl Sandbox {
             socket,
             facts,
             controllers,
-            worker: cgroups.worker()?,
+            worker,
             ahead: Waiting::new(warm),
             waiting: Mutex::default(),
-            requests: AtomicU64::new(0),
+            requests: AtomicU64::new(FIRST),
             gone: CancellationToken::new(),
             closing: CancellationToken::new(),
             jobs: TaskTracker::new(),
+            clearing: TaskTracker::new(),
             child: Mutex::new(Some(child)),
+            first: Mutex::default(),
         });
+        if let Some(leaf) = first {
+            let coming = inner.expect(inner.next_id());
+            *inner.first() = Some(First { leaf, coming });
+        }
         let listener = Arc::clone(&inner);
         tokio::spawn(async move { listener.listen().await });
         let keeper = Arc::clone(&inner);
@@ -123,9 +185,33 @@ impl Sandbox {
     /// # Errors
     /// [`RunError`]: the job did not start, or how it ended cannot be told.
     pub async fn run(&self, job: SandboxJob) -> Result<Outcome, RunError> {
+        match self.run_when(job, std::future::ready(Ok::<_, Infallible>(()))).await {
+            Ok(ran) => ran,
+            Err(never) => match never {},
+        }
+    }
+
+    /// As [`Sandbox::run`]; the job is given its task when `cleared` says so. What that needs can be done while the
+    /// sandbox is being built: it is driven once the launcher has been told what to build.
+    ///
+    /// # Errors
+    /// What `cleared` says: then the job did not start.
+    pub async fn run_when<E>(
+        &self,
+        job: SandboxJob,
+        cleared: impl Future<Output = Result<(), E>>,
+    ) -> Result<Result<Outcome, RunError>, E> {
         // Closing waits for this job.
         let _running = self.0.jobs.token();
-        run::run(&self.0, job).await
+        run::run(&self.0, job, cleared).await
+    }
+
+    /// Lets the launcher go when no job is left to run: it ends while this process does something else.
+    ///
+    /// # Errors
+    /// [`LaunchError`] if it cannot be told.
+    pub fn let_go(&self) -> Result<(), LaunchError> {
+        Ok(self.0.socket.shut_down()?)
     }
 
     /// Lets go every sandbox that was made ahead, as when policies have changed.
@@ -146,14 +232,21 @@ impl Sandbox {
     pub async fn close(self) -> Result<(), LaunchError> {
         let inner = self.0;
         inner.closing.cancel();
+        if let Some((leaf, _)) = inner.take_first() {
+            drop(Remains::of(leaf, &inner));
+        }
         inner.jobs.close();
         inner.jobs.wait().await;
         inner.socket.shut_down()?;
         inner.gone.cancelled().await;
         let child = inner.child.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(mut child) = child {
-            tokio::task::spawn_blocking(move || child.wait()).await.map_err(std::io::Error::other)??;
+            // It has closed its socket, so it is on its way out or gone.
+            child.wait()?;
         }
+        // No process is left that could be in a group.
+        inner.clearing.close();
+        inner.clearing.wait().await;
         inner.worker.remove()?;
         Ok(())
     }
@@ -199,22 +292,34 @@ impl Inner {
         self.closing.is_cancelled() || self.gone.is_cancelled()
     }
 
-    /// Has an init made in these control groups and waits until it runs.
-    pub(crate) async fn prepare(&self, groups: LeafDescriptors) -> Result<Launch, RunError> {
-        let id = self.requests.fetch_add(1, Ordering::Relaxed);
-        let v1_groups =
-            u8::try_from(groups.v1.len()).map_err(|_| RunError::Internal("too many groups".to_owned()))?;
-        let fds: Vec<BorrowedFd<'_>> =
-            std::iter::once(&groups.unified).chain(&groups.v1).map(AsFd::as_fd).collect();
+    /// Has an init made in these control groups.
+    pub(crate) async fn prepare(&self, groups: LeafDescriptors) -> Result<Coming, RunError> {
+        let id = self.next_id();
+        let (request, fds) = groups.request(id).map_err(|error| RunError::Internal(error.to_string()))?;
+        let coming = self.expect(id);
+        self.ask(&request, &fds).await.inspect_err(|_| drop(self.forget(id)))?;
+        Ok(coming)
+    }
+
+    /// The sandbox that was asked for first, if nobody has taken it.
+    pub(crate) fn take_first(&self) -> Option<(Leaf, Coming)> {
+        self.first().take().map(|first| (first.leaf, first.coming))
+    }
+
+    fn first(&self) -> MutexGuard<'_, Option<First>> {
+        self.first.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next_id(&self) -> u64 {
+        self.requests.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// From now on the launcher's word on this sandbox is kept.
+    fn expect(&self, id: u64) -> Coming {
         let (prepared, when_prepared) = oneshot::channel();
         let (exited, when_exited) = oneshot::channel();
-        self.wait_for(id, Waiter { prepared: Some(prepared), failed: None, exited });
-        self.ask(&Request::Prepare { id, v1_groups }, &fds).await.inspect_err(|_| drop(self.forget(id)))?;
-        match when_prepared.await {
-            Ok(Ok(ends)) => Ok((id, ends, when_exited)),
-            Ok(Err(error)) => Err(RunError::Setup(error)),
-            Err(_) => Err(RunError::LauncherGone),
-        }
+        self.waiting().insert(id, Waiter { prepared: Some(prepared), failed: None, exited });
+        Coming { id, prepared: when_prepared, exited: when_exited }
     }
 
     /// Tells a prepared init what to build. It reports on its status pipe; what is returned resolves if it could not
@@ -240,10 +345,6 @@ impl Inner {
             return Err(RunError::LauncherGone);
         }
         Ok(())
-    }
-
-    fn wait_for(&self, id: u64, waiter: Waiter) {
-        self.waiting().insert(id, waiter);
     }
 
     fn forget(&self, id: u64) -> Option<Waiter> {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use stockade_plan::{Confinement, Evidence, SetupError};
-use tokio::io::BufReader;
 use tokio::net::unix::pipe;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -31,14 +30,14 @@ pub(crate) struct Remains {
 }
 
 impl Remains {
-    fn of(leaf: Leaf, sandbox: &Inner) -> Self {
-        Self { leaf, exited: None, clearing: sandbox.jobs.clone() }
+    pub(crate) fn of(leaf: Leaf, sandbox: &Inner) -> Self {
+        Self { leaf, exited: None, clearing: sandbox.clearing.clone() }
     }
 
     /// Kills every process and waits until the last has been reaped.
     pub(crate) async fn kill(&mut self) -> Result<Exited, RunError> {
         self.leaf.kill_surely().await?;
-        let Some(exited) = &mut self.exited else { return Err(RunError::LauncherGone) };
+        let Some(exited) = self.exited.take() else { return Err(RunError::LauncherGone) };
         match timeout(EXIT_DEADLINE, exited).await {
             Ok(Ok(exited)) => Ok(exited),
             Ok(Err(_)) => Err(RunError::LauncherGone),
@@ -56,14 +55,19 @@ impl Drop for Remains {
     fn drop(&mut self) {
         // Outside a runtime the process is on its way out: the next worker's sweep finds what is left.
         if let Ok(runtime) = Handle::try_current() {
-            self.clearing.spawn_on(clear(self.leaf.clone()), &runtime);
+            self.clearing.spawn_on(clear(self.leaf.clone(), self.exited.take()), &runtime);
         }
     }
 }
 
 /// What cannot be removed the next worker's sweep finds.
-async fn clear(leaf: Leaf) {
+async fn clear(leaf: Leaf, exited: Option<oneshot::Receiver<Exited>>) {
     let group = leaf.name();
+    if let Some(exited) = exited {
+        // A group can be removed when the last process has left it. What is wrong is found by removing it.
+        let _killed = leaf.kill_surely().await;
+        let _ended = timeout(EXIT_DEADLINE, exited).await;
+    }
     if let Err(error) = leaf.remove().await {
         tracing::error!(%group, "cannot clear a sandbox away: {error}");
     }
@@ -82,7 +86,7 @@ pub(crate) struct Prepared {
 pub(crate) struct Ready {
     pub(crate) remains: Remains,
     pub(crate) ends: Ends,
-    pub(crate) status: Status<BufReader<pipe::Receiver>>,
+    pub(crate) status: Status<pipe::Receiver>,
     /// What was in force when it was built.
     pub(crate) evidence: Evidence,
     /// What building it has cost, which is not the job's.
@@ -91,9 +95,15 @@ pub(crate) struct Ready {
 
 impl Prepared {
     pub(crate) async fn new(sandbox: &Inner) -> Result<Self, RunError> {
-        let mut remains = Remains::of(sandbox.worker.leaf()?, sandbox);
-        let groups = remains.leaf.open()?;
-        let prepared = timeout(SETUP_DEADLINE, sandbox.prepare(groups)).await;
+        let (mut remains, coming) = match sandbox.take_first() {
+            Some((leaf, coming)) => (Remains::of(leaf, sandbox), coming),
+            None => {
+                let remains = Remains::of(sandbox.worker.leaf()?, sandbox);
+                let coming = sandbox.prepare(remains.leaf.open()?).await?;
+                (remains, coming)
+            }
+        };
+        let prepared = timeout(SETUP_DEADLINE, coming.prepared()).await;
         let (id, ends, exited) = prepared.unwrap_or(Err(RunError::SetupDeadline))?;
         remains.exited = Some(exited);
         Ok(Self { remains, id, ends })
@@ -125,7 +135,7 @@ impl Ready {
     }
 }
 
-type Built = (Status<BufReader<pipe::Receiver>>, Evidence, CpuTime);
+type Built = (Status<pipe::Receiver>, Evidence, CpuTime);
 
 async fn build(
     sandbox: &Inner,
@@ -138,7 +148,7 @@ async fn build(
     let status = ends.status.take().ok_or_else(|| RunError::Internal("a sandbox built twice".to_owned()))?;
     let pipe = pipe::Receiver::from_owned_fd(status);
     let pipe = pipe.map_err(|source| RunError::Io { what: "open the status pipe", source })?;
-    let mut status = Status(BufReader::new(pipe));
+    let mut status = Status::new(pipe);
     let failed = sandbox.build(id, confinement).await?;
     let ready =
         timeout(SETUP_DEADLINE, ready(&mut status, failed)).await.map_err(|_| RunError::SetupDeadline)?;
@@ -149,7 +159,7 @@ async fn build(
 /// Waits until init is ready, or has a reason not to be. A launcher that could not tell it what to build kills it and
 /// says why: what it says may come after the end of init's own pipe, and always before that of its process.
 async fn ready(
-    status: &mut Status<BufReader<pipe::Receiver>>,
+    status: &mut Status<pipe::Receiver>,
     mut failed: oneshot::Receiver<SetupError>,
 ) -> Result<Evidence, NotReady> {
     let ready = status.ready();

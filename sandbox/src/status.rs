@@ -5,6 +5,10 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::RunError;
 use crate::outcome::{Collected, OutputState};
+use crate::refusals::Refusals;
+
+/// How much is read at a time: what the pipe holds, most often.
+const READ_AT_ONCE: usize = 8 * 1024;
 
 /// Why the first report is not that the job runs.
 #[derive(Debug)]
@@ -27,11 +31,27 @@ pub(crate) struct Finished {
     pub(crate) outputs: Vec<Collected>,
 }
 
-/// The status pipe.
+/// The status pipe, and what was told on it of refusals.
 #[derive(Debug)]
-pub(crate) struct Status<R>(pub(crate) R);
+pub(crate) struct Status<R> {
+    pipe: R,
+    /// Read, and not yet taken for a report: whoever waits for one may give up at any time.
+    read: Vec<u8>,
+    pub(crate) refusals: Refusals,
+}
 
 impl<R: AsyncRead + Unpin> Status<R> {
+    /// Nothing of it has been read yet.
+    pub(crate) fn new(pipe: R) -> Self {
+        Self { pipe, read: Vec::new(), refusals: Refusals::default() }
+    }
+
+    /// Takes what an init that is dead by now has still told of refusals.
+    pub(crate) async fn last_refusals(&mut self) {
+        // What else it told is of no use any more, and neither is why it stopped.
+        while let Ok(Some(_)) = self.next().await {}
+    }
+
     /// Waits until the sandbox is built.
     pub(crate) async fn ready(&mut self) -> Result<Evidence, NotReady> {
         match self.next().await {
@@ -100,22 +120,45 @@ impl<R: AsyncRead + Unpin> Status<R> {
         Ok(OutputState::File(bytes))
     }
 
-    /// The next report; `None` at the end of the pipe.
+    /// The next report that is not of a refusal; `None` at the end of the pipe. Nothing is lost if it is not waited for to
+    /// the end.
     async fn next(&mut self) -> Result<Option<Report>, RunError> {
-        let mut len = [0; 4];
-        let first = self.0.read(&mut len).await.map_err(pipe_failed)?;
-        if first == 0 {
-            return Ok(None);
+        loop {
+            match self.whole()? {
+                Some(Report::Refused(refusal)) => self
+                    .refusals
+                    .take(refusal)
+                    .ok_or_else(|| RunError::Protocol("a refusal out of order".to_owned()))?,
+                Some(report) => return Ok(Some(report)),
+                None => {
+                    self.read.reserve(READ_AT_ONCE);
+                    if self.pipe.read_buf(&mut self.read).await.map_err(pipe_failed)? == 0 {
+                        return self.ended();
+                    }
+                }
+            }
         }
-        let rest = len.get_mut(first..).unwrap_or_default();
-        self.0.read_exact(rest).await.map_err(pipe_failed)?;
-        let len = usize::try_from(u32::from_le_bytes(len)).unwrap_or(usize::MAX);
+    }
+
+    /// The end of the pipe, which is where a report ends.
+    fn ended(&self) -> Result<Option<Report>, RunError> {
+        match self.read.is_empty() {
+            true => Ok(None),
+            false => Err(RunError::Protocol("a report that was cut".to_owned())),
+        }
+    }
+
+    /// The first report of what was read, if it is there to its end.
+    fn whole(&mut self) -> Result<Option<Report>, RunError> {
+        let Some((len, rest)) = self.read.split_first_chunk::<4>() else { return Ok(None) };
+        let len = usize::try_from(u32::from_le_bytes(*len)).unwrap_or(usize::MAX);
         if len > STATUS_FRAME_MAX {
             return Err(RunError::Protocol(format!("a report of {len} bytes")));
         }
-        let mut frame = vec![0; len];
-        self.0.read_exact(&mut frame).await.map_err(pipe_failed)?;
-        decode(&frame).map(Some).map_err(|error| RunError::Protocol(error.to_string()))
+        let Some(frame) = rest.get(..len) else { return Ok(None) };
+        let report = decode(frame).map_err(|error| RunError::Protocol(error.to_string()))?;
+        self.read.drain(..4 + len);
+        Ok(Some(report))
     }
 }
 
@@ -127,6 +170,7 @@ fn unexpected(report: &Report) -> RunError {
     let name = match report {
         Report::Ready(_) => "ready",
         Report::Started => "started",
+        Report::Refused(_) => "refused",
         Report::SetupFailed(_) => "set-up failed",
         Report::Ended { .. } => "ended",
         Report::Output { .. } => "output",
@@ -166,7 +210,7 @@ mod tests {
     }
 
     async fn finish(bytes: &[u8]) -> Result<Option<Finished>, RunError> {
-        Status(bytes).finished(&declared()).await
+        Status::new(bytes).finished(&declared()).await
     }
 
     fn chunk(bytes: &[u8]) -> Report {

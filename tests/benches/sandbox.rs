@@ -1,32 +1,37 @@
 //! What a sandbox costs: `true` bare, under Stockade with nothing, with the common part, and with all of a sandbox
-//! made ahead, and under the peers that are installed, in turns in one run, so that all meet the same machine.
-//! `make bench`; needs root.
+//! made ahead, and under its peers, in turns in one run, so that all meet the same machine; and how many of them a
+//! second there can be. `make bench`; needs root. `--json FILE` writes the figures there as well.
 #![expect(
     clippy::print_stdout,
     clippy::disallowed_methods,
     clippy::expect_used,
-    clippy::panic,
     clippy::indexing_slicing,
     reason = "a benchmark prints, starts what it measures, and fails loudly"
 )]
 
+#[path = "sandbox/layers.rs"]
+mod layers;
 #[path = "sandbox/peers.rs"]
 mod peers;
+#[path = "sandbox/report.rs"]
+mod report;
 #[path = "sandbox/stockade.rs"]
 mod stockade;
 #[path = "sandbox/summary.rs"]
 mod summary;
 
 use std::process::{Command, ExitCode, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use summary::Summary;
+use peers::{Peer, Start};
+use report::{Rate, Report};
 
-const ROUNDS: usize = 300;
+const ROUNDS: usize = 200;
 const WARM_UP: usize = 20;
-/// The bounds that a sandbox must keep, milliseconds over bare fork and exec at the median: docs/architecture.md.
-const COLD_BOUND_MS: f64 = 3.0;
-const WARM_BOUND_MS: f64 = 1.0;
+/// How long runs are started one behind the other to find out how many a second there can be.
+const RATE_TIME: Duration = Duration::from_secs(2);
+const AT_A_TIME: [usize; 3] = [1, 4, 16];
+const TRUE: &str = "/usr/bin/true";
 
 /// Something that runs `true` once and tells how long it took, milliseconds.
 struct Contestant {
@@ -41,31 +46,60 @@ impl Contestant {
     }
 
     /// A command run whole, from fork to exit.
-    fn command(name: &str, command: impl Fn() -> Command + 'static) -> Self {
-        Self::new(name, move || timed(|| run(&mut command())))
-    }
-
-    fn median(&self) -> f64 {
-        Summary::of(&self.times).median
+    fn command(name: &str, start: Start) -> Self {
+        Self::new(name, move || timed(|| run(start())))
     }
 }
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
-    if let Some(at) = arguments.iter().position(|argument| argument == "--serve") {
-        return stockade::serve(&arguments[at + 1]);
+    let value_of = |name: &str| {
+        arguments.iter().position(|argument| argument == name).and_then(|at| arguments.get(at + 1))
+    };
+    if let Some(scenario) = value_of("--serve") {
+        return stockade::serve(scenario);
     }
     if !rustix::process::geteuid().is_root() {
         println!("make bench needs root, to build sandboxes");
         return ExitCode::FAILURE;
     }
+    let place = tempfile::tempdir().expect("a directory");
+    let report = measure(peers::all(place.path()));
+    report.print();
+    if let Some(file) = value_of("--json") {
+        std::fs::write(file, report.json().to_string()).expect("write the figures");
+    }
+    report.verdict()
+}
+
+fn bare() -> Start {
+    Box::new(|| Command::new(TRUE))
+}
+
+fn measure(peers: Vec<Peer>) -> Report {
     let mut contestants = vec![
-        Contestant::command("bare fork and exec", || Command::new("/usr/bin/true")),
+        Contestant::command("bare fork and exec", bare()),
         stockade::contestant("stockade, cold, nothing made ahead", "nothing"),
         stockade::contestant("stockade, cold, common part made ahead", "spare"),
         stockade::contestant("stockade, warm", "ready"),
     ];
-    contestants.extend(peers::installed());
+    let mut rates = vec![
+        Rate::of("bare fork and exec", |at_a_time| rate(&bare(), at_a_time)),
+        Rate::of("stockade, cold, nothing made ahead", |at_a_time| stockade::rate("nothing", at_a_time)),
+        Rate::of("stockade, as many as can be made ahead", |at_a_time| stockade::rate("ready", at_a_time)),
+    ];
+    let mut layers = vec![("stockade".to_owned(), stockade::layers_in_force())];
+    let mut absent = Vec::new();
+    for Peer { name, runs } in peers {
+        match runs {
+            Ok(runs) => {
+                rates.push(Rate::of(name, |at_a_time| rate(&runs.start, at_a_time)));
+                contestants.push(Contestant::command(name, runs.start));
+                layers.push((name.to_owned(), runs.layers));
+            }
+            Err(why) => absent.push((name.to_owned(), why)),
+        }
+    }
     for round in 0..WARM_UP + ROUNDS {
         for contestant in &mut contestants {
             let ms = (contestant.run)();
@@ -74,39 +108,25 @@ fn main() -> ExitCode {
             }
         }
     }
-    report(&contestants)
+    Report::new(&contestants, rates, layers, absent)
 }
 
-fn report(contestants: &[Contestant]) -> ExitCode {
-    println!(
-        "{:<42} {:>10} {:>10} {:>10}",
-        "running `true`, in turns, milliseconds", "median", "p95", "over bare"
-    );
-    let bare = contestants[0].median();
-    for contestant in contestants {
-        let Summary { median, p95 } = Summary::of(&contestant.times);
-        println!("{:<42} {median:>10.2} {p95:>10.2} {:>+10.2}", contestant.name, median - bare);
-    }
-    let [cold, spare, warm] = [1, 2, 3].map(|index| contestants[index].median());
-    for peer in &contestants[4..] {
-        let median = peer.median();
-        println!(
-            "over {:<16} cold {:.2}, with the common part made {:.2}, warm {:.2} times as fast",
-            peer.name,
-            median / cold,
-            median / spare,
-            median / warm
-        );
-    }
-    for at_a_time in [1, 4, 16] {
-        println!("sandboxes a second, {at_a_time:>2} at a time: {:.0}", stockade::rate(at_a_time));
-    }
-    let kept = [("cold", cold, COLD_BOUND_MS), ("warm", warm, WARM_BOUND_MS)];
-    let missed: Vec<_> = kept.iter().filter(|(_, median, bound)| median - bare > *bound).collect();
-    for (name, median, bound) in &missed {
-        println!("FAILED: {name} adds {:.2} ms, the bound is {bound} ms", median - bare);
-    }
-    if missed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+/// How many runs of a command a second, so many at a time.
+fn rate(start: &Start, at_a_time: usize) -> f64 {
+    let began = Instant::now();
+    let one = || {
+        let mut runs = 0_u32;
+        while began.elapsed() < RATE_TIME {
+            run(start());
+            runs += 1;
+        }
+        runs
+    };
+    let runs: u32 = std::thread::scope(|scope| {
+        let callers: Vec<_> = (0..at_a_time).map(|_| scope.spawn(one)).collect();
+        callers.into_iter().map(|caller| caller.join().expect("caller")).sum()
+    });
+    f64::from(runs) / began.elapsed().as_secs_f64()
 }
 
 /// How long `work` takes, milliseconds.
@@ -116,7 +136,8 @@ fn timed(work: impl FnOnce()) -> f64 {
     began.elapsed().as_secs_f64() * 1000.0
 }
 
-fn run(command: &mut Command) {
-    let status = command.stdin(Stdio::null()).status().expect("the program starts");
-    assert!(status.success());
+fn run(mut command: Command) {
+    // Some peers have a line to say each time; what goes wrong shows in the status.
+    let status = command.stdin(Stdio::null()).stderr(Stdio::null()).status().expect("the program starts");
+    assert!(status.success(), "{command:?}: {status}");
 }

@@ -119,6 +119,14 @@ impl Case {
             })
     }
 
+    /// The denials that the record must hold of it, each as its layer, what it is, and its target.
+    pub fn evidence(&self) -> Vec<&str> {
+        match self.evidence.starts_with("none: ") {
+            true => Vec::new(),
+            false => self.evidence.split(" & ").collect(),
+        }
+    }
+
     /// Whether it is to be compiled.
     pub fn is_compiled(&self) -> bool {
         self.path.extension().is_some_and(|ending| ending == "c")

@@ -116,9 +116,8 @@ fn every_claim_has_an_id_of_its_own_all_its_parts_and_tests_that_exist() {
 fn every_test_of_a_sandbox_suite_and_every_case_of_the_corpus_is_claimed() {
     let claims = claims();
     let claimed: BTreeSet<&String> = claims.iter().flat_map(|claim| &claim.tests).collect();
-    for test in suite_tests() {
-        assert!(claimed.contains(&test), "`{test}` is claimed by nobody: name it in tests/claims.txt");
-    }
+    let unclaimed: Vec<String> = suite_tests().into_iter().filter(|test| !claimed.contains(test)).collect();
+    assert!(unclaimed.is_empty(), "claimed by nobody, to be named in tests/claims.txt: {unclaimed:#?}");
     for case in Case::all() {
         let known = claims.iter().any(|claim| claim.id == case.claim);
         assert!(known, "`{}` belongs to `{}`, which is no claim", case.name, case.claim);

@@ -19,6 +19,8 @@ mod calls;
 mod confinement;
 #[path = "sandbox/crash.rs"]
 mod crash;
+#[path = "sandbox/denials.rs"]
+mod denials;
 #[path = "sandbox/failures.rs"]
 mod failures;
 #[path = "sandbox/hostile.rs"]
@@ -44,7 +46,7 @@ use stockade_tests::{Leftovers, Suite};
 type Group = (&'static str, fn(&mut Suite));
 
 /// Each group with what it runs.
-const GROUPS: [Group; 12] = [
+const GROUPS: [Group; 13] = [
     ("attacks", attacks::run),
     ("calls", calls::run),
     ("hostile", hostile::run),
@@ -52,6 +54,7 @@ const GROUPS: [Group; 12] = [
     ("supervisor-side", supervisor_side::run),
     ("confinement", confinement::run),
     ("limits", limits::run),
+    ("denials", denials::run),
     ("outputs", outputs::run),
     ("separation", separation::run),
     ("launcher-input", launcher_input::run),

@@ -15,7 +15,7 @@ use crate::effective::{Calls, Decided, EffectivePolicy, Origin, Rights};
 use crate::environment::Environment;
 use crate::host::{Host, Root};
 use crate::policy::{LimitKey, PolicyName, SyscallProfile, WRITABLE, variable};
-use crate::seccomp::{job_filter, named};
+use crate::seccomp::{named, unwatched_filter};
 
 /// Programs and their libraries, whole. What only root can read stays unread: a job is nobody on the host.
 const PROGRAMS: [&str; 8] = ["/usr", "/opt", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
@@ -111,7 +111,7 @@ impl Recording<'_> {
         let assembled = Assembled {
             view: self.with_recorder(sight.view()?)?,
             landlock: sight.landlock(landlock_abi)?,
-            filter: job_filter(&calls())?,
+            filter: unwatched_filter(&calls())?,
             command,
         };
         let plan = assemble(&policy, job, assembled)?;

@@ -10,11 +10,26 @@ macro_rules! answer {
     (absent) => {
         $crate::seccomp::verdict::Answer::Fixed($crate::seccomp::verdict::ABSENT)
     };
+    (hidden) => {
+        $crate::seccomp::verdict::Answer::Fixed($crate::seccomp::verdict::HIDDEN)
+    };
+    (noted) => {
+        $crate::seccomp::verdict::Answer::Fixed($crate::seccomp::verdict::Verdict::Noted)
+    };
+    (execveat) => {
+        $crate::seccomp::rules::EXECVEAT
+    };
+    (sendto) => {
+        $crate::seccomp::rules::SENDTO
+    };
     (-) => {
         $crate::seccomp::verdict::Answer::Fixed($crate::seccomp::verdict::Verdict::Kill)
     };
     (clone) => {
         $crate::seccomp::rules::CLONE
+    };
+    (notify) => {
+        $crate::seccomp::rules::NOTIFY
     };
     (ioctl) => {
         $crate::seccomp::rules::IOCTL

@@ -7,7 +7,7 @@
 //! So neighbours with the same answer are joined into ranges, and a balanced tree of comparisons finds the
 //! range: seven or eight steps for any number.
 
-use stockade_plan::{FILTER_MAX, Filter, Instruction, List};
+use stockade_plan::{FILTER_MAX, Instruction, List};
 
 use super::verdict::{Answer, Case, Condition, Rule, Verdict};
 
@@ -40,29 +40,36 @@ const X32: u32 = 0x4000_0000;
 #[error("a filter of {0} instructions, at most {FILTER_MAX} are allowed")]
 pub struct FilterTooLong(usize);
 
-/// The program that answers `answers` (numbers ascending) and, to every other number, `otherwise`. Another
+/// The program that answers `answers` (numbers ascending) and, to every other number, `otherwise`, each as `said` says it. Another
 /// architecture (`int 0x80` enters the 32-bit table) and x32 are killed.
-pub(crate) fn program(answers: &[(u32, Answer<'_>)], otherwise: Verdict) -> Result<Filter, FilterTooLong> {
+pub(crate) fn program(
+    answers: &[(u32, Answer<'_>)],
+    otherwise: Verdict,
+    said: fn(Verdict) -> Verdict,
+) -> Result<List<Instruction, FILTER_MAX>, FilterTooLong> {
     let mut program = vec![
         instruction(LOAD, ARCHITECTURE),
         jump(JUMP_EQUAL, AUDIT_ARCH_X86_64, 1, 0),
         instruction(RETURN, Verdict::Kill.action()),
         instruction(LOAD, NUMBER),
     ];
-    program.extend(tree(&ranges(answers, otherwise)));
+    program.extend(tree(&ranges(answers, otherwise, said), said));
     let length = program.len();
-    let instructions = List::try_from(program).map_err(|_| FilterTooLong(length))?;
-    Ok(Filter { instructions })
+    List::try_from(program).map_err(|_| FilterTooLong(length))
 }
 
 /// From this number on, up to the next range, the answer is this.
 type Range<'a> = (u32, Answer<'a>);
 
 /// The ranges of equal answers, ascending, from 0. Calls with a rule are ranges of their own.
-fn ranges<'a>(answers: &[(u32, Answer<'a>)], otherwise: Verdict) -> Vec<Range<'a>> {
+fn ranges<'a>(
+    answers: &[(u32, Answer<'a>)],
+    otherwise: Verdict,
+    said: fn(Verdict) -> Verdict,
+) -> Vec<Range<'a>> {
     let mut ranges: Vec<Range<'a>> = Vec::new();
     let mut push = |start: u32, answer: Answer<'a>| match ranges.last() {
-        Some((_, last)) if *last == answer && matches!(answer, Answer::Fixed(_)) => {}
+        Some((_, last)) if same_action(last, &answer, said) => {}
         _ => ranges.push((start, answer)),
     };
     let mut next = 0;
@@ -78,13 +85,21 @@ fn ranges<'a>(answers: &[(u32, Answer<'a>)], otherwise: Verdict) -> Vec<Range<'a
     ranges
 }
 
-fn tree(ranges: &[Range<'_>]) -> Vec<Instruction> {
+/// Whether a program returns the same for both, whatever the arguments.
+fn same_action(one: &Answer<'_>, other: &Answer<'_>, said: fn(Verdict) -> Verdict) -> bool {
+    match (one, other) {
+        (Answer::Fixed(one), Answer::Fixed(other)) => said(*one).action() == said(*other).action(),
+        _ => false,
+    }
+}
+
+fn tree(ranges: &[Range<'_>], said: fn(Verdict) -> Verdict) -> Vec<Instruction> {
     let (low, high) = ranges.split_at(ranges.len() / 2);
     match (low.first(), high.first()) {
         (_, None) => Vec::new(),
-        (None, Some((_, answer))) => leaf(answer),
+        (None, Some((_, answer))) => leaf(answer, said),
         (Some(_), Some((pivot, _))) => {
-            let (low, high) = (tree(low), tree(high));
+            let (low, high) = (tree(low, said), tree(high, said));
             branch(*pivot, low, high)
         }
     }
@@ -102,22 +117,22 @@ fn branch(pivot: u32, low: Vec<Instruction>, high: Vec<Instruction>) -> Vec<Inst
     code
 }
 
-fn leaf(answer: &Answer<'_>) -> Vec<Instruction> {
+fn leaf(answer: &Answer<'_>, said: fn(Verdict) -> Verdict) -> Vec<Instruction> {
     match answer {
-        Answer::Fixed(verdict) => vec![instruction(RETURN, verdict.action())],
-        Answer::Ruled(rule) => ruled(rule),
+        Answer::Fixed(verdict) => vec![instruction(RETURN, said(*verdict).action())],
+        Answer::Ruled(rule) => ruled(rule, said),
     }
 }
 
-fn ruled(rule: &Rule<'_>) -> Vec<Instruction> {
-    let mut code: Vec<Instruction> = rule.cases.iter().flat_map(case).collect();
-    code.push(instruction(RETURN, rule.otherwise.action()));
+fn ruled(rule: &Rule<'_>, said: fn(Verdict) -> Verdict) -> Vec<Instruction> {
+    let mut code: Vec<Instruction> = rule.cases.iter().flat_map(|one| case(one, said)).collect();
+    code.push(instruction(RETURN, said(rule.otherwise).action()));
     code
 }
 
 /// Tests each condition; the first that fails jumps behind the return.
-fn case(case: &Case<'_>) -> Vec<Instruction> {
-    let mut code = vec![instruction(RETURN, case.then.action())];
+fn case(case: &Case<'_>, said: fn(Verdict) -> Verdict) -> Vec<Instruction> {
+    let mut code = vec![instruction(RETURN, said(case.then).action())];
     for condition in case.when.iter().rev() {
         let mut test = load(condition);
         // Each condition takes three instructions at most and a call has six arguments, so this fits.
@@ -129,9 +144,10 @@ fn case(case: &Case<'_>) -> Vec<Instruction> {
     code
 }
 
-/// The lower half of an argument, which comes first in memory, under the condition's mask.
+/// A half of an argument, the lower one first in memory, under the condition's mask.
 fn load(condition: &Condition) -> Vec<Instruction> {
-    let mut code = vec![instruction(LOAD, ARGUMENTS + 8 * u32::from(condition.argument))];
+    let half = if condition.upper { 4 } else { 0 };
+    let mut code = vec![instruction(LOAD, ARGUMENTS + 8 * u32::from(condition.argument) + half)];
     if condition.mask != u32::MAX {
         code.push(instruction(AND, condition.mask));
     }

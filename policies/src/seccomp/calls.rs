@@ -1,7 +1,7 @@
 //! System calls by name and by group, as policies name them.
 
 use super::table::{Row, TABLE};
-use super::verdict::{Answer, DONE, Verdict};
+use super::verdict::Answer;
 use crate::diagnostic::did_you_mean;
 use crate::policy::SyscallProfile;
 use crate::yaml::shorten;
@@ -199,7 +199,10 @@ pub(crate) fn profile_answer(profile: SyscallProfile, row: &Row) -> Answer<'stat
 }
 
 pub(crate) fn lets_pass(answer: &Answer<'_>) -> bool {
-    matches!(answer, Answer::Fixed(Verdict::Allow | DONE) | Answer::Ruled(_))
+    match answer {
+        Answer::Fixed(verdict) => verdict.passes(),
+        Answer::Ruled(_) => true,
+    }
 }
 
 /// Whether `profile` lets `call` pass, under conditions or without.

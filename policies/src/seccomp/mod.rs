@@ -11,7 +11,7 @@ mod verdict;
 
 use std::sync::OnceLock;
 
-use stockade_plan::Filter;
+use stockade_plan::{CallName, Filter, WatchList, Watched};
 
 pub use bpf::FilterTooLong;
 #[cfg(test)]
@@ -48,6 +48,11 @@ pub(crate) fn job_filter(calls: &Calls) -> Result<Filter, FilterTooLong> {
     compile(|row| answer(calls, row), ABSENT)
 }
 
+/// The filter of what runs where nobody is to hear of calls: whoever watches it already sees them.
+pub(crate) fn unwatched_filter(calls: &Calls) -> Result<Filter, FilterTooLong> {
+    compiled(|row| answer(calls, row), ABSENT, Verdict::untold)
+}
+
 /// The call of that number.
 pub(crate) fn numbered(number: u32) -> Option<Call> {
     TABLE.iter().find(|row| row.number == number).map(Call::of)
@@ -56,7 +61,7 @@ pub(crate) fn numbered(number: u32) -> Option<Call> {
 /// Whether `calls` let a call with these arguments pass, or answer it as done.
 pub(crate) fn lets(calls: &Calls, call: Call, arguments: &[u32; 6]) -> bool {
     let row = TABLE.iter().find(|row| row.name == call.name());
-    row.is_some_and(|row| matches!(answer(calls, row).to(arguments), Verdict::Allow | verdict::DONE))
+    row.is_some_and(|row| answer(calls, row).to(arguments).passes())
 }
 
 /// What the rules of any profile look at: call, argument, bits.
@@ -114,8 +119,26 @@ pub(crate) fn init_filter() -> Result<Filter, FilterTooLong> {
 }
 
 fn compile(answer: impl Fn(&Row) -> Answer<'static>, otherwise: Verdict) -> Result<Filter, FilterTooLong> {
-    let mut answers: Vec<(u32, Answer<'static>)> =
-        TABLE.iter().map(|row| (row.number, answer(row))).collect();
-    answers.sort_by_key(|(number, _)| *number);
-    bpf::program(&answers, otherwise)
+    compiled(answer, otherwise, |verdict| verdict)
+}
+
+/// The program, with every verdict as `said` says it, and the calls that init hears of.
+fn compiled(
+    answer: impl Fn(&Row) -> Answer<'static>,
+    otherwise: Verdict,
+    said: fn(Verdict) -> Verdict,
+) -> Result<Filter, FilterTooLong> {
+    let mut rows: Vec<(&Row, Answer<'static>)> = TABLE.iter().map(|row| (row, answer(row))).collect();
+    rows.sort_by_key(|(row, _)| row.number);
+    let answers: Vec<(u32, Answer<'static>)> =
+        rows.iter().map(|(row, answer)| (row.number, *answer)).collect();
+    let instructions = bpf::program(&answers, otherwise, said)?;
+    let heard = |answer: &Answer<'static>| answer.verdicts().map(said).find_map(Verdict::asked);
+    let watched = rows.iter().filter_map(|(row, answer)| {
+        let name = CallName::new(row.name).ok()?;
+        heard(answer).map(|asked| Watched { call: row.number, name, asked })
+    });
+    // The table has fewer calls than a watch list may have; a test holds it to that.
+    let watched = WatchList::try_from(watched.collect::<Vec<_>>()).unwrap_or_default();
+    Ok(Filter { instructions, watched })
 }

@@ -4,15 +4,19 @@
 use super::verdict::{Answer, Case, Condition, DONE, REFUSED, Rule, Verdict};
 
 const fn is(argument: u8, value: u32) -> Condition {
-    Condition { argument, mask: u32::MAX, value }
+    Condition { argument, upper: false, mask: u32::MAX, value }
 }
 
 const fn none_of(argument: u8, mask: u32) -> Condition {
-    Condition { argument, mask, value: 0 }
+    Condition { argument, upper: false, mask, value: 0 }
 }
 
 const fn has(argument: u8, bits: u32) -> Condition {
-    Condition { argument, mask: bits, value: bits }
+    Condition { argument, upper: false, mask: bits, value: bits }
+}
+
+const fn no_upper_half(argument: u8) -> Condition {
+    Condition { argument, upper: true, mask: u32::MAX, value: 0 }
 }
 
 const fn allow(when: &'static [Condition]) -> Case<'static> {
@@ -27,6 +31,10 @@ const fn only(cases: &'static [Case<'static>]) -> Answer<'static> {
     Answer::Ruled(Rule { cases, otherwise: REFUSED })
 }
 
+const fn noted_but(cases: &'static [Case<'static>]) -> Answer<'static> {
+    Answer::Ruled(Rule { cases, otherwise: Verdict::Noted })
+}
+
 const fn all_but(cases: &'static [Case<'static>]) -> Answer<'static> {
     Answer::Ruled(Rule { cases, otherwise: Verdict::Allow })
 }
@@ -38,6 +46,19 @@ pub(crate) const CLONE_NEW: u32 =
 /// Threads and processes, but no new namespace: a user namespace gives all capabilities inside it, and with
 /// them most of the kernel's attack surface. clone(2).
 pub(crate) const CLONE: Answer<'static> = only(&[allow(&[none_of(0, CLONE_NEW)])]);
+
+/// Executing by descriptor alone (`AT_EMPTY_PATH`, linux/fcntl.h) names no path, so there is nothing to note; it is also how
+/// a job's own process executes its command.
+pub(crate) const EXECVEAT: Answer<'static> = noted_but(&[allow(&[has(4, 0x1000)])]);
+
+/// A destination is given (a pointer, both halves of it) or it is the socket's own.
+pub(crate) const SENDTO: Answer<'static> = noted_but(&[allow(&[is(4, 0), no_upper_half(4)])]);
+
+/// Hearing of calls and answering them: `SECCOMP_IOCTL_NOTIF_RECV`, `_SEND`, `_ID_VALID`; linux/seccomp.h.
+pub(crate) const NOTIFY: Answer<'static> = Answer::Ruled(Rule {
+    cases: &[allow(&[is(1, 0xc050_2100)]), allow(&[is(1, 0xc018_2101)]), allow(&[is(1, 0x4008_2102)])],
+    otherwise: Verdict::Kill,
+});
 
 /// `TIOCSTI` types into a terminal, `TIOCLINUX` pastes into one, `TIOCCONS` takes the console's output and
 /// `TIOCSETD` loads line disciplines; asm-generic/ioctls.h. Only the lower half of the number is the kernel's.
@@ -53,8 +74,8 @@ const AF_INET: Condition = is(0, 2);
 const AF_INET6: Condition = is(0, 10);
 /// `SOCK_TYPE_MASK`, linux/net.h: above it are `SOCK_CLOEXEC` and `SOCK_NONBLOCK`.
 const TYPE: u32 = 0xf;
-const STREAM: Condition = Condition { argument: 1, mask: TYPE, value: 1 };
-const DATAGRAM: Condition = Condition { argument: 1, mask: TYPE, value: 2 };
+const STREAM: Condition = Condition { argument: 1, upper: false, mask: TYPE, value: 1 };
+const DATAGRAM: Condition = Condition { argument: 1, upper: false, mask: TYPE, value: 2 };
 /// The protocol argument of socket(2): the family's default, `IPPROTO_TCP`, `IPPROTO_UDP`; linux/in.h.
 const DEFAULT: Condition = is(2, 0);
 const TCP: Condition = is(2, 6);
@@ -108,8 +129,7 @@ pub(crate) const FCNTL_STRICT: Answer<'static> = all_but(&[
 pub(crate) const MADVISE: Answer<'static> = all_but(&[refuse(&[is(2, 12)])]);
 
 /// `MS_SYNC` (asm-generic/mman-common.h) is answered as done.
-pub(crate) const MSYNC: Answer<'static> =
-    all_but(&[Case { when: &[Condition { argument: 2, mask: 4, value: 4 }], then: DONE }]);
+pub(crate) const MSYNC: Answer<'static> = all_but(&[Case { when: &[has(2, 4)], then: DONE }]);
 
 /// The caller's own priority and processors only (`who`, or the pid, is zero): the sandbox's init runs under the
 /// job's id and must not be slowed down; sched_setaffinity(2), setpriority(2), ioprio_set(2).
@@ -187,7 +207,7 @@ mod tests {
         assert_eq!([1, 2], [libc::SOCK_STREAM, libc::SOCK_DGRAM]);
         assert_eq!((libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK).cast_unsigned() & TYPE, 0);
         assert_eq!([0, 6, 17], [libc::IPPROTO_IP, libc::IPPROTO_TCP, libc::IPPROTO_UDP]);
-        assert_eq!(31, libc::TCP_ULP);
+        assert_eq!((31, 0x1000), (libc::TCP_ULP, libc::AT_EMPTY_PATH));
         assert_eq!(
             [22, 28, 35, 47],
             [libc::PR_SET_SECCOMP, libc::PR_SET_SECUREBITS, libc::PR_SET_MM, libc::PR_CAP_AMBIENT]

@@ -2,8 +2,11 @@
 //! the filter of the sandbox's own init. Numbers and names are those of arch/x86/entry/syscalls/syscall_64.tbl
 //! in Linux 6.18; a number that is not here is absent, or kills init.
 //!
-//! `y` lets the call go ahead, `done` answers success without it, `refused` is EPERM, `absent` is ENOSYS, `-` kills,
-//! and a name stands for the rule of that name in `rules.rs`.
+//! `y` lets the call go ahead, `done` answers success without it, `refused` is EPERM, `absent` and `hidden` are ENOSYS,
+//! `-` kills, and a name stands for the rule of that name in `rules.rs`.
+//!
+//! What is `refused` or `hidden` is told as a denial; what is `absent` is not, because libraries probe for it by the way and
+//! have something else. `noted` goes ahead, and what it names becomes evidence if another layer refuses it.
 
 use super::answer::answer;
 use super::rules;
@@ -113,7 +116,7 @@ table! {
     264 renameat                y           y           -;
     265 linkat                  y           y           -;
     266 symlinkat               y           y           -;
-    267 readlinkat              y           y           -;
+    267 readlinkat              y           y           y;
     268 fchmodat                y           y           -;
     269 faccessat               y           y           -;
     280 utimensat               y           y           -;
@@ -179,7 +182,7 @@ table! {
      56 clone                   clone       clone       -;
      57 fork                    y           y           -;
      58 vfork                   y           y           -;
-     59 execve                  y           y           -;
+     59 execve                  noted       noted       -;
      60 exit                    y           y           y;
      61 wait4                   y           y           y;
     109 setpgid                 y           y           -;
@@ -196,7 +199,7 @@ table! {
     247 waitid                  y           y           y;
     273 set_robust_list         y           y           -;
     274 get_robust_list         y           y           -;
-    322 execveat                y           y           -;
+    322 execveat                execveat    execveat    -;
     324 membarrier              y           y           -;
     334 rseq                    y           y           -;
     434 pidfd_open              y           y           -;
@@ -307,13 +310,13 @@ table! {
     318 getrandom               y           y           y;
 
     // Terminals and devices that are open.
-     16 ioctl                   ioctl       ioctl       -;
+     16 ioctl                   ioctl       ioctl       notify;
 
     // Sockets. Under `strict` none that has a name; pairs, and what is done with them.
      41 socket                  socket      refused     -;
-     42 connect                 y           refused     -;
+     42 connect                 noted       refused     -;
      43 accept                  y           refused     -;
-     44 sendto                  y           y           -;
+     44 sendto                  sendto      sendto      -;
      45 recvfrom                y           y           -;
      46 sendmsg                 y           y           -;
      47 recvmsg                 y           y           -;
@@ -352,7 +355,7 @@ table! {
     // Pages moved between pipes: a history of writes to files that were only readable.
     275 splice                  y           absent      -;
     276 tee                     y           absent      -;
-    278 vmsplice                absent      absent      -;
+    278 vmsplice                hidden      hidden      -;
 
     // Watching files.
     253 inotify_init            y           absent      -;
@@ -369,33 +372,33 @@ table! {
     446 landlock_restrict_self  y           y           -;
 
     // Files without a name are on no mount, so nothing keeps them from being executed.
-    319 memfd_create            absent      absent      -;
-    447 memfd_secret            absent      absent      -;
+    319 memfd_create            hidden      hidden      -;
+    447 memfd_secret            hidden      hidden      -;
 
     // Asynchronous I/O past the filter, page faults served by the job, keys shared with others of its id.
-    206 io_setup                absent      absent      -;
-    207 io_destroy              absent      absent      -;
-    208 io_getevents            absent      absent      -;
-    209 io_submit               absent      absent      -;
-    210 io_cancel               absent      absent      -;
-    216 remap_file_pages        absent      absent      -;
-    248 add_key                 absent      absent      -;
-    249 request_key             absent      absent      -;
-    250 keyctl                  absent      absent      -;
-    323 userfaultfd             absent      absent      -;
-    333 io_pgetevents           absent      absent      -;
-    425 io_uring_setup          absent      absent      -;
-    426 io_uring_enter          absent      absent      -;
-    427 io_uring_register       absent      absent      -;
+    206 io_setup                hidden      hidden      -;
+    207 io_destroy              hidden      hidden      -;
+    208 io_getevents            hidden      hidden      -;
+    209 io_submit               hidden      hidden      -;
+    210 io_cancel               hidden      hidden      -;
+    216 remap_file_pages        hidden      hidden      -;
+    248 add_key                 hidden      hidden      -;
+    249 request_key             hidden      hidden      -;
+    250 keyctl                  hidden      hidden      -;
+    323 userfaultfd             hidden      hidden      -;
+    333 io_pgetevents           hidden      hidden      -;
+    425 io_uring_setup          hidden      hidden      -;
+    426 io_uring_enter          hidden      hidden      -;
+    427 io_uring_register       hidden      hidden      -;
 
     // Other processes' memory, descriptors and secrets.
     101 ptrace                  refused     refused     -;
     256 migrate_pages           refused     refused     -;
     279 move_pages              refused     refused     -;
-    310 process_vm_readv        refused     refused     -;
+    310 process_vm_readv        refused     refused     y;
     311 process_vm_writev       refused     refused     -;
     312 kcmp                    refused     refused     -;
-    438 pidfd_getfd             refused     refused     -;
+    438 pidfd_getfd             refused     refused     y;
     440 process_madvise         refused     refused     -;
     448 process_mrelease        refused     refused     -;
 

@@ -47,3 +47,6 @@ pub(crate) struct MountAttr {
 /// linux/securebits.h: every bit of capabilities(7) that takes the magic from uid 0, and its lock:
 /// `NOROOT`, `NO_SETUID_FIXUP`, `NO_CAP_AMBIENT_RAISE` with their locks, and `KEEP_CAPS` locked at zero.
 pub(crate) const SECUREBITS_LOCKED: u32 = 0b1110_1111;
+
+/// linux/seccomp.h: let a call about which was asked go ahead; the libc crate has it in a signed type.
+pub(crate) const SECCOMP_USER_NOTIF_FLAG_CONTINUE: u32 = 1;

@@ -25,16 +25,11 @@ const LAUNCHER: [Capability; 8] = [
     Capability::CAP_SYS_CHROOT,
 ];
 
-/// Keeps the launcher's capabilities and gives up the rest, from every set.
+/// Keeps the launcher's capabilities and gives up the rest, from every set; from the bounding set all.
 pub(crate) fn keep_launcher_capabilities() -> Result<(), Fault> {
     let keep: CapsHashSet = LAUNCHER.into_iter().collect();
-    for capability in caps::all().difference(&keep) {
-        // A capability the kernel does not know cannot be in its bounding set.
-        if matches!(caps::has_cap(None, CapSet::Bounding, *capability), Ok(true)) {
-            caps::drop(None, CapSet::Bounding, *capability)
-                .map_err(|_| capability_fault("PR_CAPBSET_DROP"))?;
-        }
-    }
+    // What bounds the gain of an execution, and neither the launcher nor an init executes anything.
+    sys::drop_bounding_set().during("PR_CAPBSET_DROP", "all")?;
     clear(CapSet::Ambient)?;
     clear(CapSet::Inheritable)?;
     for set in [CapSet::Effective, CapSet::Permitted] {

@@ -15,6 +15,7 @@ mod options;
 mod orders;
 mod request;
 mod serve;
+mod spare;
 mod spawn;
 mod startup;
 mod steps;

@@ -19,6 +19,9 @@ use crate::steps::{During, Fault, Steps};
 use crate::view::Views;
 use crate::{orders, spawn, sys};
 
+/// Milliseconds. A sandbox that has just been asked for has the processors to itself; then is the time to make ahead.
+const QUIET_MS: u8 = 5;
+
 /// Serves until the supervisor is gone, then kills what still runs and waits for it.
 pub(crate) fn serve(launcher: Launcher) -> Result<(), StartError> {
     let mut server = Server { launcher, views: Views::default(), live: Vec::new() };
@@ -42,7 +45,10 @@ impl Server {
         let mut buffer = vec![0; FRAME_MAX + 1];
         self.send(&Reply::Hello(self.facts()), &[])?;
         loop {
-            let (request_waits, ended) = self.wait()?;
+            let Some((request_waits, ended)) = self.wait()? else {
+                self.launcher.spare.make().map_err(|fault| fault.errno())?;
+                continue;
+            };
             // Highest index first, so that removal does not move what is still to be removed.
             for index in ended.into_iter().rev() {
                 self.reap(index)?;
@@ -63,19 +69,24 @@ impl Server {
         }
     }
 
-    /// Blocks until there is something to do: whether a request waits, and which sandboxes have ended.
-    fn wait(&self) -> nix::Result<(bool, Vec<usize>)> {
+    /// Blocks until there is something to do: whether a request waits, and which sandboxes have ended. `None` after a
+    /// while without either in which something can be made ahead.
+    fn wait(&self) -> nix::Result<Option<(bool, Vec<usize>)>> {
         let mut fds: Vec<PollFd<'_>> = std::iter::once(self.launcher.socket.as_fd())
             .chain(self.live.iter().map(|live| live.pidfd.as_fd()))
             .map(|fd| PollFd::new(fd, PollFlags::POLLIN))
             .collect();
-        match poll(&mut fds, PollTimeout::NONE) {
+        let patience =
+            if self.launcher.spare.is_lacking() { PollTimeout::from(QUIET_MS) } else { PollTimeout::NONE };
+        match poll(&mut fds, patience) {
+            Ok(0) => return Ok(None),
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno),
         }
         let mut ready = fds.iter().map(|fd| fd.any() == Some(true));
         let request_waits = ready.next() == Some(true);
-        Ok((request_waits, ready.enumerate().filter(|(_, ready)| *ready).map(|(index, _)| index).collect()))
+        let ended = ready.enumerate().filter(|(_, ready)| *ready).map(|(index, _)| index).collect();
+        Ok(Some((request_waits, ended)))
     }
 
     fn answer(&mut self, asked: Result<Asked, Refused>, frame: &[u8]) -> nix::Result<()> {
@@ -84,8 +95,10 @@ impl Server {
             Ok(Asked::Build { id, confinement, asker }) => match self.build(id, &confinement, asker, frame) {
                 Ok(()) => Ok(()),
                 Err(error) => {
+                    // Told before it is killed, so that its end does not come first.
+                    let told = self.send(&Reply::Failed { id: Some(id), error }, &[]);
                     self.live.iter().filter(|live| live.id == id).for_each(Live::kill);
-                    self.send(&Reply::Failed { id: Some(id), error }, &[])
+                    told
                 }
             },
             Err(Refused { id, error }) => self.send(&Reply::Failed { id, error }, &[]),

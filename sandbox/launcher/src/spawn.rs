@@ -10,6 +10,7 @@ use stockade_plan::{SetupError, Stage};
 
 use crate::jobs::Live;
 use crate::request::Groups;
+use crate::spare::Set;
 use crate::startup::Launcher;
 use crate::steps::{During, Fault, Steps};
 use crate::sys::{self, Cloned};
@@ -56,7 +57,8 @@ pub(crate) fn spawn(launcher: &mut Launcher, groups: &Groups) -> Result<Spawned,
         .ids
         .take()
         .ok_or_else(|| Fault::new("reserve", "host id: all are in use", Errno::EAGAIN).at(Stage::Request))?;
-    let spawned = spawn_as(launcher, groups, host_id, steps);
+    let namespaces = launcher.spare.take();
+    let spawned = spawn_as(launcher, groups, host_id, namespaces, steps);
     if spawned.is_err() {
         launcher.ids.release(host_id);
     }
@@ -67,11 +69,18 @@ fn spawn_as(
     launcher: &Launcher,
     groups: &Groups,
     host_id: HostId,
+    namespaces: Option<Set>,
     mut steps: Steps,
 ) -> Result<Spawned, SetupError> {
+    // Each sandbox is made by a copy of this process: sys::clone3 says why it must have one thread.
+    if !sys::has_one_thread() {
+        return Err(Fault::new("check", "threads of the launcher", Errno::EBUSY).at(Stage::Clone));
+    }
     let (ends, sandbox, orders) = pipes(host_id).map_err(|fault| fault.at(Stage::Clone))?;
     match sys::clone3(libc::CLONE_NEWPID as u64, Some(groups.leaf.as_fd())) {
-        Ok(Cloned::Child) => init::main(init::Init { launcher, groups, host_id, ends: sandbox, steps }),
+        Ok(Cloned::Child) => {
+            init::main(init::Init { launcher, groups, host_id, namespaces, ends: sandbox, steps })
+        }
         Ok(Cloned::Parent { pid, pidfd }) => {
             let live = Live { id: groups.id, pid, pidfd, host_id, orders: Some(orders) };
             match steps.run(Stage::Clone, || Ok(())) {

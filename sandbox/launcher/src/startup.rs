@@ -17,6 +17,7 @@ use stockade_plan::{Namespaces, Stage};
 
 use crate::options::Options;
 use crate::serve::namespaces;
+use crate::spare::Spare;
 use crate::uids::HostIds;
 use crate::{credentials, sys};
 
@@ -37,6 +38,12 @@ pub(crate) enum StartError {
         "runtime directory `{0}` must belong to root and be writable by nobody else; remove it or choose another"
     )]
     RuntimeDir(PathBuf),
+    /// Its own namespaces could not be held on to.
+    #[error("cannot hold on to its own namespaces: {0}")]
+    Namespaces(String),
+    /// A fork of a process with more than one thread may be a copy of a lock that nobody will ever open.
+    #[error("has more than one thread; a launcher that forks must have one")]
+    Threads,
     /// Privileges could not be given up.
     #[error("cannot give up capabilities: {0}")]
     Capabilities(String),
@@ -55,6 +62,7 @@ pub(crate) struct Launcher {
     pub(crate) lifeline_held: OwnedFd,
     pub(crate) fail_at: Option<Stage>,
     pub(crate) host_namespaces: Namespaces,
+    pub(crate) spare: Spare,
 }
 
 /// Takes what it needs, gives up the rest.
@@ -87,7 +95,20 @@ pub(crate) fn prepare(options: &Options) -> Result<Launcher, StartError> {
     let (lifeline, lifeline_held) = pipe2(OFlag::O_CLOEXEC).map_err(|errno| io("make", "lifeline", errno))?;
     credentials::keep_launcher_capabilities()
         .map_err(|fault| StartError::Capabilities(fault.at(Stage::Request).to_string()))?;
-    Ok(Launcher { socket, ids, staging, lifeline, lifeline_held, fail_at: options.fail_at, host_namespaces })
+    let spare = Spare::new().map_err(|fault| StartError::Namespaces(fault.at(Stage::Request).to_string()))?;
+    if !sys::has_one_thread() {
+        return Err(StartError::Threads);
+    }
+    Ok(Launcher {
+        socket,
+        ids,
+        staging,
+        lifeline,
+        lifeline_held,
+        fail_at: options.fail_at,
+        host_namespaces,
+        spare,
+    })
 }
 
 fn io(what: &'static str, target: &str, errno: Errno) -> StartError {

@@ -18,6 +18,11 @@ impl Fault {
         Self { call, target: target.into(), errno }
     }
 
+    /// What the kernel answered.
+    pub(crate) fn errno(&self) -> Errno {
+        self.errno
+    }
+
     pub(crate) fn at(self, stage: Stage) -> SetupError {
         SetupError {
             stage,

@@ -44,8 +44,8 @@ pub(crate) fn clone3(namespaces: u64, cgroup: Option<BorrowedFd<'_>>) -> nix::Re
         cgroup: cgroup.map_or(0, |fd| u64::from(fd.as_raw_fd().cast_unsigned())),
     };
     // SAFETY: `args` outlives the call and its size is passed with it. No stack and no CLONE_VM are given, so
-    // the child runs on a copy-on-write copy of this address space. The launcher and init have one thread
-    // each (asserted by the tests), so no lock of the allocator or of libc can be held by a thread that the
+    // the child runs on a copy-on-write copy of this address space. The launcher has one thread, as it makes sure
+    // before each call, and init, its copy, starts none: no lock of the allocator or of libc can be held by a thread that the
     // child lacks.
     let result = unsafe { libc::syscall(libc::SYS_clone3, ptr::from_ref(&args), size_of_val(&args)) };
     match Errno::result(result)? {
@@ -57,6 +57,12 @@ pub(crate) fn clone3(namespaces: u64, cgroup: Option<BorrowedFd<'_>>) -> nix::Re
             Ok(Cloned::Parent { pid, pidfd })
         }
     }
+}
+
+/// Whether the calling process has one thread: `/proc/self/task` has a directory for each, proc(5), and two links of its
+/// own. Where that cannot be told it is not so.
+pub(crate) fn has_one_thread() -> bool {
+    nix::sys::stat::stat("/proc/self/task").is_ok_and(|found| found.st_nlink == 3)
 }
 
 /// Ends the calling process at once, without destructors or exit handlers: those belong to the process this
@@ -98,20 +104,95 @@ fn null_terminated(strings: &[CString]) -> Vec<*const c_char> {
     strings.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect()
 }
 
-/// Installs a seccomp filter on the calling thread; no_new_privs must be set.
+/// Installs a seccomp filter on the calling thread; no_new_privs must be set. If it `asks`, the descriptor on which its
+/// questions come is returned: who asks waits for the answer, and once his question has been read no other signal than
+/// a deadly one interrupts him, where the kernel can do that (from 5.19 on).
 ///
 /// <https://man7.org/linux/man-pages/man2/seccomp.2.html>
-pub(crate) fn seccomp_set_filter(instructions: &[Instruction]) -> nix::Result<()> {
+pub(crate) fn seccomp_set_filter(instructions: &[Instruction], asks: bool) -> nix::Result<Option<OwnedFd>> {
     let program: Vec<libc::sock_filter> =
         instructions.iter().map(|i| libc::sock_filter { code: i.code, jt: i.jt, jf: i.jf, k: i.k }).collect();
     let Ok(len) = u16::try_from(program.len()) else { return Err(Errno::E2BIG) };
     let fprog = libc::sock_fprog { len, filter: program.as_ptr().cast_mut() };
-    // SAFETY: `fprog` points to `len` instructions that live until the call returns; the kernel copies and
-    // verifies them and never writes through the pointer.
-    let result = unsafe {
-        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0_u64, ptr::from_ref(&fprog))
+    let install = |flags: c_ulong| {
+        // SAFETY: `fprog` points to `len` instructions that live until the call returns; the kernel copies and
+        // verifies them and never writes through the pointer.
+        unsafe {
+            libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, ptr::from_ref(&fprog))
+        }
     };
-    Errno::result(result).map(drop)
+    if !asks {
+        return Errno::result(install(0)).map(|_| None);
+    }
+    let listener = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    match owned(install(listener | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)) {
+        Err(Errno::EINVAL) => owned(install(listener)).map(Some),
+        installed => installed.map(Some),
+    }
+}
+
+/// A system call about which a filter asks: `struct seccomp_notif`, linux/seccomp.h.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Question {
+    /// What the answer names.
+    pub(crate) id: u64,
+    /// The thread that waits, in the caller's pid namespace.
+    pub(crate) pid: libc::pid_t,
+    /// The number of the call.
+    pub(crate) call: u32,
+    /// Its arguments.
+    pub(crate) arguments: [u64; 6],
+}
+
+/// The next question; `None` if whoever asked does not wait any more. Blocks if there is none.
+///
+/// <https://man7.org/linux/man-pages/man2/seccomp_unotify.2.html>
+pub(crate) fn next_question(listener: BorrowedFd<'_>) -> nix::Result<Option<Question>> {
+    // SAFETY: `seccomp_notif` is plain integers, for which all zero bytes are a value, and the one that the kernel
+    // demands to be handed.
+    let mut asked: libc::seccomp_notif = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to a local of the very type whose size is part of the request's number.
+    let result = unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_RECV, &raw mut asked) };
+    match Errno::result(result) {
+        Ok(_) => {}
+        Err(Errno::ENOENT | Errno::EINTR) => return Ok(None),
+        Err(errno) => return Err(errno),
+    }
+    let pid = libc::pid_t::try_from(asked.pid).map_err(|_| Errno::EOVERFLOW)?;
+    let call = asked.data.nr.cast_unsigned();
+    Ok(Some(Question { id: asked.id, pid, call, arguments: asked.data.args }))
+}
+
+/// Whether whoever asked still waits, and so is still the process that it was.
+pub(crate) fn still_asked(listener: BorrowedFd<'_>, id: u64) -> bool {
+    // SAFETY: the pointer is to a local of the very type whose size is part of the request's number.
+    unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_ID_VALID, &raw const id) == 0 }
+}
+
+/// Answers a question: the call fails with this error number or, without one, goes ahead. Whoever does not wait any
+/// more needs no answer.
+pub(crate) fn answer(listener: BorrowedFd<'_>, id: u64, errno: Option<u16>) -> nix::Result<()> {
+    let (error, flags) = match errno {
+        Some(errno) => (-i32::from(errno), 0),
+        None => (0, abi::SECCOMP_USER_NOTIF_FLAG_CONTINUE),
+    };
+    let response = libc::seccomp_notif_resp { id, val: 0, error, flags };
+    // SAFETY: the pointer is to a local of the very type whose size is part of the request's number.
+    let result =
+        unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw const response) };
+    match Errno::result(result) {
+        Ok(_) | Err(Errno::ENOENT) => Ok(()),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// A copy of a descriptor of another process, by its number there; pidfd_getfd(2). The caller must be allowed to trace
+/// that process.
+///
+/// <https://man7.org/linux/man-pages/man2/pidfd_getfd.2.html>
+pub(crate) fn descriptor_of(process: BorrowedFd<'_>, number: RawFd) -> nix::Result<OwnedFd> {
+    // SAFETY: pidfd_getfd(2) takes integers only.
+    owned(unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), number, 0) })
 }
 
 /// prctl(2) with integer arguments only.
@@ -362,8 +443,10 @@ fn owned(result: c_long) -> nix::Result<OwnedFd> {
 /// kernel's own count ends the loop, so a capability newer than this program goes as well.
 pub(crate) fn drop_bounding_set() -> nix::Result<()> {
     for capability in 0..64 {
-        match prctl(libc::PR_CAPBSET_DROP, capability) {
-            Ok(_) => {}
+        // Asking is cheaper than dropping what is not there.
+        match prctl(libc::PR_CAPBSET_READ, capability) {
+            Ok(0) => {}
+            Ok(_) => drop(prctl(libc::PR_CAPBSET_DROP, capability)?),
             Err(Errno::EINVAL) => return Ok(()),
             Err(errno) => return Err(errno),
         }

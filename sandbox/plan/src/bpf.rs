@@ -53,7 +53,7 @@ mod tests {
     fn filter(instructions: &[(u16, u8, u8, u32)]) -> Filter {
         let all: Vec<_> =
             instructions.iter().map(|&(code, jt, jf, k)| Instruction { code, jt, jf, k }).collect();
-        Filter { instructions: all.try_into().unwrap() }
+        Filter { instructions: all.try_into().unwrap(), watched: crate::List::empty() }
     }
 
     #[test]

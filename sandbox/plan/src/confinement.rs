@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::between;
-use crate::{AbsPath, Hostname, Limits, List, View};
+use crate::{AbsPath, Hostname, Limits, List, View, WatchList};
 
 /// Everything a sandbox is made of. A sandbox can be built from it before the job is known that will run in it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -65,6 +65,8 @@ pub const FILTER_MAX: usize = 4096;
 pub struct Filter {
     /// The program.
     pub instructions: List<Instruction, FILTER_MAX>,
+    /// The calls to which it answers that init be asked; none for a filter without a listener.
+    pub watched: WatchList,
 }
 
 /// `struct sock_filter`, linux/filter.h.

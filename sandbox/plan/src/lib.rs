@@ -6,6 +6,7 @@
 //!   ([`Landlock`], [`Filter`], [`Rlimits`]), what it may use up ([`Limits`]) and what is run ([`Command`]).
 //! * [`Request`] and [`Reply`] travel between the supervisor and the launcher, one datagram each.
 //! * [`Report`] is what a sandbox's own init says of its set-up and of its job, on the status pipe.
+//! * A [`Refusal`] is what init saw refused to the job while it ran.
 //! * [`Evidence`] is what init read back from the kernel before the job's first instruction.
 //! * [`Told`] is what the recorder of a recording sandbox says of the program it watches.
 //! * [`Stage`] names the steps of set-up, in order; a [`SetupError`] says which one failed.
@@ -18,6 +19,7 @@ mod bounded;
 mod bpf;
 mod codec;
 mod confinement;
+mod denial;
 mod evidence;
 mod job;
 mod limits;
@@ -34,10 +36,11 @@ pub use codec::{CodecError, FRAME_MAX, STATUS_FRAME_MAX, decode, encode};
 pub use confinement::{
     Access, Confinement, FILTER_MAX, Filter, Instruction, Landlock, LandlockRule, Rlimits,
 };
+pub use denial::{Asked, Named, Refusal, Refused, WATCHED_MAX, Wall, WatchList, Watched};
 pub use evidence::{Evidence, Mounted, Namespaces, StageTime};
 pub use job::{Command, EnvVar, Input, Output, Task, WORK_DIR};
 pub use limits::{CPU_PERIOD_US, Limits};
-pub use name::{AbsPath, Arg, EnvName, FileName, Hostname, NameError, RelPath};
+pub use name::{AbsPath, Arg, CallName, EnvName, FileName, Hostname, NameError, RelPath};
 pub use plan::{Digest, PLAN_VERSION, Plan};
 pub use stage::{Errno, SetupError, Stage};
 pub use trace::{

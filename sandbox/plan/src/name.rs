@@ -125,6 +125,11 @@ name!(
     check_env_name
 );
 name!(
+    /// The name of a system call: letters, digits and `_`, no digit first.
+    CallName,
+    check_env_name
+);
+name!(
     /// A host name as the uts namespace shows it: letters, digits, `-`.
     Hostname,
     check_hostname

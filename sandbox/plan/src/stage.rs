@@ -31,6 +31,8 @@ stages! {
     Cgroup = "cgroup",
     /// Init takes network, ipc, uts and cgroup namespaces; the last is rooted in the job's own group.
     Namespaces = "namespaces",
+    /// Init has the job's user namespace made and its one id mapped.
+    UserNamespace = "user_namespace",
     /// The launcher builds the view's mount namespace and pivots into it, or takes the one it keeps.
     View = "view",
     /// Init enters a copy of the view's mount namespace: its root is the view, the host's root is not in it.
@@ -39,18 +41,20 @@ stages! {
     Mounts = "mounts",
     /// Init names the host.
     Hostname = "hostname",
-    /// Init clones the job's process into its own user namespace and writes its maps.
-    UserNamespace = "user_namespace",
-    /// The job's process sets its resource limits.
-    Rlimits = "rlimits",
-    /// It takes its ids and gives up all groups.
+    /// Init takes the job's id and gives up all groups.
     Ids = "ids",
+    /// Init sets no_new_privs.
+    NoNewPrivs = "no_new_privs",
+    /// Init enters the Landlock domain that the job will be in.
+    Landlock = "landlock",
+    /// The job's process, cloned into all this, enters its user namespace.
+    EnterUserNamespace = "enter_user_namespace",
+    /// It sets its resource limits.
+    Rlimits = "rlimits",
     /// It empties all five capability sets and locks the secure bits.
     Capabilities = "capabilities",
-    /// It sets no_new_privs.
-    NoNewPrivs = "no_new_privs",
-    /// It enters its Landlock domain.
-    Landlock = "landlock",
+    /// It enters a Landlock domain of its own, if init's grants more than it may have.
+    LandlockJob = "landlock_job",
     /// It takes its standard streams and closes every other descriptor.
     Descriptors = "descriptors",
     /// It installs its system-call filter.

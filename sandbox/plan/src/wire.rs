@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Confinement, Errno, Evidence, List, Namespaces, SetupError};
+use crate::{Confinement, Errno, Evidence, List, Namespaces, Refusal, SetupError};
 
 /// Supervisor to launcher, one datagram.
 ///
@@ -123,6 +123,8 @@ pub enum Report {
     SetupFailed(SetupError),
     /// The command has been executed.
     Started,
+    /// Something was refused the job.
+    Refused(Refusal),
     /// The job's first process has ended, and every other process with it.
     Ended {
         /// How.

@@ -1,12 +1,13 @@
 //! The control group of one job.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags, open};
+use stockade_plan::Request;
 
-use super::file::{keyed, read, write};
+use super::file::{keyed, make_directory, read, write};
 use super::{CgroupError, Controller, Hierarchy};
 
 /// How long the kernel may take to let go of a group whose processes have been reaped.
@@ -28,10 +29,28 @@ pub(crate) struct LeafDescriptors {
     pub(crate) v1: Vec<OwnedFd>,
 }
 
+impl LeafDescriptors {
+    /// The request for a sandbox in this leaf, and the descriptors beside it.
+    pub(crate) fn request(&self, id: u64) -> std::io::Result<(Request, Vec<BorrowedFd<'_>>)> {
+        let v1_groups = u8::try_from(self.v1.len()).map_err(std::io::Error::other)?;
+        let fds = std::iter::once(&self.unified).chain(&self.v1).map(AsFd::as_fd).collect();
+        Ok((Request::Prepare { id, v1_groups }, fds))
+    }
+}
+
 impl Leaf {
     /// Its name in the cgroup2 hierarchy.
     pub(crate) fn name(&self) -> String {
         self.unified.display().to_string()
+    }
+
+    /// Makes its directories: all of them, or none.
+    pub(super) fn make(&self) -> Result<(), CgroupError> {
+        let made = self.directories().into_iter().try_for_each(|path| make_directory(path));
+        if made.is_err() {
+            self.remove_directories();
+        }
+        made
     }
 
     /// Opens the leaf's directories: the cgroup2 one, then each version 1 one.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::process::getpid;
 
-use super::file::{make_directory, make_directory_if_missing, read, write};
+use super::file::{make_directory_if_missing, read, write};
 use super::leaf::Leaf;
 use super::mounts::Mounts;
 use super::sweep::{self, WorkerName};
@@ -66,14 +66,29 @@ impl CgroupParent {
 
     /// A group for this process's jobs; no privilege needed.
     pub(crate) fn worker(self) -> Result<Worker, CgroupError> {
-        let name = WorkerName::of_this_process(getpid().as_raw_nonzero().get()).to_string();
-        for directory in self.directories() {
-            make_directory_if_missing(&directory.join(&name))?;
+        let in_unified = self.in_unified();
+        let worker = self.named();
+        for directory in worker.directories() {
+            make_directory_if_missing(directory)?;
         }
+        enable(&worker.unified, &in_unified)?;
+        Ok(worker)
+    }
+
+    /// A group for the one job that this process has: where there is but one, it needs no group above its own. The
+    /// worker's [`Worker::leaf`] must not be asked for.
+    pub(crate) fn worker_of_one(self) -> Result<(Worker, Leaf), CgroupError> {
+        let worker = self.named();
+        let leaf = Leaf { unified: worker.unified.clone(), controllers: worker.controllers.clone() };
+        leaf.make()?;
+        Ok((worker, leaf))
+    }
+
+    fn named(self) -> Worker {
+        let name = WorkerName::of_this_process(getpid().as_raw_nonzero().get()).to_string();
         let unified = self.unified.join(&name);
-        enable(&unified, &self.in_unified())?;
         let controllers = self.controllers.into_iter().map(|(c, h, path)| (c, h, path.join(&name))).collect();
-        Ok(Worker { unified, controllers, jobs: AtomicU64::new(0) })
+        Worker { unified, controllers, jobs: AtomicU64::new(0) }
     }
 
     fn in_unified(&self) -> Vec<Controller> {
@@ -149,29 +164,29 @@ impl Worker {
             unified: self.unified.join(&name),
             controllers: self.controllers.iter().map(|(c, h, path)| (*c, *h, path.join(&name))).collect(),
         };
-        let made = leaf.directories().into_iter().try_for_each(|path| make_directory(path));
-        match made {
-            Ok(()) => Ok(leaf),
-            Err(error) => {
-                leaf.remove_directories();
-                Err(error)
-            }
-        }
+        leaf.make()?;
+        Ok(leaf)
     }
 
-    /// Removes this process's group; its jobs' groups have gone before it.
+    /// Removes this process's group; its jobs' groups have gone before it, or were this one.
     pub(crate) fn remove(&self) -> Result<(), CgroupError> {
+        for path in self.directories() {
+            match std::fs::remove_dir(path) {
+                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(CgroupError::File { what: "remove", path: path.clone(), source });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Each once, though two controllers may share a hierarchy.
+    fn directories(&self) -> Vec<&PathBuf> {
         let mut all: Vec<&PathBuf> =
             self.controllers.iter().map(|(_, _, path)| path).chain([&self.unified]).collect();
         all.sort();
         all.dedup();
-        for path in all {
-            std::fs::remove_dir(path).map_err(|source| CgroupError::File {
-                what: "remove",
-                path: path.clone(),
-                source,
-            })?;
-        }
-        Ok(())
+        all
     }
 }

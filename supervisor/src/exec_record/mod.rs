@@ -94,7 +94,7 @@ impl ExecRecord {
     }
 
     fn append_locked(&mut self, kind: &str, job: Uuid, body: &Value) -> Result<(), RecordError> {
-        let mut head = match tail::read(&mut self.file).map_err(self.failed("read"))? {
+        let mut head = match tail::read(&self.file).map_err(self.failed("read"))? {
             Tail::Empty => Head::genesis(),
             Tail::Entry(entry) => Head::after(&entry),
             Tail::Damaged => return Err(RecordError::Damaged { path: self.path.clone() }),
@@ -107,7 +107,7 @@ impl ExecRecord {
     /// Cuts off a line that a crash left half-written, and says in an entry what it was.
     fn mend(&mut self, whole: u64, torn: &[u8]) -> Result<Head, RecordError> {
         self.file.set_len(whole).map_err(self.failed("mend"))?;
-        let mut head = match tail::read(&mut self.file).map_err(self.failed("read"))? {
+        let mut head = match tail::read(&self.file).map_err(self.failed("read"))? {
             Tail::Empty => Head::genesis(),
             Tail::Entry(entry) => Head::after(&entry),
             Tail::Damaged | Tail::Torn { .. } => {

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use stockade_policies::{Capabilities, Diagnostics, Environment, Host, Library, Registry};
+use stockade_policies::{Capabilities, Diagnostics, EffectivePolicy, Environment, Host, Library, Registry};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -88,7 +88,25 @@ impl Loader {
 /// # Errors
 /// Everything wrong with those.
 pub fn library(directory: Option<&Path>) -> Result<Library, Diagnostics> {
-    let shipped = Library::shipped()?;
+    beside(Library::shipped()?, directory)
+}
+
+/// One policy, by its name or the path of its file. Of the shipped ones only those that it needs are read.
+///
+/// # Errors
+/// As [`library`], and if there is no such policy.
+pub fn policy(
+    directory: Option<&Path>,
+    name_or_path: &str,
+    environment: Environment,
+) -> Result<EffectivePolicy, Diagnostics> {
+    let selected =
+        beside(Library::on_demand(), directory).and_then(|library| library.select(name_or_path, environment));
+    // What is wrong is told by the whole library: it knows what there is instead.
+    selected.or_else(|_| library(directory)?.select(name_or_path, environment))
+}
+
+fn beside(shipped: Library, directory: Option<&Path>) -> Result<Library, Diagnostics> {
     // Who becomes root with `sudo` could as well write root's own files.
     let behind_sudo = std::env::var("SUDO_UID").ok().and_then(|uid| uid.parse().ok());
     let shipped = match behind_sudo {

@@ -6,7 +6,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use stockade_plan::Plan;
-use stockade_sandbox::{End, Warm};
+use stockade_sandbox::{End, State, Warm};
 use stockade_tests::Rig;
 
 use super::Contestant;
@@ -40,14 +40,24 @@ pub(crate) fn serve(scenario: &str) -> ExitCode {
     let mut first = true;
     for line in std::io::stdin().lines() {
         let line = line.expect("a request");
-        let ms = match line.strip_prefix("rate ") {
-            Some(at_a_time) => at_once(&rig, &plan, at_a_time.parse().expect("a number")),
-            None => one(&rig, &plan, scenario, &mut first),
+        let answer = match line.split_once(' ') {
+            Some((_, at_a_time)) => at_once(&rig, &plan, at_a_time.parse().expect("a number")).to_string(),
+            None if line == "layers" => layers(&rig, &plan),
+            None => one(&rig, &plan, scenario, &mut first).to_string(),
         };
-        writeln!(answers, "{ms}").expect("answer");
+        writeln!(answers, "{answer}").expect("answer");
     }
     rig.close();
     ExitCode::SUCCESS
+}
+
+/// What a job's enforcement says was read back.
+fn layers(rig: &Rig, plan: &Plan) -> String {
+    let outcome = rig.run_plan(plan.clone(), &[]).expect("the job runs");
+    let layers = outcome.enforcement.0;
+    let enforced = layers.values().filter(|layer| layer.state == State::Enforced).count();
+    let names: Vec<&str> = layers.keys().copied().collect();
+    format!("{enforced} of {} layers enforced, each read back: {}", layers.len(), names.join(" "))
 }
 
 fn one(rig: &Rig, plan: &Plan, scenario: &str, first: &mut bool) -> f64 {
@@ -107,11 +117,16 @@ impl Server {
         Self { child, answers }
     }
 
-    fn ask(&mut self, what: &str) -> f64 {
+    fn ask(&mut self, what: &str) -> String {
         writeln!(self.child.stdin.as_mut().expect("requests"), "{what}").expect("ask");
         let mut answer = String::new();
         self.answers.read_line(&mut answer).expect("answer");
-        answer.trim().parse().unwrap_or_else(|_| panic!("the scenario ended"))
+        assert!(!answer.is_empty(), "the scenario ended");
+        answer.trim().to_owned()
+    }
+
+    fn number(&mut self, what: &str) -> f64 {
+        self.ask(what).parse().expect("a number")
     }
 }
 
@@ -124,12 +139,17 @@ impl Drop for Server {
 
 pub(crate) fn contestant(name: &str, scenario: &str) -> Contestant {
     let mut server = Server::start(scenario);
-    Contestant::new(name, move || server.ask("one"))
+    Contestant::new(name, move || server.number("one"))
 }
 
-/// Jobs a second with sandboxes made ahead, so many at a time.
-pub(crate) fn rate(at_a_time: usize) -> f64 {
-    let mut server = Server::start("ready");
-    server.ask("rate 1");
-    server.ask(&format!("rate {at_a_time}"))
+/// What a job has in force.
+pub(crate) fn layers_in_force() -> String {
+    Server::start("nothing").ask("layers")
+}
+
+/// Jobs a second in a scenario, so many at a time.
+pub(crate) fn rate(scenario: &str, at_a_time: usize) -> f64 {
+    let mut server = Server::start(scenario);
+    server.ask("one");
+    server.number(&format!("rate {at_a_time}"))
 }

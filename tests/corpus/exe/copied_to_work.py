@@ -3,7 +3,7 @@
 # expect: EACCES
 # control: without landlock: EACCES
 # control: bare: ok
-# evidence: landlock fs.execute
+# evidence: mount execute /job/copy
 import errno, os, shutil
 
 shutil.copy("/bin/sh", "./copy")

@@ -3,7 +3,7 @@
 # expect: EACCES
 # control: without landlock: EACCES
 # control: bare: ENOEXEC | ok
-# evidence: landlock fs.execute
+# evidence: mount execute /job/arm
 import errno, os, shutil
 
 open("arm", "wb").write(b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\0\xb7\0" + bytes(44)); os.chmod("arm", 0o755)

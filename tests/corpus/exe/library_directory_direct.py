@@ -3,7 +3,7 @@
 # expect: EACCES
 # control: without landlock: ok
 # control: bare: ok
-# evidence: landlock fs.execute
+# evidence: landlock execute /usr/lib/apt/methods/copy
 # read: /usr/lib/apt
 import errno, os
 

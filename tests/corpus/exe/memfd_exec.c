@@ -3,7 +3,7 @@
 // expect: ENOSYS
 // control: without seccomp: ok
 // control: bare: ok
-// evidence: seccomp memfd_create
+// evidence: seccomp system_call memfd_create
 #include "../attempt.h"
 
 static long attempt(void)

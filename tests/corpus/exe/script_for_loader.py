@@ -3,7 +3,7 @@
 # expect: EACCES
 # control: without landlock: EACCES
 # control: bare: ok
-# evidence: landlock fs.execute
+# evidence: mount execute /job/script
 import errno, os, shutil
 
 open("script", "w").write("#!/lib64/ld-linux-x86-64.so.2 /usr/bin/true\n"); os.chmod("script", 0o755)

@@ -3,7 +3,7 @@
 # expect: EACCES
 # control: without landlock: EACCES
 # control: bare: ok
-# evidence: landlock fs.execute
+# evidence: mount execute /job/script
 import errno, os, shutil
 
 open("script", "w").write("#!/usr/bin/env true\n"); os.chmod("script", 0o755)

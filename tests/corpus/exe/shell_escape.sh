@@ -2,5 +2,5 @@
 # claim: EXE-1
 # expect: refused
 # control: bare: ok
-# evidence: landlock fs.execute
+# evidence: view execute /usr/bin/env
 /usr/bin/env true 2>/dev/null && echo ok || echo refused

@@ -2,7 +2,7 @@
 # claim: EXE-1
 # expect: ENOENT | EACCES
 # control: bare: ok
-# evidence: landlock fs.execute
+# evidence: view execute /job/./link
 import errno, os, shutil
 
 os.symlink("/usr/bin/env", "link")

@@ -2,7 +2,7 @@
 # claim: EXE-1
 # expect: ENOENT | EACCES
 # control: bare: ok
-# evidence: landlock fs.execute
+# evidence: view execute /usr/bin/env
 import errno, os, shutil
 
 

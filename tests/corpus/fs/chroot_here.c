@@ -3,7 +3,7 @@
 // expect: EPERM
 // control: without seccomp: EPERM
 // control: root: ok
-// evidence: seccomp chroot
+// evidence: seccomp system_call chroot
 #include "../attempt.h"
 
 static long attempt(void)

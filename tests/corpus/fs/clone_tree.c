@@ -3,7 +3,7 @@
 // expect: EPERM
 // control: without seccomp: EPERM
 // control: root: ok
-// evidence: seccomp open_tree
+// evidence: seccomp system_call open_tree
 #include "../attempt.h"
 
 static long attempt(void)

@@ -3,7 +3,7 @@
 // claim: FS-3
 // expect: EPERM
 // control: filter fsconfig(3, 0, 0, 0, 0): EPERM
-// evidence: seccomp fsconfig
+// evidence: seccomp system_call fsconfig
 #include "../attempt.h"
 
 static long attempt(void)

@@ -3,7 +3,7 @@
 // expect: EACCES
 // control: without landlock: ENOTTY
 // control: bare: ENOTTY
-// evidence: landlock fs.ioctl_dev
+// evidence: none: Landlock's refusals of files are not told
 #include "../attempt.h"
 
 static long attempt(void)

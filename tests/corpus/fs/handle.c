@@ -4,7 +4,7 @@
 // expect: EPERM
 // control: without seccomp: EPERM
 // control: root: ok | ESTALE | EOPNOTSUPP
-// evidence: seccomp open_by_handle_at
+// evidence: seccomp system_call open_by_handle_at
 #include "../attempt.h"
 
 static long attempt(void)

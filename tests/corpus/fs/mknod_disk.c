@@ -2,7 +2,7 @@
 // claim: FS-4
 // expect: EACCES
 // control: root: ok
-// evidence: landlock fs.make_block
+// evidence: none: Landlock's refusals of files are not told
 #include "../attempt.h"
 
 static long attempt(void)

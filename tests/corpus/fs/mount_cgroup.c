@@ -4,7 +4,7 @@
 // expect: EPERM
 // control: without seccomp: EPERM
 // control: root: ok | EBUSY
-// evidence: seccomp mount
+// evidence: seccomp system_call mount
 #include "../attempt.h"
 
 static long attempt(void)

@@ -3,7 +3,7 @@
 // expect: EPERM
 // control: without seccomp: EPERM
 // control: root: ok
-// evidence: seccomp mount
+// evidence: seccomp system_call mount
 #include "../attempt.h"
 
 static long attempt(void)

@@ -3,7 +3,7 @@
 // expect: EPERM
 // control: without seccomp: EPERM | EINVAL
 // control: filter pivot_root(0, 0): EPERM
-// evidence: seccomp pivot_root
+// evidence: seccomp system_call pivot_root
 #include "../attempt.h"
 
 static long attempt(void)

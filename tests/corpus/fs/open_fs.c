@@ -4,7 +4,7 @@
 // expect: EPERM
 // control: without seccomp: EPERM
 // control: root: ok
-// evidence: seccomp fsopen
+// evidence: seccomp system_call fsopen
 #include "../attempt.h"
 
 static long attempt(void)

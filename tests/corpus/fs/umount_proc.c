@@ -3,7 +3,7 @@
 // expect: EPERM
 // control: without seccomp: EPERM
 // control: root: ok
-// evidence: seccomp umount2
+// evidence: seccomp system_call umount2
 #include "../attempt.h"
 
 static long attempt(void)

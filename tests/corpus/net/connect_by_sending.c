@@ -4,7 +4,7 @@
 // expect: ENETUNREACH | EACCES
 // control: without landlock: ENETUNREACH
 // control: bare: ok
-// evidence: none: the namespace is empty
+// evidence: network connect 127.0.0.1:61999
 #include "../attempt.h"
 
 static long attempt(void)

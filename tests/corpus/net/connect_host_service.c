@@ -3,7 +3,7 @@
 // expect: EACCES
 // control: without landlock: ENETUNREACH
 // control: bare: ok
-// evidence: landlock net.connect_tcp
+// evidence: network connect 127.0.0.1:61999
 #include "../attempt.h"
 
 static long attempt(void)

@@ -3,7 +3,7 @@
 // claim: NET-1
 // expect: EACCES
 // control: without landlock: ENETUNREACH
-// evidence: landlock net.connect_tcp
+// evidence: network connect 169.254.169.254:80
 #include "../attempt.h"
 
 static long attempt(void)

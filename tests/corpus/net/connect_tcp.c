@@ -3,7 +3,7 @@
 // expect: EACCES
 // control: without landlock: ENETUNREACH
 // control: bare: ECONNREFUSED
-// evidence: landlock net.connect_tcp
+// evidence: network connect 127.0.0.1:9
 #include "../attempt.h"
 
 static long attempt(void)

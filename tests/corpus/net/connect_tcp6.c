@@ -2,7 +2,7 @@
 // claim: NET-1
 // expect: EACCES
 // control: without landlock: EADDRNOTAVAIL | ENETUNREACH
-// evidence: landlock net.connect_tcp
+// evidence: network connect [::1]:9
 #include "../attempt.h"
 
 static long attempt(void)

@@ -3,7 +3,7 @@
 // expect: EACCES
 // control: without landlock: ok
 // control: bare: ok
-// evidence: landlock net.bind_tcp
+// evidence: none: Landlock's refusals of files are not told
 #include "../attempt.h"
 
 static long attempt(void)

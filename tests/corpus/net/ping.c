@@ -2,7 +2,7 @@
 // claim: NET-1
 // expect: EPERM
 // control: filter socket(2, 2, 1): EPERM
-// evidence: seccomp socket
+// evidence: seccomp system_call socket(2, 2, 1)
 #include "../attempt.h"
 
 static long attempt(void)

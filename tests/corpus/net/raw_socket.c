@@ -3,7 +3,7 @@
 // expect: EPERM
 // control: without seccomp: EPERM
 // control: root: ok
-// evidence: seccomp socket
+// evidence: seccomp system_call socket(2, 3, 1)
 #include "../attempt.h"
 
 static long attempt(void)

@@ -2,7 +2,7 @@
 // claim: NET-1
 // expect: ENETUNREACH
 // control: bare: ok
-// evidence: none: nothing is there to refuse it, the namespace is empty
+// evidence: network connect 127.0.0.1:9
 #include "../attempt.h"
 
 static long attempt(void)

@@ -3,7 +3,7 @@
 // expect: EPERM
 // control: without seccomp: EPERM
 // control: root: ok
-// evidence: seccomp prctl
+// evidence: seccomp system_call prctl(47)
 #include "../attempt.h"
 
 static long attempt(void)

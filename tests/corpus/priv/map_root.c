@@ -2,7 +2,7 @@
 // claim: PRIV-2
 // expect: EACCES
 // control: without landlock: EPERM
-// evidence: landlock fs.write_file
+// evidence: none: Landlock's refusals of files are not told
 #include "../attempt.h"
 
 static long attempt(void)

@@ -3,7 +3,7 @@
 // expect: EPERM
 // control: without seccomp: EPERM
 // control: root: ok
-// evidence: seccomp clone
+// evidence: seccomp system_call clone(0x20000)
 #include "../attempt.h"
 
 static long attempt(void)

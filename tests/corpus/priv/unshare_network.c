@@ -3,7 +3,7 @@
 // expect: EPERM
 // control: without seccomp: EPERM
 // control: root: ok
-// evidence: seccomp unshare
+// evidence: seccomp system_call unshare
 #include "../attempt.h"
 
 static long attempt(void)

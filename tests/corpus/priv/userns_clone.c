@@ -3,7 +3,7 @@
 // expect: EPERM
 // control: without seccomp: ok
 // control: bare: ok
-// evidence: seccomp clone
+// evidence: seccomp system_call clone(0x10000000)
 #include "../attempt.h"
 
 static long attempt(void)

@@ -4,7 +4,7 @@
 // expect: EPERM
 // control: without seccomp: ok
 // control: bare: ok
-// evidence: seccomp unshare
+// evidence: seccomp system_call unshare
 #include "../attempt.h"
 
 static long attempt(void)

@@ -3,7 +3,7 @@
 # claim: PROC-3
 # expect: none
 # control: none: a program that runs is busy everywhere; own_exe_for_writing shows the layer
-# evidence: landlock fs.write_file
+# evidence: none: Landlock's refusals of files are not told
 import errno, os
 
 told = set()

@@ -3,7 +3,7 @@
 // expect: EPERM
 // control: without seccomp: ok
 // control: root: ok
-// evidence: seccomp sched_setscheduler
+// evidence: seccomp system_call sched_setscheduler(1)
 #include "../attempt.h"
 
 static long attempt(void)

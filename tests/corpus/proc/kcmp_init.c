@@ -3,7 +3,7 @@
 // expect: EPERM
 // control: without seccomp: EPERM
 // control: root: ok
-// evidence: seccomp kcmp
+// evidence: seccomp system_call kcmp
 #include "../attempt.h"
 
 static long attempt(void)

@@ -3,7 +3,7 @@
 // expect: EPERM
 // control: without seccomp: ok
 // control: root: ok
-// evidence: seccomp prlimit64
+// evidence: seccomp system_call prlimit64(1, 7)
 #include "../attempt.h"
 
 static long attempt(void)

@@ -3,7 +3,7 @@
 // claim: PROC-3
 // expect: EACCES
 // control: none: mode, mount and use of the file say no as well; own_memory_file shows the layer
-// evidence: landlock fs.write_file
+// evidence: none: Landlock's refusals of files are not told
 #include "../attempt.h"
 
 static long attempt(void)

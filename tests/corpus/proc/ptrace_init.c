@@ -3,7 +3,7 @@
 // expect: EPERM
 // control: without seccomp: EPERM
 // control: root: ok
-// evidence: seccomp ptrace
+// evidence: seccomp system_call ptrace
 #include "../attempt.h"
 
 static long attempt(void)

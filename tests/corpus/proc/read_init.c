@@ -3,7 +3,7 @@
 // expect: EPERM
 // control: without seccomp: EPERM
 // control: root: EFAULT | ok
-// evidence: seccomp process_vm_readv
+// evidence: seccomp system_call process_vm_readv
 #include "../attempt.h"
 
 static long attempt(void)

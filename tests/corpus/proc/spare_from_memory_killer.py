@@ -3,7 +3,7 @@
 # claim: RES-1
 # expect: EACCES EACCES
 # control: without landlock: ok EACCES
-# evidence: landlock fs.write_file
+# evidence: none: Landlock's refusals of files are not told
 import errno
 
 

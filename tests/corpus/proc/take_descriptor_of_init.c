@@ -3,7 +3,7 @@
 // expect: EPERM | ENOSYS
 // control: without seccomp: EPERM
 // control: root: ok
-// evidence: seccomp pidfd_getfd
+// evidence: seccomp system_call pidfd_getfd
 #include "../attempt.h"
 
 static long attempt(void)

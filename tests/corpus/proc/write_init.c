@@ -3,7 +3,7 @@
 // expect: EPERM
 // control: without seccomp: EPERM
 // control: root: EFAULT
-// evidence: seccomp process_vm_writev
+// evidence: seccomp system_call process_vm_writev
 #include "../attempt.h"
 
 static long attempt(void)

@@ -2,7 +2,7 @@
 // claim: SYS-2
 // expect: EPERM
 // control: filter acct(0): EPERM
-// evidence: seccomp acct
+// evidence: seccomp system_call acct
 #include "../attempt.h"
 
 static long attempt(void)

@@ -3,7 +3,7 @@
 // claim: SYS-4
 // expect: EPERM
 // control: filter socket(33, 2, 0): EPERM
-// evidence: seccomp socket
+// evidence: seccomp system_call socket(33, 2, 0)
 #include "../attempt.h"
 
 static long attempt(void)

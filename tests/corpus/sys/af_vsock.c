@@ -3,7 +3,7 @@
 // claim: SYS-4
 // expect: EPERM
 // control: filter socket(40, 1, 0): EPERM
-// evidence: seccomp socket
+// evidence: seccomp system_call socket(40, 1, 0)
 #include "../attempt.h"
 
 static long attempt(void)

@@ -3,7 +3,7 @@
 // expect: EPERM
 // control: without seccomp: EPERM | EAFNOSUPPORT
 // control: filter socket(44, 3, 0): EPERM
-// evidence: seccomp socket
+// evidence: seccomp system_call socket(44, 3, 0)
 #include "../attempt.h"
 
 static long attempt(void)

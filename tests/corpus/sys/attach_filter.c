@@ -3,7 +3,7 @@
 // expect: EPERM
 // control: without seccomp: ok
 // control: bare: ok
-// evidence: seccomp setsockopt
+// evidence: seccomp system_call setsockopt(_, 1, 26)
 #include "../attempt.h"
 
 static long attempt(void)

@@ -3,7 +3,7 @@
 // expect: EPERM
 // control: without seccomp: EINVAL
 // control: bare: EINVAL
-// evidence: seccomp bpf
+// evidence: seccomp system_call bpf
 #include "../attempt.h"
 
 static long attempt(void)

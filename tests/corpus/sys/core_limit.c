@@ -3,7 +3,7 @@
 // expect: EPERM
 // control: without seccomp: ok
 // control: bare: ok
-// evidence: seccomp setrlimit
+// evidence: seccomp system_call prlimit64(0, 4)
 #include "../attempt.h"
 
 static long attempt(void)

@@ -2,7 +2,7 @@
 // claim: PROC-2
 // expect: EPERM
 // control: filter kcmp(1, 2): EPERM
-// evidence: seccomp kcmp
+// evidence: seccomp system_call kcmp
 #include "../attempt.h"
 
 static long attempt(void)

@@ -4,7 +4,7 @@
 // expect: ENOSYS
 // control: without seccomp: ok | ENOMEM
 // control: bare: ok
-// evidence: seccomp io_uring_setup
+// evidence: seccomp system_call io_uring_setup
 #include "../attempt.h"
 
 static long attempt(void)

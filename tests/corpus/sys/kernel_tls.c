@@ -3,7 +3,7 @@
 // claim: SYS-4
 // expect: EPERM | EACCES
 // control: filter setsockopt(3, 6, 31): EPERM
-// evidence: seccomp setsockopt
+// evidence: seccomp system_call setsockopt(_, 6, 31)
 #include "../attempt.h"
 
 static long attempt(void)

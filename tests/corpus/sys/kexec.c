@@ -2,7 +2,7 @@
 // claim: SYS-2
 // expect: EPERM
 // control: filter kexec_load(0, 0, 0, 0): EPERM
-// evidence: seccomp kexec_load
+// evidence: seccomp system_call kexec_load
 #include "../attempt.h"
 
 static long attempt(void)

@@ -2,7 +2,7 @@
 // claim: SYS-1
 // expect: ENOSYS | EPERM
 // control: filter modify_ldt(0): EPERM | ENOSYS
-// evidence: seccomp modify_ldt
+// evidence: seccomp system_call modify_ldt
 #include "../attempt.h"
 
 static long attempt(void)

@@ -3,7 +3,7 @@
 // expect: EPERM
 // control: without seccomp: ok
 // control: bare: ok
-// evidence: seccomp mprotect
+// evidence: seccomp system_call mprotect(_, _, 5)
 // policy: syscalls: {profile: standard, remove: ["@memory-exec"]}
 #include "../attempt.h"
 

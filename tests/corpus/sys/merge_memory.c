@@ -3,7 +3,7 @@
 // expect: EPERM
 // control: without seccomp: ok
 // control: bare: ok
-// evidence: seccomp prctl
+// evidence: seccomp system_call prctl(67)
 #include "../attempt.h"
 
 static long attempt(void)

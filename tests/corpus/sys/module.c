@@ -2,7 +2,7 @@
 // claim: SYS-2
 // expect: EPERM
 // control: filter init_module(0, 0, 0): EPERM
-// evidence: seccomp init_module
+// evidence: seccomp system_call init_module
 #include "../attempt.h"
 
 static long attempt(void)

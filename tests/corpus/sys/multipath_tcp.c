@@ -3,7 +3,7 @@
 // claim: SYS-4
 // expect: EPERM
 // control: filter socket(2, 1, 262): EPERM
-// evidence: seccomp socket
+// evidence: seccomp system_call socket(2, 1, 262)
 #include "../attempt.h"
 
 static long attempt(void)

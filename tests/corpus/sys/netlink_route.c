@@ -3,7 +3,7 @@
 // expect: EPERM
 // control: without seccomp: ok
 // control: bare: ok
-// evidence: seccomp socket
+// evidence: seccomp system_call socket(16, 3, 0)
 #include "../attempt.h"
 
 static long attempt(void)

@@ -4,7 +4,7 @@
 // expect: EPERM
 // control: without seccomp: ok
 // control: filter socket(16, 3, 6): EPERM
-// evidence: seccomp socket
+// evidence: seccomp system_call socket(16, 3, 6)
 #include "../attempt.h"
 
 static long attempt(void)

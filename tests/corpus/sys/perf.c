@@ -3,7 +3,7 @@
 // expect: EPERM
 // control: without seccomp: EACCES
 // control: bare: EACCES
-// evidence: seccomp perf_event_open
+// evidence: seccomp system_call perf_event_open
 #include "../attempt.h"
 
 static long attempt(void)

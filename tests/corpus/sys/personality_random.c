@@ -3,7 +3,7 @@
 // expect: EPERM
 // control: without seccomp: ok
 // control: bare: ok
-// evidence: seccomp personality
+// evidence: seccomp system_call personality(0x40000)
 #include "../attempt.h"
 
 static long attempt(void)

@@ -2,7 +2,7 @@
 // claim: SYS-2
 // expect: EPERM
 // control: filter iopl(3): EPERM
-// evidence: seccomp iopl
+// evidence: seccomp system_call iopl
 #include "../attempt.h"
 
 static long attempt(void)

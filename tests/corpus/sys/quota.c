@@ -2,7 +2,7 @@
 // claim: SYS-2
 // expect: EPERM
 // control: filter quotactl(0, 0, 0, 0): EPERM
-// evidence: seccomp quotactl
+// evidence: seccomp system_call quotactl
 #include "../attempt.h"
 
 static long attempt(void)

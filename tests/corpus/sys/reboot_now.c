@@ -3,7 +3,7 @@
 // expect: EPERM
 // control: without seccomp: EPERM
 // control: root: EINVAL
-// evidence: seccomp reboot
+// evidence: seccomp system_call reboot
 #include "../attempt.h"
 
 static long attempt(void)

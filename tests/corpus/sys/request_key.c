@@ -3,7 +3,7 @@
 // expect: ENOSYS
 // control: without seccomp: ENOKEY
 // control: bare: ENOKEY
-// evidence: none: libraries ask for it and fall back, so it is a plain error number
+// evidence: seccomp system_call request_key
 #include "../attempt.h"
 
 static long attempt(void)

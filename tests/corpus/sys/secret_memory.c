@@ -2,7 +2,7 @@
 // claim: RES-10
 // expect: EPERM | ENOSYS
 // control: filter memfd_secret(0): EPERM | ENOSYS
-// evidence: none: libraries ask for it and fall back, so it is a plain error number
+// evidence: seccomp system_call memfd_secret
 #include "../attempt.h"
 
 static long attempt(void)

@@ -3,7 +3,7 @@
 // expect: EPERM
 // control: without seccomp: EPERM
 // control: filter settimeofday(0, 0): EPERM
-// evidence: seccomp settimeofday
+// evidence: seccomp system_call settimeofday
 #include "../attempt.h"
 
 static long attempt(void)

@@ -3,7 +3,7 @@
 // expect: EPERM
 // control: without seccomp: EPERM
 // control: root: ENOENT
-// evidence: seccomp swapon
+// evidence: seccomp system_call swapon
 #include "../attempt.h"
 
 static long attempt(void)

@@ -3,7 +3,7 @@
 // expect: EPERM
 // control: without seccomp: EPERM
 // control: root: EINVAL
-// evidence: seccomp syslog
+// evidence: seccomp system_call syslog
 #include "../attempt.h"
 
 static long attempt(void)

@@ -3,7 +3,7 @@
 // expect: ENOSYS
 // control: without seccomp: ok
 // control: bare: ok
-// evidence: none: libraries ask for it and fall back, so it is a plain error number
+// evidence: seccomp system_call userfaultfd
 #include "../attempt.h"
 
 static long attempt(void)

@@ -3,7 +3,7 @@
 // expect: EPERM
 // control: without seccomp: ok
 // control: bare: ok
-// evidence: seccomp fcntl
+// evidence: seccomp system_call fcntl(_, 0x402)
 #include "../attempt.h"
 
 static long attempt(void)

@@ -3,7 +3,7 @@
 // expect: EPERM
 // control: without seccomp: ok
 // control: bare: ok
-// evidence: seccomp inotify_add_watch
+// evidence: seccomp system_call inotify_add_watch
 #include "../attempt.h"
 
 static long attempt(void)

@@ -3,7 +3,7 @@
 // expect: EPERM
 // control: without seccomp: ok
 // control: bare: ok
-// evidence: seccomp mmap
+// evidence: seccomp system_call mmap(_, _, 6, 32)
 // policy: syscalls: {profile: standard, remove: ["@memory-exec"]}
 #include "../attempt.h"
 

@@ -4,7 +4,7 @@
 // control: without seccomp: ENOTTY
 // control: bare: ENOTTY
 // control: filter ioctl(0, 0x541c): EPERM
-// evidence: seccomp ioctl
+// evidence: seccomp system_call ioctl(_, 0x541c)
 #include "../attempt.h"
 
 static long attempt(void)

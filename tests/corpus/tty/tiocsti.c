@@ -5,7 +5,7 @@
 // control: without seccomp: ENOTTY
 // control: bare: ENOTTY
 // control: filter ioctl(0, 0x5412): EPERM
-// evidence: seccomp ioctl
+// evidence: seccomp system_call ioctl(_, 0x5412)
 #include "../attempt.h"
 
 static long attempt(void)

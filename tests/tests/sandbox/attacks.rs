@@ -9,7 +9,9 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use stockade_plan::{AbsPath, Access, Entry, Filter, Instruction, LandlockRule, Plan, seccomp_data};
+use stockade_plan::{
+    AbsPath, Access, Asked, Entry, Filter, Instruction, LandlockRule, List, Plan, seccomp_data,
+};
 use stockade_sandbox::{End, User};
 use stockade_tests::{Case, Control, ControlPlace as Place, Rig, Suite, compile_corpus};
 
@@ -46,8 +48,10 @@ pub(crate) fn run(suite: &mut Suite) {
                     );
                 }
             }
-            let said = in_sandbox(&rig, case, rig.plan(&case.policy(path), &arguments(case, path), &[]));
+            let plan = rig.plan(&case.policy(path), &arguments(case, path), &[]);
+            let (said, denials) = in_sandbox(&rig, case, plan);
             assert!(case.expect.contains(&said), "in a sandbox: `{said}`, not {:?}", case.expect);
+            assert_eq!(denials, case.evidence(), "what the record holds of it");
         });
     }
     rig.close();
@@ -157,27 +161,32 @@ fn beside(rig: &Rig, case: &Case, control: &Control, directory: &Path) -> Option
             if *landlock {
                 grant_all(&mut plan);
             }
-            Some(in_sandbox(rig, case, plan))
+            Some(in_sandbox(rig, case, plan).0)
         }
         Place::Filter { call, arguments } => Some(answer(&plan.confinement.filter, call, arguments)),
         Place::Bare | Place::Root | Place::None => None,
     }
 }
 
-fn in_sandbox(rig: &Rig, case: &Case, plan: Plan) -> String {
+/// What it says, and what the record has of its denials.
+fn in_sandbox(rig: &Rig, case: &Case, plan: Plan) -> (String, Vec<String>) {
     let outcome = rig.run_plan(plan, &[]).unwrap_or_else(|error| panic!("{}: {error}", case.name));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    match (outcome.end, text(&outcome.stdout.bytes)) {
+    let denials =
+        outcome.denials.iter().map(|denial| format!("{} {} {}", denial.layer, denial.what, denial.target));
+    let denials = denials.collect();
+    let said = match (outcome.end, text(&outcome.stdout.bytes)) {
         (End::Signaled(31), _) => "killed SIGSYS".to_owned(),
         (End::Exited(0), said) if !said.is_empty() => said,
         (end, said) => format!("{end:?} {said} {}", text(&outcome.stderr.bytes)),
-    }
+    };
+    (said, denials)
 }
 
 /// A filter of one instruction: everything passes.
 pub(crate) fn allow_all() -> Filter {
     const ALLOW: Instruction = Instruction { code: 0x06, jt: 0, jf: 0, k: 0x7fff_0000 };
-    Filter { instructions: vec![ALLOW].try_into().unwrap() }
+    Filter { instructions: vec![ALLOW].try_into().unwrap(), watched: List::empty() }
 }
 
 /// Everything in the view granted, with the rights of the first ABI, which knows nothing of networks and devices. The
@@ -214,6 +223,12 @@ fn answer(filter: &Filter, call: &str, arguments: &[u64]) -> String {
         0x8000_0000 => "kill",
         0x0005_0001 => "EPERM",
         0x0005_0026 => "ENOSYS",
+        0x7fc0_0000 => match filter.watched.iter().find(|watched| watched.call == number).unwrap().asked {
+            Asked::GoesAhead => "allow",
+            Asked::Refused(1) => "EPERM",
+            Asked::Refused(38) => "ENOSYS",
+            Asked::Refused(other) => panic!("error {other}"),
+        },
         other => panic!("action {other:#x}"),
     }
     .to_owned()

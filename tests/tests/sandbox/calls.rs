@@ -54,7 +54,8 @@ fn every_number(rig: &Rig, program: &Path) {
             assert!([1, 38, 6, -4].contains(&filtered[&number]), "{}", filtered[&number]);
             continue;
         }
-        let wanted = match verdict.split(" | ").next().unwrap() {
+        let verdict = verdict.split(" | ").next().unwrap();
+        let wanted = match verdict.split(", told").next().unwrap() {
             "EPERM" => 1,
             "ENOSYS" => 38,
             "kill" => -31,

@@ -86,13 +86,14 @@ fn cpu_time(rig: &Rig) {
 }
 
 fn cpu_share(rig: &Rig) {
-    let half = POLICY.replace("cpu_cores: 1.0", "cpu_cores: 0.5");
+    // A fifth of a core is throttled on a busy host too, where half of one might not be had.
+    let fifth = POLICY.replace("cpu_cores: 1.0", "cpu_cores: 0.2");
     let spin = "import time\nend = time.monotonic() + 1\nwhile time.monotonic() < end: pass";
-    let outcome = rig.run(&half, &["/usr/bin/python3", "-c", spin]);
+    let outcome = rig.run(&fifth, &["/usr/bin/python3", "-c", spin]);
     assert_eq!(outcome.end, End::Exited(0));
     let used = outcome.usage.user_cpu_ms + outcome.usage.system_cpu_ms;
-    assert!((300.0..750.0).contains(&used), "half a core for a second, got {used} ms");
-    assert!(outcome.usage.throttled_ms > 100.0);
+    assert!((50.0..400.0).contains(&used), "a fifth of a core for a second, got {used} ms");
+    assert!(outcome.usage.throttled_ms > 100.0, "throttled for {} ms", outcome.usage.throttled_ms);
 }
 
 fn wall_time(rig: &Rig) {

@@ -3,11 +3,6 @@
 use std::fs::File;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use landlock::{
-    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr,
-    RulesetCreatedAttr, RulesetError,
-};
-use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::prctl;
 use nix::sys::stat::Mode;
@@ -26,7 +21,8 @@ pub(crate) struct Prepared {
     pub(crate) io: Option<File>,
 }
 
-/// Closes what it needs no more, empties every capability set, and confines itself with Landlock and seccomp.
+/// Closes what it needs no more, empties every capability set, and confines itself with seccomp. It is in its Landlock
+/// domain already.
 pub(super) fn confine(
     confinement: &Confinement,
     lifeline: BorrowedFd<'_>,
@@ -43,23 +39,6 @@ pub(super) fn confine(
     // The job has the same host id: without this it could read init's memory through /proc; proc(5).
     prctl::set_dumpable(false).during("PR_SET_DUMPABLE", "0")?;
     die_with_launcher(lifeline)?;
-    prctl::set_no_new_privs().during("PR_SET_NO_NEW_PRIVS", "1")?;
-    restrict(&work_dir, confinement.landlock.abi)
-        .map_err(|_| Fault::new("landlock_restrict_self", "init", Errno::EINVAL))?;
-    sys::seccomp_set_filter(&confinement.init_filter.instructions).during("seccomp", "init")?;
+    sys::seccomp_set_filter(&confinement.init_filter.instructions, false).during("seccomp", "init")?;
     Ok(Prepared { work_dir, io })
-}
-
-/// Init may make, write and read files beneath `/job` and nothing else. Signals are not scoped: it has to kill the job's processes.
-fn restrict(work_dir: &OwnedFd, abi: u8) -> Result<(), RulesetError> {
-    let abi = ABI::from(i32::from(abi));
-    let mut ruleset = Ruleset::default()
-        .set_compatibility(CompatLevel::HardRequirement)
-        .handle_access(AccessFs::from_all(abi))?;
-    let network = AccessNet::from_all(abi);
-    if !network.is_empty() {
-        ruleset = ruleset.handle_access(network)?;
-    }
-    let rights = AccessFs::ReadFile | AccessFs::ReadDir | AccessFs::MakeReg | AccessFs::WriteFile;
-    ruleset.create()?.add_rule(PathBeneath::new(work_dir, rights))?.restrict_self().map(drop)
 }

@@ -12,6 +12,8 @@ mod namespaces;
 mod reap;
 pub(crate) mod start;
 mod task;
+pub(crate) mod user_namespace;
+mod witness;
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
@@ -23,6 +25,7 @@ use nix::unistd::dup2_stderr;
 use stockade_plan::{Confinement, Report, SetupError, Stage};
 
 use crate::request::Groups;
+use crate::spare::Set;
 use crate::spawn::SandboxEnds;
 use crate::startup::Launcher;
 use crate::steps::{During, Fault, Steps};
@@ -35,6 +38,8 @@ pub(crate) struct Init<'l> {
     pub(crate) launcher: &'l Launcher,
     pub(crate) groups: &'l Groups,
     pub(crate) host_id: HostId,
+    /// Namespaces that lay ready.
+    pub(crate) namespaces: Option<Set>,
     pub(crate) ends: SandboxEnds,
     pub(crate) steps: Steps,
 }
@@ -55,9 +60,12 @@ impl Init<'_> {
     fn start(&mut self) -> Result<reap::Started, SetupError> {
         self.prepare().map_err(|fault| fault.at(Stage::Clone))?;
         self.steps.run(Stage::Cgroup, || namespaces::join_v1_groups(&self.groups.v1))?;
-        self.steps.run(Stage::Namespaces, namespaces::take)?;
+        let namespaces = self.namespaces.take();
+        self.steps.run(Stage::Namespaces, || namespaces::take(namespaces))?;
+        let host_id = self.host_id;
+        let user_namespace = self.steps.run(Stage::UserNamespace, || user_namespace::make(host_id))?;
         let confinement = self.build()?;
-        start::start_job(self, &confinement)
+        start::start_job(self, &confinement, user_namespace)
     }
 
     /// Leaves behind what belongs to the launcher: descriptors, signal actions, its life.
@@ -71,7 +79,9 @@ impl Init<'_> {
     fn kept_descriptors(&self) -> Vec<i32> {
         let fixed = [0, self.launcher.lifeline.as_raw_fd(), self.launcher.ids.lock().as_raw_fd()];
         let groups = self.groups.v1.iter().map(AsRawFd::as_raw_fd);
-        let mut keep: Vec<i32> = fixed.into_iter().chain(self.ends.raw()).chain(groups).collect();
+        let ready = self.namespaces.iter().flat_map(Set::descriptors).map(|fd| fd.as_raw_fd());
+        let mut keep: Vec<i32> =
+            fixed.into_iter().chain(self.ends.raw()).chain(groups).chain(ready).collect();
         keep.sort_unstable();
         keep
     }

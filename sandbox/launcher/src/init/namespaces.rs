@@ -9,6 +9,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::{sethostname, write};
 use stockade_plan::Hostname;
 
+use crate::spare::Set;
 use crate::steps::{During, Fault};
 use crate::sys;
 
@@ -31,12 +32,14 @@ pub(super) fn join_v1_groups(groups: &[OwnedFd]) -> Result<(), Fault> {
 
 /// New network, ipc, uts and cgroup namespaces, owned by the host's user namespace: nobody inside a sandbox
 /// has a capability over them, not even root in a user namespace of its own.
-pub(super) fn take() -> Result<(), Fault> {
-    let flags = CloneFlags::CLONE_NEWNET
-        | CloneFlags::CLONE_NEWIPC
-        | CloneFlags::CLONE_NEWUTS
-        | CloneFlags::CLONE_NEWCGROUP;
-    unshare(flags).during("unshare", "network, ipc, uts and cgroup namespaces")
+///
+/// The first three lay ready, or are made now. The last is rooted in the groups that were joined.
+pub(super) fn take(ready: Option<Set>) -> Result<(), Fault> {
+    let others = match ready {
+        Some(ready) => ready.enter().map(|()| CloneFlags::empty())?,
+        None => CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS,
+    };
+    unshare(CloneFlags::CLONE_NEWCGROUP | others).during("unshare", "network, ipc, uts and cgroup namespaces")
 }
 
 /// Enters the view's mount namespace, then takes a copy of it for this sandbox alone.

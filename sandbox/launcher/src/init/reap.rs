@@ -5,13 +5,16 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitStatus, waitpid};
+use nix::sys::signalfd::SignalFd;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use stockade_plan::{Ended, Evidence, Report};
 
 use super::confine::Prepared;
 use super::start::JobProcess;
+use super::witness::Witness;
 use super::{collect, task};
 use crate::steps::Steps;
 use crate::{frames, sys};
@@ -21,6 +24,10 @@ pub(super) struct Started {
     pub(super) job: JobProcess,
     pub(super) prepared: Prepared,
     pub(super) evidence: Box<Evidence>,
+    /// Hears of the job's calls.
+    pub(super) witness: Witness,
+    /// Tells when a process has ended.
+    pub(super) ends: SignalFd,
 }
 
 /// Reports that all is in force, begins the task when it comes, waits for its end, ends the rest, collects the
@@ -31,7 +38,7 @@ pub(super) fn supervise(
     steps: &mut Steps,
     status: BorrowedFd<'_>,
 ) -> nix::Result<()> {
-    let Started { job, prepared, evidence } = started;
+    let Started { job, prepared, evidence, mut witness, ends } = started;
     frames::send(status, &Report::Ready(evidence))?;
     let begun = match task::begin(task, job, &prepared, steps) {
         Ok(Some(begun)) => begun,
@@ -41,27 +48,58 @@ pub(super) fn supervise(
     };
     frames::send(status, &Report::Started)?;
     let io_before = prepared.io.as_ref().and_then(Io::read);
-    let ended = wait_for(begun.pid)?;
+    let ended = wait_for(begun.pid, &ends, &mut witness, status)?;
     end_all()?;
     let io =
         prepared.io.as_ref().and_then(Io::read).zip(io_before).map(|(after, before)| after.since(before));
     let (read_bytes, written_bytes) = (io.map(|io| io.read), io.map(|io| io.written));
     let rusage = sys::children_usage()?;
     let mut status = frames::Sender::new(status);
+    witness.rest().try_for_each(|report| status.push(&report))?;
     status.push(&Report::Ended { ended, read_bytes, written_bytes, rusage })?;
     collect::collect(prepared.work_dir.as_fd(), &begun.outputs, &mut status)?;
     status.push(&Report::Done)?;
     status.flush()
 }
 
-/// Reaps everything until the job's first process has ended.
-fn wait_for(job: Pid) -> nix::Result<Ended> {
+/// Reaps everything and hears of calls until the job's first process has ended.
+fn wait_for(job: Pid, ends: &SignalFd, witness: &mut Witness, status: BorrowedFd<'_>) -> nix::Result<Ended> {
     loop {
-        match waitpid(None, None) {
-            Ok(WaitStatus::Exited(pid, code)) if pid == job => return Ok(Ended::Exited(code)),
+        let (asked, silent) = wait(ends, witness)?;
+        if asked {
+            witness.hear(status)?;
+        } else if silent {
+            witness.close();
+        }
+        // One signal stands for any number of ends.
+        while ends.read_signal()?.is_some() {}
+        if let Some(ended) = reap(job)? {
+            return Ok(ended);
+        }
+    }
+}
+
+/// Waits for an end or a question: whether a question waits, and whether none will ever come.
+fn wait(ends: &SignalFd, witness: &Witness) -> nix::Result<(bool, bool)> {
+    let waited_for = std::iter::once(ends.as_fd()).chain(witness.listener());
+    let mut fds: Vec<PollFd<'_>> = waited_for.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+    match poll(&mut fds, PollTimeout::NONE) {
+        Ok(_) | Err(Errno::EINTR) => {}
+        Err(errno) => return Err(errno),
+    }
+    let found = fds.get(1).and_then(PollFd::revents).unwrap_or(PollFlags::empty());
+    Ok((found.contains(PollFlags::POLLIN), !found.is_empty()))
+}
+
+/// Reaps what has ended; how the job's first process did, if it is among it.
+fn reap(job: Pid) -> nix::Result<Option<Ended>> {
+    loop {
+        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(pid, code)) if pid == job => return Ok(Some(Ended::Exited(code))),
             Ok(WaitStatus::Signaled(pid, signal, _)) if pid == job => {
-                return Ok(Ended::Signaled(signal as i32));
+                return Ok(Some(Ended::Signaled(signal as i32)));
             }
+            Ok(WaitStatus::StillAlive) => return Ok(None),
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno),
         }

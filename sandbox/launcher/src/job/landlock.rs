@@ -8,7 +8,7 @@ use landlock::{
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{Mode, SFlag, fstat};
-use stockade_plan::{Access, Landlock, LandlockRule};
+use stockade_plan::{Access, Landlock, WORK_DIR};
 
 use crate::steps::{During, Fault};
 use crate::sys;
@@ -21,8 +21,24 @@ pub(crate) fn kernel_abi() -> u8 {
     sys::landlock_abi().min(NEWEST)
 }
 
-/// Enters the domain. no_new_privs must be set.
-pub(super) fn restrict(plan: &Landlock) -> Result<(), Fault> {
+/// Init enters the domain that the job's process will inherit: what the plan grants, and, where the plan does not let the job
+/// write in its work directory, what init needs to lay inputs there. no_new_privs must be set.
+pub(crate) fn restrict_init(plan: &Landlock) -> Result<(), Fault> {
+    let inputs =
+        if work_dir_is_writable(plan) { None } else { Some(AccessFs::MakeReg | AccessFs::WriteFile) };
+    restrict(plan, inputs)
+}
+
+/// The job's process enters a domain inside init's, if that one grants more than the job may have.
+pub(super) fn restrict_job(plan: &Landlock) -> Result<(), Fault> {
+    if work_dir_is_writable(plan) { Ok(()) } else { restrict(plan, None) }
+}
+
+fn work_dir_is_writable(plan: &Landlock) -> bool {
+    plan.rules.iter().any(|rule| rule.access == Access::Write && rule.path.as_str() == WORK_DIR)
+}
+
+fn restrict(plan: &Landlock, in_work_dir: Option<BitFlags<AccessFs>>) -> Result<(), Fault> {
     if plan.abi == 0 || plan.abi > kernel_abi() {
         let target = format!("ABI {} of the plan, {} of the kernel", plan.abi, kernel_abi());
         return Err(Fault::new("check", target, Errno::EOPNOTSUPP));
@@ -30,7 +46,10 @@ pub(super) fn restrict(plan: &Landlock) -> Result<(), Fault> {
     let abi = ABI::from(i32::from(plan.abi));
     let mut ruleset = create(abi).map_err(|error| fault("landlock_create_ruleset", &error))?;
     for rule in &plan.rules {
-        ruleset = grant(ruleset, rule, abi)?;
+        ruleset = grant(ruleset, rule.path.as_str(), rights(rule.access, abi), abi)?;
+    }
+    if let Some(rights) = in_work_dir {
+        ruleset = grant(ruleset, WORK_DIR, rights, abi)?;
     }
     ruleset.restrict_self().map(drop).map_err(|error| fault("landlock_restrict_self", &error))
 }
@@ -52,12 +71,15 @@ fn create(abi: ABI) -> Result<RulesetCreated, RulesetError> {
     ruleset.create()
 }
 
-fn grant(ruleset: RulesetCreated, rule: &LandlockRule, abi: ABI) -> Result<RulesetCreated, Fault> {
-    let path = rule.path.as_str();
+fn grant(
+    ruleset: RulesetCreated,
+    path: &str,
+    rights: BitFlags<AccessFs>,
+    abi: ABI,
+) -> Result<RulesetCreated, Fault> {
     let flags = OFlag::O_PATH | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
     let target = open(path, flags, Mode::empty()).during("open", path)?;
     let kind = SFlag::from_bits_truncate(fstat(&target).during("stat", path)?.st_mode) & SFlag::S_IFMT;
-    let rights = rights(rule.access, abi);
     // The kernel refuses a rule on a file that has rights only directories know.
     let rights = if kind == SFlag::S_IFDIR { rights } else { rights & AccessFs::from_file(abi) };
     ruleset

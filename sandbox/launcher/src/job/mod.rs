@@ -7,29 +7,54 @@ mod rlimits;
 mod verify;
 
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
-use nix::sys::prctl;
-use nix::unistd::{chdir, read, setsid};
-use stockade_plan::{Command, Confinement, Report, SetupError, Stage, WORK_DIR};
+use nix::sched::{CloneFlags, setns};
+use nix::unistd::{chdir, setsid};
+use serde::{Deserialize, Serialize};
+use stockade_plan::{Command, Confinement, Evidence, SetupError, Stage, WORK_DIR};
 
-use crate::credentials::{give_up_capabilities, take_ids};
+use crate::credentials::give_up_capabilities;
 use crate::frames;
 use crate::init::Init;
-use crate::init::start::INNER_ID;
 use crate::steps::{During, Fault, Steps};
 use crate::sys;
 
+/// What the job's process tells init.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Said {
+    /// All is in force.
+    Confined {
+        /// What was read back.
+        evidence: Box<Evidence>,
+        /// The number that the listener of its filter has here, if the filter asks.
+        listener: Option<RawFd>,
+    },
+    /// It is not, or the command could not be executed.
+    Failed(SetupError),
+}
+
+/// What it has from init.
+pub(crate) struct Ends {
+    /// To be entered.
+    pub(crate) user_namespace: OwnedFd,
+    /// Where the command comes.
+    pub(crate) gate: OwnedFd,
+    /// Where [`Said`] goes.
+    pub(crate) said: OwnedFd,
+}
+
 /// The job's process. Never returns: it becomes the command, or reports why not and exits.
-pub(crate) fn main(init: &Init<'_>, confinement: &Confinement, gate: OwnedFd, evidence: OwnedFd) -> ! {
+pub(crate) fn main(init: &Init<'_>, confinement: &Confinement, ends: Ends) -> ! {
     let mut steps = init.steps.clone();
-    let error = match run(init, confinement, &mut steps, gate, &evidence) {
+    let Ends { user_namespace, gate, said } = ends;
+    let error = match run(init, confinement, &mut steps, &user_namespace, gate, &said) {
         Ok(never) => match never {},
         Err(error) => error,
     };
-    // If init cannot be told it finds the pipe closed without a report, which also stops the set-up.
-    let _told = frames::send(evidence.as_fd(), &Report::SetupFailed(error));
+    // If init cannot be told it finds the pipe closed without a word, which also stops the set-up.
+    let _told = frames::send(said.as_fd(), &Said::Failed(error));
     sys::exit_now(1)
 }
 
@@ -37,19 +62,21 @@ fn run(
     init: &Init<'_>,
     confinement: &Confinement,
     steps: &mut Steps,
+    user_namespace: &OwnedFd,
     gate: OwnedFd,
-    evidence: &OwnedFd,
+    said: &OwnedFd,
 ) -> Result<std::convert::Infallible, SetupError> {
     let host = init.launcher.host_namespaces;
-    wait_at(&gate, Stage::UserNamespace)?;
+    steps.run(Stage::EnterUserNamespace, || {
+        setns(user_namespace, CloneFlags::CLONE_NEWUSER).during("setns", "user namespace")
+    })?;
     steps.run(Stage::Rlimits, || rlimits::set(&confinement.rlimits))?;
-    steps.run(Stage::Ids, || take_ids(INNER_ID, INNER_ID))?;
     steps.run(Stage::Capabilities, give_up_capabilities)?;
-    steps.run(Stage::NoNewPrivs, || prctl::set_no_new_privs().during("PR_SET_NO_NEW_PRIVS", "1"))?;
-    steps.run(Stage::Landlock, || landlock::restrict(&confinement.landlock))?;
+    steps.run(Stage::LandlockJob, || landlock::restrict_job(&confinement.landlock))?;
     steps.run(Stage::Descriptors, || take_descriptors(init))?;
-    steps.run(Stage::Seccomp, || {
-        sys::seccomp_set_filter(&confinement.filter.instructions).during("seccomp", "job")
+    let listener = steps.run(Stage::Seccomp, || {
+        let filter = &confinement.filter;
+        sys::seccomp_set_filter(&filter.instructions, !filter.watched.is_empty()).during("seccomp", "job")
     })?;
     let mut found = steps.run(Stage::ReadBack, || {
         let found = evidence::read(init.host_id)?;
@@ -57,8 +84,10 @@ fn run(
         Ok(found)
     })?;
     found.stages = steps.times().to_vec().try_into().unwrap_or_default();
-    frames::send(evidence.as_fd(), &Report::Ready(Box::new(found)))
-        .during("write", "evidence")
+    // Init takes a copy of the listener; this one closes on execution.
+    let number = listener.as_ref().map(AsRawFd::as_raw_fd);
+    frames::send(said.as_fd(), &Said::Confined { evidence: Box::new(found), listener: number })
+        .during("write", "what the job's process says")
         .map_err(|fault| fault.at(Stage::ReadBack))?;
     let command = wait_for_command(gate)?;
     let program = steps.run(Stage::Exec, || execute::open_program(&command))?;
@@ -70,15 +99,6 @@ fn wait_for_command(gate: OwnedFd) -> Result<Command, SetupError> {
     let command = frames::receive(&mut File::from(gate)).during("read", "gate");
     let command = command.map_err(|fault| fault.at(Stage::Exec))?;
     command.ok_or_else(|| Fault::new("read", "gate: init is gone", Errno::EPIPE).at(Stage::Exec))
-}
-
-/// Waits for init to open the gate. If init died instead the pid namespace, and this process, die with it.
-fn wait_at(gate: &OwnedFd, stage: Stage) -> Result<(), SetupError> {
-    let mut byte = [0];
-    match read(gate, &mut byte).during("read", "gate").map_err(|fault| fault.at(stage))? {
-        1 => Ok(()),
-        _ => Err(Fault::new("read", "gate: init is gone", Errno::EPIPE).at(stage)),
-    }
 }
 
 /// A session of its own, the standard streams, the work directory; everything else closes on execution.

@@ -6,7 +6,7 @@ use stockade_plan::{Confinement, Evidence, Limits, Mounted, Namespaces};
 use super::rlimits;
 use crate::abi::SECUREBITS_LOCKED;
 use crate::init::mounts::OWN_INODES;
-use crate::init::start::INNER_ID;
+use crate::init::user_namespace::INNER_ID;
 use crate::steps::Fault;
 
 /// `SECCOMP_MODE_FILTER`, seccomp(2).

@@ -59,9 +59,11 @@ impl<'a> Attempt<'a> {
         record: &mut ExecRecord,
     ) -> Result<Ended, CliError> {
         let names: Vec<String> = job.plan.task.inputs.iter().map(|input| input.name.to_string()).collect();
-        record.append("attempt.started", self.id, &self.started(&names, &job.inputs))?;
+        let started = self.started(&names, &job.inputs);
         let limits = job.plan.confinement.limits;
-        let ended = match sandbox.run(job).await {
+        // It is written while the sandbox is built, and the job begins when it is on the disk.
+        let recorded = async { record.append("attempt.started", self.id, &started) };
+        let ended = match sandbox.run_when(job, recorded).await? {
             Ok(outcome) => {
                 let ran = (outcome.end, outcome.usage.clone());
                 let finished = outcome::finished(outcome, &limits);
@@ -72,6 +74,9 @@ impl<'a> Attempt<'a> {
                 Ended { code: code::of_unrun(&finished), finished, ran: None }
             }
         };
+        if let Err(error) = sandbox.let_go() {
+            tracing::warn!(%error, "the launcher cannot be let go");
+        }
         record.append("attempt.ended", self.id, &self.ended(&ended.finished))?;
         Ok(ended)
     }

@@ -4,62 +4,85 @@ use std::process::ExitCode;
 
 use nix::unistd::{User, getuid};
 use stockade_policies::{Diagnostics, EffectivePolicy, Host, JobSpec};
-use stockade_sandbox::{Sandbox, SandboxJob, Sink, Stdin, Warm};
+use stockade_sandbox::{Errand, Sandbox, SandboxJob, Sink, Stdin};
 use tokio_util::sync::CancellationToken;
 
 use super::Exec;
 use super::attempt::{self, Attempt, Ended};
 use super::files::{Input, OutputDirectory};
-use crate::cli::CliError;
+use crate::cli::{CliError, runtime};
 use crate::exec_record::ExecRecord;
 use crate::host::HostFacts;
 use crate::output;
 use crate::report::{self, Circumstances};
-use crate::rules::library;
+use crate::rules::policy;
 use crate::runner::Refusal;
 use crate::runner::shell::Sandboxed;
-use crate::start::Confinement;
 use crate::worker::Shutdown;
 
 /// Who calls, by name: the one behind `sudo` if it is root.
 pub(in crate::cli) fn caller() -> String {
     let uid = getuid();
     let behind_sudo = std::env::var("SUDO_USER").ok().filter(|_| uid.is_root());
+    // Asking the name service takes a millisecond, and root has one name.
+    let root = uid.is_root().then(|| "root".to_owned());
     let account = || User::from_uid(uid).ok().flatten().map(|user| user.name);
-    behind_sudo.or_else(account).unwrap_or_else(|| format!("uid {uid}"))
+    behind_sudo.or(root).or_else(account).unwrap_or_else(|| format!("uid {uid}"))
 }
 
 impl Exec {
     /// Everything after root has been given up.
-    pub(super) async fn finish(
+    pub(super) fn finish(
         self,
-        confinement: Confinement,
+        errand: Errand,
         inputs: Vec<Input>,
         outputs: Option<OutputDirectory>,
         caller: String,
     ) -> Result<ExitCode, CliError> {
-        let mut record = ExecRecord::open(&self.account.state_dir)?;
-        let policy = self.effective_policy()?;
-        let sandbox = Sandbox::start(confinement.launcher, confinement.cgroups, Warm::NONE).await?;
+        // The launcher is at work meanwhile.
+        let prepared = ExecRecord::open(&self.account.state_dir)
+            .map_err(CliError::from)
+            .and_then(|record| Ok((record, self.effective_policy()?)));
+        runtime::single(async {
+            let sandbox = errand.sandbox().await?;
+            let done = match prepared {
+                Ok((record, policy)) => {
+                    self.attempt(&sandbox, record, &policy, inputs, outputs, caller).await
+                }
+                Err(error) => Err(error),
+            };
+            if let Err(error) = sandbox.close().await {
+                tracing::warn!(%error, "the sandbox did not go as it should");
+            }
+            done
+        })
+    }
+
+    async fn attempt(
+        &self,
+        sandbox: &Sandbox,
+        mut record: ExecRecord,
+        policy: &EffectivePolicy,
+        inputs: Vec<Input>,
+        outputs: Option<OutputDirectory>,
+        caller: String,
+    ) -> Result<ExitCode, CliError> {
         let host = HostFacts::here();
         let around = Circumstances { tenant: None, user: Some(caller), host: &host, rules: None };
-        let mut attempt = Attempt::new(&self.command, attempt::uncompiled(&policy), around);
-        let ended = match self.compiled(&policy, inputs, sandbox.facts().landlock_abi) {
+        let mut attempt = Attempt::new(&self.command, attempt::uncompiled(policy), around);
+        let ended = match self.compiled(policy, inputs, sandbox.facts().landlock_abi) {
             Ok(job) => {
                 attempt.facts = job.facts.clone();
-                attempt.run(&sandbox, self.sandbox_job(job)?, &mut record).await?
+                attempt.run(sandbox, self.sandbox_job(job)?, &mut record).await?
             }
             Err(refusal) => attempt.refuse(refusal, &mut record)?,
         };
         self.tell(&attempt, &ended, outputs.as_ref())?;
-        if let Err(error) = sandbox.close().await {
-            tracing::warn!(%error, "the sandbox did not go as it should");
-        }
         Ok(ExitCode::from(ended.code))
     }
 
     fn effective_policy(&self) -> Result<EffectivePolicy, Diagnostics> {
-        library(self.policies.directory().as_deref())?.select(&self.policy, self.policies.environment)
+        policy(self.policies.directory().as_deref(), &self.policy, self.policies.environment)
     }
 
     fn compiled(

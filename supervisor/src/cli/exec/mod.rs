@@ -9,9 +9,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use stockade_sandbox::Errand;
 
+use super::CliError;
 use super::options::{AccountOptions, MeansOptions, PolicyOptions};
-use super::{CliError, runtime};
 use crate::start;
 use files::{Inputs, OutputDirectory};
 
@@ -67,7 +68,8 @@ impl Exec {
             self.output.as_deref().map(|path| OutputDirectory::open(path, &self.account.user)).transpose()?;
         let caller = job::caller();
         let confinement = start::confined("exec", &self.account.account(), &self.means.means())?;
+        let errand = Errand::begin(confinement.launcher, confinement.cgroups)?;
         let inputs = inputs.read()?;
-        runtime::single(self.finish(confinement, inputs, output, caller))
+        self.finish(errand, inputs, output, caller)
     }
 }

@@ -1,0 +1,150 @@
+//! Hearing of system calls: those that the job's filter refuses, answered here, and a few that go ahead and name what
+//! another layer will refuse.
+//!
+//! What is heard is evidence and enforces nothing. A call that the filter refuses is answered with the error number that
+//! the plan states, whatever is found out about it. A call that goes ahead is looked at *before* it does, in memory that
+//! other threads of the job can change in between: a job can so make its own evidence wrong, and nothing more, because
+//! what it may reach is decided by the view, Landlock and the network namespace.
+//!
+//! Init lives in the job's control groups: a flood of refused calls is paid for by the job.
+
+mod memory;
+mod program;
+mod table;
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::libc;
+use nix::unistd::Pid;
+use stockade_plan::{
+    Asked, Confinement, Named, PathBytes, Refused, Report, TOLD_PATH_MAX, Watched, arguments_that_matter,
+};
+
+use self::memory::Address;
+use self::program::Programs;
+use self::table::Table;
+use crate::frames;
+use crate::sys::{self, Question};
+
+/// errno(3).
+const EPERM: u16 = 1;
+
+/// What hears, and what it has heard.
+#[derive(Debug)]
+pub(super) struct Witness {
+    /// `None` once nobody can ask any more, or from the start where the filter asks nothing.
+    listener: Option<OwnedFd>,
+    watched: Vec<Watched>,
+    programs: Programs,
+    table: Table,
+}
+
+impl Witness {
+    pub(super) fn new(listener: Option<OwnedFd>, confinement: &Confinement) -> Self {
+        Self {
+            listener,
+            watched: confinement.filter.watched.clone().into_vec(),
+            programs: Programs::of(&confinement.landlock),
+            table: Table::default(),
+        }
+    }
+
+    /// Where questions come.
+    pub(super) fn listener(&self) -> Option<BorrowedFd<'_>> {
+        self.listener.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Nobody asks any more.
+    pub(super) fn close(&mut self) {
+        self.listener = None;
+    }
+
+    /// Takes the question that waits, tells what is refused by it, then answers it: what a job has seen refused has been
+    /// told before.
+    pub(super) fn hear(&mut self, status: BorrowedFd<'_>) -> nix::Result<()> {
+        let Some(listener) = &self.listener else { return Ok(()) };
+        let Some(question) = sys::next_question(listener.as_fd())? else { return Ok(()) };
+        let asked =
+            self.watched.iter().find(|watched| watched.call == question.call).map(|watched| watched.asked);
+        let refused = match asked {
+            Some(Asked::Refused(_)) => Some(refused_call(&question)),
+            _ => self.look(&question),
+        };
+        // If it does not wait any more another process may have its number, and what was read be that one's.
+        if !sys::still_asked(listener.as_fd(), question.id) {
+            return Ok(());
+        }
+        if let Some(refusal) = refused.and_then(|refused| self.table.count(refused)) {
+            frames::send(status, &Report::Refused(refusal))?;
+        }
+        let errno = match asked {
+            Some(Asked::Refused(errno)) => Some(errno),
+            Some(Asked::GoesAhead) => None,
+            // A filter of a plan asks about nothing else. If one did, refusing is the answer that cannot be wrong.
+            None => Some(EPERM),
+        };
+        sys::answer(listener.as_fd(), question.id, errno)
+    }
+
+    /// What is still to be told at the end.
+    pub(super) fn rest(&mut self) -> impl Iterator<Item = Report> {
+        self.table.untold().into_iter().map(Report::Refused)
+    }
+
+    /// What another layer will refuse of a call that goes ahead.
+    fn look(&self, question: &Question) -> Option<Refused> {
+        let [first, second, third, _, fifth, sixth] = question.arguments;
+        match i64::from(question.call) {
+            libc::SYS_execve => self.look_at_program(question, None, first),
+            libc::SYS_execveat => self.look_at_program(question, descriptor(first), second),
+            libc::SYS_connect => look_at_address(question, second, third),
+            libc::SYS_sendto => look_at_address(question, fifth, sixth),
+            _ => None,
+        }
+    }
+
+    fn look_at_program(&self, question: &Question, from: Option<i32>, address: u64) -> Option<Refused> {
+        let process = Pid::from_raw(question.pid);
+        let Some(path) = memory::path(process, address) else {
+            return Some(Refused::Unread { call: question.call });
+        };
+        let refused = self.programs.refusal(&program::Asked { process, from, path: &path })?;
+        let mut path = refused.path;
+        path.truncate(TOLD_PATH_MAX);
+        let program = Named::Known(PathBytes::try_from(path).ok()?);
+        Some(Refused::Execute { program, by: refused.by })
+    }
+}
+
+fn refused_call(question: &Question) -> Refused {
+    let mut arguments = arguments_that_matter(question.call);
+    for (matters, argument) in arguments.iter_mut().zip(question.arguments) {
+        *matters &= lower_half(argument);
+    }
+    Refused::Call { call: question.call, arguments: Named::Known(arguments) }
+}
+
+/// What a filter of ours looks at, and what the kernel takes most arguments to be.
+fn lower_half(argument: u64) -> u32 {
+    u32::try_from(argument & u64::from(u32::MAX)).unwrap_or_default()
+}
+
+fn look_at_address(question: &Question, address: u64, len: u64) -> Option<Refused> {
+    match memory::address(Pid::from_raw(question.pid), address, len) {
+        Some(Address::Internet(address)) if is_reachable(&address) => None,
+        Some(Address::Internet(address)) => Some(Refused::Connect { address: Named::Known(address) }),
+        Some(Address::Other) => None,
+        None => Some(Refused::Unread { call: question.call }),
+    }
+}
+
+/// A job's network namespace is empty.
+fn is_reachable(_address: &std::net::SocketAddr) -> bool {
+    false
+}
+
+/// The descriptor that a path is relative to; `AT_FDCWD` is the working directory.
+fn descriptor(argument: u64) -> Option<i32> {
+    let number = lower_half(argument).cast_signed();
+    Some(number).filter(|number| *number != libc::AT_FDCWD)
+}

@@ -1,0 +1,123 @@
+//! What a job was refused, as evidence: gathered, counted, and told with the job.
+
+use std::time::{Duration, Instant};
+
+use stockade_sandbox::{Denial, End, Outcome};
+use stockade_tests::{Rig, Suite};
+use tokio_util::sync::CancellationToken;
+
+const POLICY: &str = "\
+policy: denials
+version: 1
+description: An interpreter and a shell.
+extends: base
+commands: [/usr/bin/python3, /bin/sh, /usr/bin/true]
+filesystem: {read: [/usr/lib], write: [/job, /tmp]}
+resource_limits: {wall_seconds: 60, cpu_seconds: 60}
+";
+
+/// What a job asks for that its policy does not let it: a path, a call, an address, a program.
+const FOUR: &str = "\
+import ctypes, os, socket, subprocess
+def attempt(what):
+    try:
+        what()
+        print('done')
+    except OSError as error:
+        print(error.errno)
+libc = ctypes.CDLL(None, use_errno=True)
+def io_uring():
+    if libc.syscall(425, 1, 0) < 0:
+        raise OSError(ctypes.get_errno(), '')
+attempt(lambda: open('/etc/shadow').read())
+attempt(io_uring)
+attempt(lambda: socket.create_connection(('192.0.2.1', 80), 1))
+attempt(lambda: subprocess.run(['/usr/bin/id']))
+";
+
+fn python(rig: &Rig, script: &str) -> Outcome {
+    rig.run(POLICY, &["/usr/bin/python3", "-c", script])
+}
+
+fn text(outcome: &Outcome) -> String {
+    String::from_utf8_lossy(&outcome.stdout.bytes).into_owned()
+        + &String::from_utf8_lossy(&outcome.stderr.bytes)
+}
+
+fn find<'a>(outcome: &'a Outcome, layer: &str, what: &str, target: &str) -> &'a Denial {
+    let found =
+        outcome.denials.iter().find(|d| (d.layer, d.what, d.target.as_str()) == (layer, what, target));
+    found.unwrap_or_else(|| panic!("no {layer} {what} {target} in {:#?}\n{}", outcome.denials, text(outcome)))
+}
+
+pub(crate) fn run(suite: &mut Suite) {
+    let rig = Rig::start(None);
+    suite.test("refused_path_call_address_and_program_are_four_denials", || {
+        let outcome = python(&rig, FOUR);
+        assert_eq!(outcome.end, End::Exited(0), "{}", text(&outcome));
+        assert_eq!(find(&outcome, "seccomp", "system_call", "io_uring_setup").count, 1);
+        assert_eq!(find(&outcome, "network", "connect", "192.0.2.1:80").count, 1);
+        assert_eq!(find(&outcome, "view", "execute", "/usr/bin/id").count, 1);
+        assert!(outcome.denials.iter().all(|denial| !denial.at_least));
+    });
+    suite.test("a_job_that_keeps_to_its_policy_has_no_denial", || {
+        let script = "import os, socket, subprocess\n\
+                      subprocess.run(['/usr/bin/true'], check=True)\n\
+                      subprocess.run(['/bin/sh', '-c', 'true; /usr/bin/true'], check=True)\n\
+                      a, b = socket.socketpair()\n\
+                      a.send(b'x')\n\
+                      open('/job/x', 'w').write('y')\n";
+        let outcome = python(&rig, script);
+        assert_eq!(outcome.end, End::Exited(0), "{}", text(&outcome));
+        assert!(outcome.denials.is_empty(), "{:#?}", outcome.denials);
+    });
+    suite.test("a_flood_of_refused_calls_is_counted_to_the_last_and_costs_the_job", || flood(&rig));
+    suite.test("a_flood_of_one_job_hides_nothing_of_another", || beside_a_flood(&rig));
+    suite.test("a_job_that_is_killed_leaves_what_was_refused_until_then", || killed(&rig));
+    rig.close();
+}
+
+/// Refused so often, in C's speed as far as an interpreter has it.
+fn flooding(times: usize) -> String {
+    format!(
+        "import ctypes\n\
+         call = ctypes.CDLL(None).syscall\n\
+         for _ in range({times}): call(165, 0, 0, 0, 0, 0)\n"
+    )
+}
+
+fn flood(rig: &Rig) {
+    let times = 200_000;
+    let began = Instant::now();
+    let outcome = python(rig, &flooding(times));
+    assert_eq!(outcome.end, End::Exited(0), "{}", text(&outcome));
+    let denial = find(&outcome, "seccomp", "system_call", "mount");
+    assert_eq!((denial.count, denial.at_least), (times as u64, false));
+    assert_eq!(outcome.denials.len(), 1);
+    println!("{times} refused calls in {:?}", began.elapsed());
+}
+
+fn beside_a_flood(rig: &Rig) {
+    let cancel = CancellationToken::new();
+    let script = flooding(100_000_000);
+    let flood = rig.start_job(POLICY, &["/usr/bin/python3", "-c", &script], &cancel);
+    std::thread::sleep(Duration::from_millis(300));
+    let quiet = python(rig, FOUR);
+    find(&quiet, "seccomp", "system_call", "io_uring_setup");
+    assert!(!quiet.denials.iter().any(|denial| denial.target == "mount"), "{:#?}", quiet.denials);
+    cancel.cancel();
+    let flooded = rig.runtime.block_on(flood).unwrap().unwrap();
+    assert_eq!(flooded.end, End::Cancelled);
+    let denial = find(&flooded, "seccomp", "system_call", "mount");
+    assert!(denial.at_least && denial.count >= 1000, "{denial:?}");
+}
+
+fn killed(rig: &Rig) {
+    let policy = POLICY.replace("wall_seconds: 60", "wall_seconds: 1");
+    let script = format!("{FOUR}\nimport time\ntime.sleep(60)\n");
+    let outcome = rig.run(&policy, &["/usr/bin/python3", "-c", &script]);
+    assert_eq!(outcome.end, End::TimedOut);
+    assert!(find(&outcome, "seccomp", "system_call", "io_uring_setup").at_least);
+    find(&outcome, "network", "connect", "192.0.2.1:80");
+    find(&outcome, "view", "execute", "/usr/bin/id");
+}
