@@ -3,7 +3,7 @@ CARGO ?= cargo
 STATE ?= /var/lib/stockade
 HAKONIWA = 1.8.0
 
-.PHONY: demo test check check-fmt check-clippy check-doc check-unit check-deny security-table fuzz fuzz-short fuzz-replay bench setup
+.PHONY: demo test check check-fmt check-clippy check-doc check-unit check-deny security-table fuzz fuzz-short fuzz-replay soak bench setup
 
 # Builds, starts the embedded Postgres, runs honest and hostile jobs, prints what became of each.
 demo:
@@ -54,6 +54,12 @@ fuzz-replay:
 # Licences, advisories, banned crates; needs cargo-deny (`cargo install cargo-deny`).
 check-deny:
 	$(CARGO) deny check
+
+# Ten thousand jobs, honest and hostile, in one worker: nothing is left, nothing grows. `make test` runs five hundred.
+soak:
+	@./deploy/setup.sh test
+	$(CARGO) build --locked --bins
+	STOCKADE_SOAK_JOBS=10000 $(CARGO) test --locked -p stockade-tests --test soak
 
 # The figures of README, measured here, with its peers beside Stockade in the same run. Needs root. Debian has every
 # peer but hakoniwa, which is built once.

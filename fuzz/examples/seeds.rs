@@ -5,7 +5,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use stockade_plan::{
-    AbsPath, Command, Confinement, Deed, Ended, Errno, Evidence, Fact, FileName, Found, How, LauncherFacts,
+    AbsPath, Command, Confinement, Deed, Ended, Errno, Evidence, Fact, FileName, Found, How, JobSignal, LauncherFacts,
     List, Mounted, Namespaces, NotCollected, PLAN_VERSION, Plan, Recorded, Reply, Report, Request, Rlimits,
     Rusage, SetupError, Stage, StageTime, Task, Told, encode,
 };
@@ -70,7 +70,8 @@ fn plans() -> Result<Vec<(String, Plan)>, Box<dyn Error>> {
 }
 
 fn requests() -> Result<(), Box<dyn Error>> {
-    write("request", "prepare", &encode(&Request::Prepare { id: 7, v1_groups: 3 })?)?;
+    write("request", "prepare", &encode(&Request::Prepare { id: 7, v1_groups: 3, terminal: true })?)?;
+    write("request", "signal", &encode(&Request::Signal { id: 7, signal: JobSignal::Terminate })?)?;
     write("task", "shortest", &encode(&shortest()?)?)?;
     for (name, plan) in &plans()? {
         let mut task = plan.task.clone();
@@ -174,6 +175,7 @@ fn evidence() -> Result<Evidence, Box<dyn Error>> {
         landlock_abi: 6,
         landlock_probe_refused: true,
         cgroup_paths: vec!["0::/".to_owned(), "4:memory:/".to_owned()].try_into()?,
+        joined: vec!["0::/stockade/w-7-9/j0".to_owned(), "4:memory:/stockade/w-7-9/j0".to_owned()].try_into()?,
         mounts: ["/", "/job", "/tmp", "/dev/shm", "/proc"].map(mounted).to_vec().try_into()?,
         rlimits,
         descriptors: vec![0, 1, 2].try_into()?,

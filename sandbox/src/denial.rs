@@ -25,6 +25,25 @@ pub struct Denial {
     pub at: DateTime<Utc>,
 }
 
+/// What init saw, and what the kernel's audit told, which in part is the same: that is one denial, with the higher count of
+/// the two. A connection that the network refuses in any case is not also one that Landlock does.
+pub(crate) fn merged(seen: Vec<Denial>, told: Vec<Denial>) -> Vec<Denial> {
+    let mut denials = seen;
+    for told in told {
+        let same = |seen: &&mut Denial| {
+            let layers = (seen.layer, told.layer);
+            let one = layers.0 == layers.1 || (told.what == "connect" && layers == ("network", "landlock"));
+            one && seen.what == told.what && seen.target == told.target
+        };
+        match denials.iter_mut().find(same) {
+            Some(seen) => seen.count = seen.count.max(told.count),
+            None => denials.push(told),
+        }
+    }
+    denials.sort_by_key(|denial| denial.at);
+    denials
+}
+
 impl Denial {
     /// A denial noticed now.
     pub(crate) fn now(layer: &'static str, what: &'static str, target: String, count: u64) -> Self {

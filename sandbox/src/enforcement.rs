@@ -44,6 +44,7 @@ impl Enforcement {
         plan: &Plan,
         facts: &LauncherFacts,
         controllers: &[(&'static str, Hierarchy)],
+        audit: (bool, &str),
     ) -> Self {
         let mut layers = BTreeMap::new();
         layers.extend(namespaces(evidence, facts));
@@ -58,6 +59,7 @@ impl Enforcement {
         layers.insert("landlock", landlock(evidence, plan, facts));
         layers.insert("rlimits", enforced(rlimits(evidence)));
         layers.insert("descriptors", enforced("0, 1, 2".to_owned()));
+        layers.insert("evidence", denials(plan, audit));
         layers.extend(evidence.mounts.iter().filter_map(mount));
         Self(layers)
     }
@@ -137,6 +139,13 @@ fn landlock(evidence: &Evidence, plan: &Plan, facts: &LauncherFacts) -> Layer {
     // Writing to a String cannot fail.
     let _infallible = write!(detail, "; not confined by this ABI: {}", missing.join(", "));
     Layer { state: State::Degraded, detail }
+}
+
+/// Where it is learned what was refused a job.
+fn denials(plan: &Plan, (audit, detail): (bool, &str)) -> Layer {
+    let calls = plan.confinement.filter.watched.len();
+    let detail = format!("{calls} system calls by the sandbox's init; Landlock by {detail}");
+    Layer { state: if audit { State::Enforced } else { State::Degraded }, detail }
 }
 
 fn rlimits(evidence: &Evidence) -> String {

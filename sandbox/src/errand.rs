@@ -1,7 +1,7 @@
 //! A launcher for one job, which comes right after it: the sandbox is asked for before the launcher has even greeted,
 //! and the job's policy can be read meanwhile.
 
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 
 use stockade_plan::encode;
 
@@ -20,21 +20,27 @@ pub struct Errand {
 }
 
 impl Errand {
-    /// Makes the job's control group and asks the launcher for a sandbox in it. Needs no privilege and no runtime.
+    /// Makes the job's control group and asks the launcher for a sandbox in it. With a `terminal`, the job's end of a
+    /// pseudo-terminal, the job has that in place of pipes: its other end must come as the job's
+    /// [`crate::Stdin::Terminal`]. Needs no privilege and no runtime.
     ///
     /// # Errors
     /// [`LaunchError`] if the groups cannot be used or the launcher has ended.
-    pub fn begin(launcher: LauncherProcess, cgroups: CgroupParent) -> Result<Self, LaunchError> {
+    pub fn begin(
+        launcher: LauncherProcess,
+        cgroups: CgroupParent,
+        terminal: Option<OwnedFd>,
+    ) -> Result<Self, LaunchError> {
         let controllers = cgroups.controllers();
         let (worker, leaf) = cgroups.worker_of_one()?;
         let errand = Self { launcher, controllers, worker, leaf };
-        errand.ask().inspect_err(|_| drop(errand.worker.remove()))?;
+        errand.ask(terminal.as_ref()).inspect_err(|_| drop(errand.worker.remove()))?;
         Ok(errand)
     }
 
-    fn ask(&self) -> Result<(), LaunchError> {
+    fn ask(&self, terminal: Option<&OwnedFd>) -> Result<(), LaunchError> {
         let groups = self.leaf.open()?;
-        let (request, fds) = groups.request(sandbox::FIRST)?;
+        let (request, fds) = groups.request(sandbox::FIRST, terminal)?;
         Ok(sandbox::send(self.launcher.socket.as_fd(), &encode(&request)?, &fds)?)
     }
 

@@ -6,8 +6,11 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use rustix::io::FdFlags;
+use rustix::net::sockopt::{set_socket_send_buffer_size, set_socket_send_buffer_size_force};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-use stockade_plan::{CodecError, Stage};
+use stockade_plan::{CodecError, FRAME_MAX, Stage};
+
+use crate::audit;
 
 /// How to start the launcher.
 #[derive(Debug, Clone)]
@@ -63,10 +66,11 @@ pub enum LaunchError {
 pub struct LauncherProcess {
     pub(crate) socket: OwnedFd,
     pub(crate) child: Child,
+    pub(crate) audit: audit::Opened,
 }
 
 impl LauncherProcess {
-    /// Starts the launcher with an empty environment and one socket. Must be called as root and before any
+    /// Starts the launcher with an empty environment and one socket, and opens the feed of the kernel's audit. Must be called as root and before any
     /// thread is started: the socket's descriptor is inheritable for a moment.
     ///
     /// # Errors
@@ -75,11 +79,16 @@ impl LauncherProcess {
         let (socket, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
                 .map_err(std::io::Error::from)?;
+        // Whatever the host's default: the longest request fits. Root of the host may go beyond `net.core.wmem_max`,
+        // root of a container may not.
+        set_socket_send_buffer_size_force(&socket, 2 * FRAME_MAX)
+            .or_else(|_| set_socket_send_buffer_size(&socket, 2 * FRAME_MAX))
+            .map_err(std::io::Error::from)?;
         rustix::io::fcntl_setfd(&theirs, FdFlags::empty()).map_err(std::io::Error::from)?;
         let child = command(config, theirs.as_raw_fd())
             .spawn()
             .map_err(|source| LaunchError::Start { binary: config.binary.clone(), source })?;
-        Ok(Self { socket, child })
+        Ok(Self { socket, child, audit: audit::Opened::now() })
     }
 }
 

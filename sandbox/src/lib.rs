@@ -6,6 +6,7 @@
 //! launched, watched, measured, and leaves nothing behind.
 #![forbid(unsafe_code)]
 
+mod audit;
 mod cgroup;
 mod denial;
 mod enforcement;
@@ -17,6 +18,7 @@ mod privilege;
 mod refusals;
 mod run;
 mod sandbox;
+mod signals;
 mod slot;
 mod status;
 mod streams;
@@ -25,16 +27,18 @@ mod usage;
 mod warm;
 mod watch;
 
+pub use audit::{AuditEvent, AuditRecord};
 pub use cgroup::{CgroupConfig, CgroupError, CgroupParent, Hierarchy};
 pub use denial::Denial;
 pub use enforcement::{Enforcement, Layer, State};
 pub use errand::Errand;
 pub use kernel::Kernel;
 pub use launcher::{LaunchError, LauncherConfig, LauncherProcess};
-pub use outcome::{Captured, Collected, End, Limit, Outcome, OutputState};
+pub use outcome::{Captured, Collected, End, Limit, Lost, Outcome, OutputState};
 pub use privilege::{PrivilegeError, User, drop_privileges};
 pub use run::{RunError, SandboxJob};
 pub use sandbox::Sandbox;
+pub use signals::{Signals, Word};
 pub use streams::{Sink, Stdin};
 pub use usage::Usage;
 pub use warm::Warm;

@@ -64,6 +64,19 @@ pub struct Captured {
     pub total_bytes: u64,
     /// Whether the stream was cut at the limit.
     pub truncated: bool,
+    /// Why some of it did not reach the caller, where it was passed through.
+    pub lost: Option<Lost>,
+}
+
+/// Why output did not reach the caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lost {
+    /// Nobody reads it any more; the job's stream was closed too.
+    ReaderGone,
+    /// Somebody could read it, and did not.
+    NotTaken,
+    /// It cannot be written, and this is why.
+    Failed(String),
 }
 
 /// A declared output.

@@ -115,7 +115,8 @@ fn nothing_left(user: &User) -> Result<(), PrivilegeError> {
     if !ids {
         return Err(PrivilegeError::Left("user or group id"));
     }
-    for set in [CapSet::Ambient, CapSet::Inheritable, CapSet::Effective, CapSet::Permitted] {
+    // What is ambient is permitted too, capabilities(7).
+    for set in [CapSet::Inheritable, CapSet::Effective, CapSet::Permitted] {
         if !caps::read(None, set).is_ok_and(|left| left.is_empty()) {
             return Err(PrivilegeError::Left("capabilities"));
         }

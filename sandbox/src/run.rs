@@ -10,16 +10,20 @@ use tokio::net::unix::pipe;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::cgroup::{CgroupError, CpuTime, Stats};
-use crate::denial::Denial;
+use crate::cgroup::{CgroupError, CpuTime, Leaf, Stats};
+use crate::denial::{self, Denial};
 use crate::enforcement::Enforcement;
-use crate::outcome::{Captured, End, Limit, Outcome};
+use crate::outcome::{Captured, End, Limit, Lost, Outcome};
 use crate::sandbox::Inner;
+use crate::signals::{Signals, Word};
 use crate::slot::{Prepared, Ready, Remains, SETUP_DEADLINE, why_not_ready};
 use crate::status::{Finished, Status};
-use crate::streams::{Sink, Stdin, drain, feed};
+use crate::streams::{self, Bounds, Sink, Stdin, drain, feed};
 use crate::usage::{Measured, Usage};
 use crate::watch;
+
+/// What a caller has in any case to take what a job has printed. More than that he has while the job's time lasts.
+const DELIVERY: Duration = Duration::from_secs(1);
 
 /// A job to run.
 #[derive(Debug)]
@@ -34,6 +38,8 @@ pub struct SandboxJob {
     pub stdout: Sink,
     /// Where its error output goes.
     pub stderr: Sink,
+    /// Where it hears what its caller says.
+    pub signals: Signals,
     /// Cancelling it ends the job.
     pub cancel: CancellationToken,
 }
@@ -130,24 +136,39 @@ async fn run_in(
     let plan = job.plan;
     let Obtained { ready, made_ahead } = obtained;
     let Ready { mut remains, ends, mut status, evidence, spent } = ready;
-    let host_uid = ends.host_uid;
-    let cap = plan.confinement.limits.output_bytes;
-    let overflow = CancellationToken::new();
+    let (id, host_uid) = (ends.id, ends.host_uid);
+    let hearing = sandbox.audit.begin(host_uid);
+    let bounds = Bounds {
+        limit: plan.confinement.limits.output_bytes,
+        overflow: CancellationToken::new(),
+        give_up: CancellationToken::new(),
+    };
+    let ours = streams::Ends::open(ends.stdin, ends.stdout, ends.stderr, &job.stdin);
+    let ours = ours.map_err(|source| RunError::Io { what: "open the job's streams", source })?;
     let streams = Streams {
-        feeding: feed(ends.stdin, job.stdin),
-        stdout: drain(ends.stdout, job.stdout, cap, overflow.clone()),
-        stderr: drain(ends.stderr, job.stderr, cap, overflow.clone()),
-        overflow,
+        feeding: feed(ours.input, job.stdin),
+        stdout: drain(ours.output, job.stdout, bounds.clone()),
+        stderr: drain(ours.error, job.stderr, bounds.clone()),
+        bounds,
     };
     let deliver = deliver(ends.task, &plan.task, job.inputs);
-    let mut running = Running { remains: &mut remains, plan: &plan, status: &mut status, spent };
+    let mut running = Running {
+        sandbox,
+        id,
+        remains: &mut remains,
+        plan: &plan,
+        status: &mut status,
+        spent,
+        signals: job.signals,
+    };
     let Judged { end, ran, stdout, stderr, stats } =
         running.finish(deliver, streams, cancellation, began).await?;
     // Nothing but an init on its way out is left, if that.
     drop(remains);
-    let mut denials = Denial::of(&stats, &plan, &stdout, &stderr, ran.outputs());
     let watched = &plan.confinement.filter.watched;
-    denials.extend(status.refusals.denials(watched, ran.finished.is_some()));
+    let seen = status.refusals.denials(watched, ran.finished.is_some()).collect();
+    let mut denials = denial::merged(seen, sandbox.audit.settle(hearing, end != End::Exited(0)).await);
+    denials.extend(Denial::of(&stats, &plan, &stdout, &stderr, ran.outputs()));
     let measured = Measured {
         setup: ran.setup,
         wall: ran.wall,
@@ -163,7 +184,13 @@ async fn run_in(
         stderr,
         outputs: ran.finished.map(|finished| finished.outputs).unwrap_or_default(),
         usage: Usage::of(&measured),
-        enforcement: Enforcement::of(&evidence, &plan, sandbox.facts(), sandbox.controllers()),
+        enforcement: Enforcement::of(
+            &evidence,
+            &plan,
+            sandbox.facts(),
+            sandbox.controllers(),
+            sandbox.audit.state(),
+        ),
         denials,
         host_uid,
         made_ahead,
@@ -176,8 +203,7 @@ struct Streams<F, D> {
     feeding: F,
     stdout: D,
     stderr: D,
-    /// Cancelled when one of them grew beyond the limit.
-    overflow: CancellationToken,
+    bounds: Bounds,
 }
 
 /// The plan's digest covers the inputs by their sizes, so those must hold.
@@ -217,7 +243,7 @@ async fn find(sandbox: &Inner, confinement: &Confinement) -> Result<Found, RunEr
             return Ok(Found::Prepared(spare));
         }
     }
-    Prepared::new(sandbox).await.map(Found::Prepared)
+    Prepared::ask(sandbox).await.map(Found::Prepared)
 }
 
 /// Gives init its task, and behind it the bytes of the inputs.
@@ -262,6 +288,9 @@ impl Cancellation {
 }
 
 struct Running<'a> {
+    sandbox: &'a Inner,
+    id: u64,
+    signals: Signals,
     remains: &'a mut Remains,
     plan: &'a Plan,
     status: &'a mut Status<pipe::Receiver>,
@@ -301,18 +330,31 @@ impl Running<'_> {
         F: Future<Output = std::io::Result<()>>,
         D: Future<Output = std::io::Result<Captured>>,
     {
-        let Streams { feeding, stdout, stderr, overflow } = streams;
+        let Streams { feeding, stdout, stderr, bounds } = streams;
+        let wall = Duration::from_millis(self.plan.confinement.limits.wall_time_ms);
         let drained = async { tokio::try_join!(stdout, stderr) };
         let ran = async {
             let ran = tokio::select! {
-                ran = self.run(deliver, cancellation, &overflow, began) => ran,
+                ran = self.run(deliver, cancellation, &bounds.overflow, began) => ran,
                 never = fed(feeding) => match never {},
             };
             self.end(ran).await
         };
-        let (ran, drained) = beside(ran, drained).await?;
+        let (mut ran, drained) = beside(ran, drained, |ran| {
+            let left = wall.saturating_sub(ran.wall).max(DELIVERY);
+            let give_up = bounds.give_up.clone();
+            async move {
+                tokio::time::sleep(left).await;
+                give_up.cancel();
+            }
+        })
+        .await?;
         let (stdout, stderr) =
             drained.map_err(|source| RunError::Io { what: "read the job's output", source })?;
+        if [&stdout, &stderr].iter().any(|stream| stream.lost == Some(Lost::NotTaken)) {
+            // A job has ended when its output has been taken.
+            ran.ended_for.get_or_insert(End::TimedOut);
+        }
         let mut stats = self.remains.leaf.stats()?;
         stats.cpu = stats.cpu.since(self.spent);
         let end = ran.verdict(&stats, self.plan)?;
@@ -339,6 +381,7 @@ impl Running<'_> {
             () = overflow.cancelled() => Some(End::LimitExceeded(Limit::Output)),
             end = watch.until_exceeded() => Some(end?),
             () = cancellation.cancelled() => Some(End::Cancelled),
+            failed = heard(self.sandbox, self.id, &self.remains.leaf, &mut self.signals) => return Err(failed),
         };
         let wall = started.elapsed();
         let memory_samples = watch.samples()?;
@@ -400,6 +443,25 @@ impl Ran {
     }
 }
 
+/// Does what the caller says for as long as somebody drives it; returns only if it cannot.
+async fn heard(sandbox: &Inner, id: u64, leaf: &Leaf, signals: &mut Signals) -> RunError {
+    loop {
+        let done = match signals.next().await {
+            Word::Signal(signal) => sandbox.signal(id, signal).await,
+            Word::Pause(done) => {
+                let frozen = leaf.freeze(true).map_err(RunError::from);
+                // Whoever no longer waits need not know.
+                let _not_waiting = done.send(());
+                frozen
+            }
+            Word::Resume => leaf.freeze(false).map_err(RunError::from),
+        };
+        if let Err(error) = done {
+            return error;
+        }
+    }
+}
+
 /// Feeds for as long as somebody drives it: how much of its input a job has read is no reason to end it.
 async fn fed(feeding: impl Future<Output = std::io::Result<()>>) -> Infallible {
     // A job that is not fed to the end has its pipe closed, and sees that.
@@ -407,15 +469,26 @@ async fn fed(feeding: impl Future<Output = std::io::Result<()>>) -> Infallible {
     std::future::pending().await
 }
 
-/// Drives both. If the first fails the other is not waited for: streams end only when the job does.
-async fn beside<T, U>(
+/// Drives both. If the first fails the other is not waited for: streams end only when the job does. When the first is
+/// done, `patience` is driven beside the other.
+async fn beside<T, U, P: Future<Output = ()>>(
     first: impl Future<Output = Result<T, RunError>>,
     other: impl Future<Output = U>,
+    patience: impl FnOnce(&T) -> P,
 ) -> Result<(T, U), RunError> {
     tokio::pin!(first, other);
     tokio::select! {
         biased;
-        done = &mut first => Ok((done?, other.await)),
+        done = &mut first => {
+            let done = done?;
+            let patience = patience(&done);
+            let other = tokio::select! {
+                biased;
+                other = &mut other => other,
+                () = patience => other.await,
+            };
+            Ok((done, other))
+        }
         ended = &mut other => Ok((first.await?, ended)),
     }
 }

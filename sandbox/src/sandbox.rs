@@ -4,14 +4,15 @@ mod socket;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::io::ErrorKind;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::process::Child;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use stockade_plan::{
-    Confinement, Errno, FRAME_MAX, LauncherFacts, PLAN_VERSION, Reply, Request, Rusage, SetupError, Stage,
-    encode,
+    Confinement, Errno, FRAME_MAX, JobSignal, LauncherFacts, PLAN_VERSION, Reply, Request, Rusage,
+    SetupError, Stage, encode,
 };
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +21,7 @@ use tokio_util::task::TaskTracker;
 pub(crate) use self::socket::send;
 
 use self::socket::Socket;
+use crate::audit::Feed;
 use crate::cgroup::{CgroupParent, Leaf, LeafDescriptors, Worker};
 use crate::launcher::{LaunchError, LauncherProcess};
 use crate::run::{self, RunError, SandboxJob};
@@ -40,6 +42,7 @@ pub(crate) struct Inner {
     controllers: Vec<(&'static str, Hierarchy)>,
     pub(crate) worker: Worker,
     pub(crate) ahead: Waiting,
+    pub(crate) audit: Feed,
     waiting: Mutex<HashMap<u64, Waiter>>,
     requests: AtomicU64,
     /// Cancelled when the launcher is gone.
@@ -71,6 +74,8 @@ struct Waiter {
 /// Our ends of a running init's pipes.
 #[derive(Debug)]
 pub(crate) struct Ends {
+    /// The sandbox's number.
+    pub(crate) id: u64,
     pub(crate) host_uid: u32,
     pub(crate) stdin: OwnedFd,
     pub(crate) stdout: OwnedFd,
@@ -86,8 +91,8 @@ pub(crate) struct Exited {
     pub(crate) rusage: Rusage,
 }
 
-/// What [`Coming::prepared`] gives: the sandbox's number, its pipes, and when it has ended.
-pub(crate) type Launch = (u64, Ends, oneshot::Receiver<Exited>);
+/// What [`Coming::prepared`] gives: its pipes, and when it has ended.
+pub(crate) type Launch = (Ends, oneshot::Receiver<Exited>);
 
 /// A sandbox that the launcher was asked for.
 #[derive(Debug)]
@@ -98,10 +103,14 @@ pub(crate) struct Coming {
 }
 
 impl Coming {
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
     /// Waits until its init runs.
     pub(crate) async fn prepared(self) -> Result<Launch, RunError> {
         match self.prepared.await {
-            Ok(Ok(ends)) => Ok((self.id, ends, self.exited)),
+            Ok(Ok(ends)) => Ok((ends, self.exited)),
             Ok(Err(error)) => Err(RunError::Setup(error)),
             Err(_) => Err(RunError::LauncherGone),
         }
@@ -139,15 +148,17 @@ impl Sandbox {
         warm: Warm,
         first: Option<Leaf>,
     ) -> Result<Self, LaunchError> {
-        let LauncherProcess { socket, child } = launcher;
+        let LauncherProcess { socket, child, audit } = launcher;
         let socket = Socket::new(socket)?;
         let facts = greeting(&socket).await?;
+        let audit = Feed::new(audit, facts.landlock_abi, (facts.uid_base, facts.uid_slots))?;
         let inner = Arc::new(Inner {
             socket,
             facts,
             controllers,
             worker,
             ahead: Waiting::new(warm),
+            audit,
             waiting: Mutex::default(),
             requests: AtomicU64::new(FIRST),
             gone: CancellationToken::new(),
@@ -163,6 +174,13 @@ impl Sandbox {
         }
         let listener = Arc::clone(&inner);
         tokio::spawn(async move { listener.listen().await });
+        let hearer = Arc::clone(&inner);
+        tokio::spawn(async move {
+            tokio::select! {
+                () = hearer.audit.read() => {}
+                () = hearer.gone.cancelled() => {}
+            }
+        });
         let keeper = Arc::clone(&inner);
         inner.jobs.spawn(async move { keeper.ahead.keep(&keeper).await });
         Ok(Self(inner))
@@ -295,7 +313,8 @@ impl Inner {
     /// Has an init made in these control groups.
     pub(crate) async fn prepare(&self, groups: LeafDescriptors) -> Result<Coming, RunError> {
         let id = self.next_id();
-        let (request, fds) = groups.request(id).map_err(|error| RunError::Internal(error.to_string()))?;
+        let (request, fds) =
+            groups.request(id, None).map_err(|error| RunError::Internal(error.to_string()))?;
         let coming = self.expect(id);
         self.ask(&request, &fds).await.inspect_err(|_| drop(self.forget(id)))?;
         Ok(coming)
@@ -338,13 +357,23 @@ impl Inner {
         Ok(when_failed)
     }
 
+    /// Has a signal sent to the job.
+    pub(crate) async fn signal(&self, id: u64, signal: JobSignal) -> Result<(), RunError> {
+        self.ask(&Request::Signal { id, signal }, &[]).await
+    }
+
     async fn ask(&self, request: &Request, fds: &[BorrowedFd<'_>]) -> Result<(), RunError> {
         let frame = encode(request).map_err(RunError::Frame)?;
         debug_assert!(frame.len() <= FRAME_MAX);
-        if self.gone.is_cancelled() || self.socket.send(&frame, fds).await.is_err() {
+        if self.gone.is_cancelled() {
             return Err(RunError::LauncherGone);
         }
-        Ok(())
+        self.socket.send(&frame, fds).await.map_err(|source| match source.kind() {
+            ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::NotConnected => {
+                RunError::LauncherGone
+            }
+            _ => RunError::Io { what: "send a request to the launcher", source },
+        })
     }
 
     fn forget(&self, id: u64) -> Option<Waiter> {
@@ -387,7 +416,7 @@ impl Inner {
         };
         if let Some(waiter) = self.waiting().get_mut(&id).and_then(|waiter| waiter.prepared.take()) {
             let _not_waiting =
-                waiter.send(Ok(Ends { host_uid, stdin, stdout, stderr, status: Some(status), task }));
+                waiter.send(Ok(Ends { id, host_uid, stdin, stdout, stderr, status: Some(status), task }));
         }
     }
 

@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::RunError;
 use crate::cgroup::{CpuTime, Leaf};
-use crate::sandbox::{Ends, Exited, Inner};
+use crate::sandbox::{Coming, Ends, Exited, Inner};
 use crate::status::{NotReady, Status};
 
 /// Set-up takes milliseconds. A sandbox that is not built after this time never will be.
@@ -73,12 +73,21 @@ async fn clear(leaf: Leaf, exited: Option<oneshot::Receiver<Exited>>) {
     }
 }
 
-/// An init in control groups and namespaces of its own, not yet told what to build.
+/// An init in control groups and namespaces of its own, or on its way there, not yet told what to build.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     remains: Remains,
     id: u64,
-    ends: Ends,
+    init: Init,
+}
+
+/// What is there of an init.
+#[derive(Debug)]
+enum Init {
+    Coming(Coming),
+    Runs(Ends),
+    /// It has been told what to build, or could not be made.
+    Used,
 }
 
 /// A sandbox that needs but a task.
@@ -94,8 +103,17 @@ pub(crate) struct Ready {
 }
 
 impl Prepared {
+    /// One whose init runs.
     pub(crate) async fn new(sandbox: &Inner) -> Result<Self, RunError> {
-        let (mut remains, coming) = match sandbox.take_first() {
+        let mut asked = Self::ask(sandbox).await?;
+        let ends = asked.arrived().await?;
+        asked.init = Init::Runs(ends);
+        Ok(asked)
+    }
+
+    /// Asks for one. It can be told what to build at once, and so lose no time by waiting for it.
+    pub(crate) async fn ask(sandbox: &Inner) -> Result<Self, RunError> {
+        let (remains, coming) = match sandbox.take_first() {
             Some((leaf, coming)) => (Remains::of(leaf, sandbox), coming),
             None => {
                 let remains = Remains::of(sandbox.worker.leaf()?, sandbox);
@@ -103,20 +121,36 @@ impl Prepared {
                 (remains, coming)
             }
         };
-        let prepared = timeout(SETUP_DEADLINE, coming.prepared()).await;
-        let (id, ends, exited) = prepared.unwrap_or(Err(RunError::SetupDeadline))?;
-        remains.exited = Some(exited);
-        Ok(Self { remains, id, ends })
+        Ok(Self { remains, id: coming.id(), init: Init::Coming(coming) })
+    }
+
+    /// Waits until its init runs.
+    async fn arrived(&mut self) -> Result<Ends, RunError> {
+        match std::mem::replace(&mut self.init, Init::Used) {
+            Init::Runs(ends) => Ok(ends),
+            Init::Coming(coming) => {
+                let prepared = timeout(SETUP_DEADLINE, coming.prepared()).await;
+                let (ends, exited) = prepared.unwrap_or(Err(RunError::SetupDeadline))?;
+                self.remains.exited = Some(exited);
+                Ok(ends)
+            }
+            Init::Used => Err(RunError::Internal("a sandbox built twice".to_owned())),
+        }
     }
 
     /// Has it built as `confinement` demands.
-    pub(crate) async fn build(self, sandbox: &Inner, confinement: &Confinement) -> Result<Ready, RunError> {
-        let Self { mut remains, id, mut ends } = self;
-        match build(sandbox, &mut remains, id, &mut ends, confinement).await {
-            Ok((status, evidence, spent)) => Ok(Ready { remains, ends, status, evidence, spent }),
+    pub(crate) async fn build(
+        mut self,
+        sandbox: &Inner,
+        confinement: &Confinement,
+    ) -> Result<Ready, RunError> {
+        match build(sandbox, &mut self, confinement).await {
+            Ok((ends, status, evidence, spent)) => {
+                Ok(Ready { remains: self.remains, ends, status, evidence, spent })
+            }
             Err(error) => {
                 // The reason it was not built is what the caller needs to hear.
-                let _killed = remains.kill().await;
+                let _killed = self.remains.kill().await;
                 Err(error)
             }
         }
@@ -135,25 +169,28 @@ impl Ready {
     }
 }
 
-type Built = (Status<pipe::Receiver>, Evidence, CpuTime);
+type Built = (Ends, Status<pipe::Receiver>, Evidence, CpuTime);
 
 async fn build(
     sandbox: &Inner,
-    remains: &mut Remains,
-    id: u64,
-    ends: &mut Ends,
+    prepared: &mut Prepared,
     confinement: &Confinement,
 ) -> Result<Built, RunError> {
-    remains.leaf.limit(&confinement.limits)?;
+    // If its init is not there yet the limits are written while it is being made, and it finds its orders waiting.
+    prepared.remains.leaf.limit(&confinement.limits)?;
+    let failed = sandbox.build(prepared.id, confinement).await?;
+    let mut ends = prepared.arrived().await?;
+    let leaf = &prepared.remains.leaf;
     let status = ends.status.take().ok_or_else(|| RunError::Internal("a sandbox built twice".to_owned()))?;
     let pipe = pipe::Receiver::from_owned_fd(status);
     let pipe = pipe.map_err(|source| RunError::Io { what: "open the status pipe", source })?;
     let mut status = Status::new(pipe);
-    let failed = sandbox.build(id, confinement).await?;
     let ready =
         timeout(SETUP_DEADLINE, ready(&mut status, failed)).await.map_err(|_| RunError::SetupDeadline)?;
-    let evidence = ready.map_err(|error| why_not_ready(error, &remains.leaf, confinement))?;
-    Ok((status, evidence, remains.leaf.cpu_time()?))
+    let evidence = ready.map_err(|error| why_not_ready(error, leaf, confinement))?;
+    leaf.has(&evidence.joined)?;
+    let spent = leaf.cpu_time()?;
+    Ok((ends, status, evidence, spent))
 }
 
 /// Waits until init is ready, or has a reason not to be. A launcher that could not tell it what to build kills it and

@@ -200,7 +200,7 @@ impl Waiting {
                 self.shelves().spare.push(prepared);
             }
             Chore::Build(model) => {
-                let ready = Prepared::new(sandbox).await?.build(sandbox, &model.confinement).await?;
+                let ready = Prepared::ask(sandbox).await?.build(sandbox, &model.confinement).await?;
                 // If its policy has been forgotten meanwhile nobody wants it.
                 if let Some(shelf) = self.shelves().of(&model) {
                     shelf.ready.insert(0, ready);

@@ -12,6 +12,7 @@
 
 mod corpus;
 mod database;
+mod holdings;
 mod jobs;
 mod leftovers;
 mod place;
@@ -19,10 +20,12 @@ mod processes;
 mod rig;
 mod server;
 mod suite;
+mod terminal;
 mod wait;
 
 pub use corpus::{Case, Control, Place as ControlPlace, compile as compile_corpus};
 pub use database::{Database, literal};
+pub use holdings::{Holdings, Worker, memory_kb, network_namespaces};
 pub use jobs::{bytes, is_final};
 pub use leftovers::Leftovers;
 pub use place::Place;
@@ -30,4 +33,5 @@ pub use processes::{Process, children, groups_of_worker, job_processes, processe
 pub use rig::{Rig, binary, job, plan_for};
 pub use server::Server;
 pub use suite::Suite;
+pub use terminal::Terminal;
 pub use wait::{ended, eventually, polled};

@@ -6,7 +6,7 @@ use stockade_plan::{FileName, Plan, Stage};
 use stockade_policies::{CompileError, Environment, Host, JobSpec, Library, compile};
 use stockade_sandbox::{
     CgroupConfig, CgroupParent, LauncherConfig, LauncherProcess, Outcome, RunError, Sandbox, SandboxJob,
-    Sink, Stdin, User, Warm, drop_privileges,
+    Signals, Sink, Stdin, User, Warm, drop_privileges,
 };
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -112,6 +112,7 @@ fn job_with(plan: Plan, inputs: &[(&str, &[u8])], cancel: CancellationToken) -> 
         stdin: Stdin::Empty,
         stdout: Sink::Keep,
         stderr: Sink::Keep,
+        signals: Signals::NONE,
         cancel,
     }
 }

@@ -31,6 +31,8 @@ mod launcher_input;
 mod limits;
 #[path = "sandbox/outputs.rs"]
 mod outputs;
+#[path = "sandbox/pressure.rs"]
+mod pressure;
 #[path = "sandbox/separation.rs"]
 mod separation;
 #[path = "sandbox/supervisor_side.rs"]
@@ -46,7 +48,7 @@ use stockade_tests::{Leftovers, Suite};
 type Group = (&'static str, fn(&mut Suite));
 
 /// Each group with what it runs.
-const GROUPS: [Group; 13] = [
+const GROUPS: [Group; 15] = [
     ("attacks", attacks::run),
     ("calls", calls::run),
     ("hostile", hostile::run),
@@ -60,6 +62,8 @@ const GROUPS: [Group; 13] = [
     ("launcher-input", launcher_input::run),
     ("warm", warm::run),
     ("crash", crash::run),
+    ("pressed-launcher", pressure::launcher),
+    ("pressed-supervisor", pressure::supervisor),
 ];
 
 fn main() -> ExitCode {

@@ -1,6 +1,7 @@
 //! Policy and job to plan.
 
 mod command;
+mod decoy;
 mod error;
 mod job;
 mod recording;
@@ -51,7 +52,7 @@ pub fn compile(
     let command = command::command(policy, job, &programs)?;
     let sight = Sight::of(policy, &programs, host)?;
     let assembled = Assembled {
-        view: sight.view()?,
+        view: decoy::with_decoys(sight.view()?)?,
         landlock: sight.landlock(landlock_abi)?,
         filter: job_filter(policy.rights().calls())?,
         command,

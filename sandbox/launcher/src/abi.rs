@@ -48,5 +48,8 @@ pub(crate) struct MountAttr {
 /// `NOROOT`, `NO_SETUID_FIXUP`, `NO_CAP_AMBIENT_RAISE` with their locks, and `KEEP_CAPS` locked at zero.
 pub(crate) const SECUREBITS_LOCKED: u32 = 0b1110_1111;
 
+/// linux/pidfd.h.
+pub(crate) const PIDFD_SIGNAL_PROCESS_GROUP: u32 = 1 << 2;
+
 /// linux/seccomp.h: let a call about which was asked go ahead; the libc crate has it in a signed type.
 pub(crate) const SECCOMP_USER_NOTIF_FLAG_CONTINUE: u32 = 1;

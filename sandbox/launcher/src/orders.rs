@@ -28,6 +28,30 @@ pub(crate) fn give(orders: BorrowedFd<'_>, frame: &[u8], view: BorrowedFd<'_>) -
     sendmsg::<()>(orders.as_raw_fd(), &[IoSlice::new(frame)], &rights, flags, None).map(drop)
 }
 
+/// Says which process is the job's, by its pidfd; before the job's process can be anything but ours.
+pub(crate) fn tell_of_job(orders: BorrowedFd<'_>, job: BorrowedFd<'_>) -> nix::Result<()> {
+    let raw = [job.as_raw_fd()];
+    let rights = [ControlMessage::ScmRights(&raw)];
+    let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
+    sendmsg::<()>(orders.as_raw_fd(), &[IoSlice::new(b"j")], &rights, flags, None).map(drop)
+}
+
+/// Hears it, if it has been said.
+pub(crate) fn hear_of_job(orders: BorrowedFd<'_>) -> Option<OwnedFd> {
+    let mut byte = [0];
+    let mut slices = [IoSliceMut::new(&mut byte)];
+    let mut control = cmsg_space!(std::os::fd::RawFd);
+    let flags = MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_DONTWAIT;
+    let message = recvmsg::<()>(orders.as_raw_fd(), &mut slices, Some(&mut control), flags).ok()?;
+    let mut received = Vec::new();
+    for control in message.cmsgs().ok()? {
+        if let ControlMessageOwned::ScmRights(fds) = control {
+            received.extend(sys::own_received(fds));
+        }
+    }
+    received.pop()
+}
+
 /// Waits for them; an error if the launcher lets the sandbox go.
 pub(crate) fn await_them(orders: BorrowedFd<'_>) -> Result<(Confinement, OwnedFd), Fault> {
     let mut buffer = vec![0; FRAME_MAX];

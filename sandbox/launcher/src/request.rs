@@ -1,13 +1,15 @@
 //! One request from the socket: a bounded datagram and the descriptors beside it.
 
 use std::io::IoSliceMut;
+use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixCredentials, recvmsg};
+use nix::sys::stat::{SFlag, fstat, major};
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, fstatfs};
 use nix::{cmsg_space, libc};
-use stockade_plan::{Confinement, FRAME_MAX, PLAN_VERSION, Request, SetupError, Stage, decode};
+use stockade_plan::{Confinement, FRAME_MAX, JobSignal, PLAN_VERSION, Request, SetupError, Stage, decode};
 
 use crate::account::Account;
 use crate::steps::{During, Fault};
@@ -15,6 +17,8 @@ use crate::sys;
 
 /// The most descriptors one datagram can carry, `SCM_MAX_FD`; unix(7).
 const DESCRIPTORS_MAX: usize = 253;
+/// `UNIX98_PTY_SLAVE_MAJOR` and its like, linux/major.h.
+const PTY_MAJORS: RangeInclusive<u64> = 136..=143;
 /// linux/magic.h: a version 1 control group hierarchy.
 const CGROUP_SUPER_MAGIC: libc::__fsword_t = 0x0027_e0eb;
 
@@ -30,6 +34,7 @@ pub(crate) enum Received {
 pub(crate) enum Asked {
     Prepare(Groups),
     Build { id: u64, confinement: Box<Confinement>, asker: Account },
+    Signal { id: u64, signal: JobSignal },
 }
 
 /// The control groups of a sandbox to be.
@@ -41,6 +46,8 @@ pub(crate) struct Groups {
     pub(crate) leaf: OwnedFd,
     /// Leaves in version 1 hierarchies.
     pub(crate) v1: Vec<OwnedFd>,
+    /// The job's end of its terminal, where it has one.
+    pub(crate) terminal: Option<OwnedFd>,
 }
 
 /// A request that is not carried out.
@@ -105,28 +112,33 @@ fn parse(frame: &[u8], fds: Vec<OwnedFd>, asker: Option<Account>) -> Result<Aske
 
 fn check(request: Request, fds: Vec<OwnedFd>, asker: Option<Account>) -> Result<Asked, Fault> {
     match request {
-        Request::Prepare { id, v1_groups } => groups(id, v1_groups, fds).map(Asked::Prepare),
+        Request::Prepare { id, v1_groups, terminal } => {
+            groups(id, v1_groups, terminal, fds).map(Asked::Prepare)
+        }
         Request::Build { version, .. } if version != PLAN_VERSION => {
             Err(Fault::new("check", format!("plan version {version}"), Errno::EPROTONOSUPPORT))
         }
-        Request::Build { .. } if !fds.is_empty() => Err(wrong_descriptors(&fds)),
+        Request::Build { .. } | Request::Signal { .. } if !fds.is_empty() => Err(wrong_descriptors(&fds)),
         Request::Build { id, confinement, version: _ } => {
             let asker =
                 asker.ok_or_else(|| Fault::new("check", "credentials of the sender", Errno::EACCES))?;
             Ok(Asked::Build { id, confinement, asker })
         }
+        Request::Signal { id, signal } => Ok(Asked::Signal { id, signal }),
     }
 }
 
-fn groups(id: u64, v1_groups: u8, mut fds: Vec<OwnedFd>) -> Result<Groups, Fault> {
-    if fds.len() != 1 + usize::from(v1_groups) {
+fn groups(id: u64, v1_groups: u8, terminal: bool, mut fds: Vec<OwnedFd>) -> Result<Groups, Fault> {
+    if fds.len() != 1 + usize::from(v1_groups) + usize::from(terminal) {
         return Err(wrong_descriptors(&fds));
     }
+    let terminal = if terminal { fds.pop() } else { None };
+    terminal.as_ref().map_or(Ok(()), |terminal| is_terminal(terminal.as_fd()))?;
     let v1 = fds.split_off(1);
     let leaf = fds.pop().ok_or_else(|| wrong_descriptors(&fds))?;
     is_cgroup(leaf.as_fd(), CGROUP2_SUPER_MAGIC.0)?;
     v1.iter().try_for_each(|group| is_cgroup(group.as_fd(), CGROUP_SUPER_MAGIC))?;
-    Ok(Groups { id, leaf, v1 })
+    Ok(Groups { id, leaf, v1, terminal })
 }
 
 fn wrong_descriptors(fds: &[OwnedFd]) -> Fault {
@@ -140,6 +152,17 @@ fn is_cgroup(fd: BorrowedFd<'_>, magic: libc::__fsword_t) -> Result<(), Fault> {
         Ok(())
     } else {
         Err(Fault::new("check", "control group descriptor", Errno::EINVAL))
+    }
+}
+
+/// What is to become a job's terminal must be the inner end of a pseudo-terminal: never one that people sit at.
+fn is_terminal(fd: BorrowedFd<'_>) -> Result<(), Fault> {
+    let found = fstat(fd).during("fstat", "terminal descriptor")?;
+    let is_device = SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT == SFlag::S_IFCHR;
+    if is_device && PTY_MAJORS.contains(&major(found.st_rdev)) {
+        Ok(())
+    } else {
+        Err(Fault::new("check", "terminal descriptor", Errno::ENOTTY))
     }
 }
 

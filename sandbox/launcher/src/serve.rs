@@ -59,13 +59,14 @@ impl Server {
             match receive(self.launcher.socket.as_fd(), &mut buffer) {
                 Ok(Received::Closed) | Err(Errno::ECONNRESET) => return Ok(()),
                 Ok(Received::Frame(len, asked)) => {
-                    self.answer(asked, buffer.get(..len).unwrap_or_default())?;
+                    let frame = buffer.get_mut(..len).unwrap_or_default();
+                    self.answer(asked, frame)?;
+                    // They are of no use any more and would be copied into every later sandbox's init.
+                    frame.fill(0);
                 }
                 Err(Errno::EINTR | Errno::EAGAIN) => {}
                 Err(errno) => return Err(errno),
             }
-            // The request's bytes are of no use any more and would be copied into every later sandbox's init.
-            buffer.fill(0);
         }
     }
 
@@ -101,6 +102,10 @@ impl Server {
                     told
                 }
             },
+            Ok(Asked::Signal { id, signal }) => {
+                self.live.iter_mut().filter(|live| live.id == id).for_each(|live| live.signal(signal));
+                Ok(())
+            }
             Err(Refused { id, error }) => self.send(&Reply::Failed { id, error }, &[]),
         }
     }
@@ -127,7 +132,8 @@ impl Server {
         asker: Account,
         frame: &[u8],
     ) -> Result<(), SetupError> {
-        let waiting = self.live.iter_mut().find(|live| live.id == id).and_then(|live| live.orders.take());
+        let live = self.live.iter_mut().find(|live| live.id == id);
+        let waiting = live.and_then(|live| Some(live.told.insert(live.orders.take()?)));
         let orders = waiting.ok_or_else(|| {
             Fault::new("find", format!("prepared sandbox {id}"), Errno::ESRCH).at(Stage::Request)
         })?;

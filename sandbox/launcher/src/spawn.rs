@@ -47,6 +47,8 @@ pub(crate) struct SandboxEnds {
     pub(crate) status: OwnedFd,
     pub(crate) task: OwnedFd,
     pub(crate) orders: OwnedFd,
+    /// Whether the streams are a terminal.
+    pub(crate) has_terminal: bool,
 }
 
 /// Makes the pipes and clones init. On failure nothing is left: no process was made, and the id is given back.
@@ -76,13 +78,15 @@ fn spawn_as(
     if !sys::has_one_thread() {
         return Err(Fault::new("check", "threads of the launcher", Errno::EBUSY).at(Stage::Clone));
     }
-    let (ends, sandbox, orders) = pipes(host_id).map_err(|fault| fault.at(Stage::Clone))?;
+    let pipes = pipes(host_id, groups.terminal.as_ref());
+    let (ends, sandbox, orders) = pipes.map_err(|fault| fault.at(Stage::Clone))?;
     match sys::clone3(libc::CLONE_NEWPID as u64, Some(groups.leaf.as_fd())) {
         Ok(Cloned::Child) => {
             init::main(init::Init { launcher, groups, host_id, namespaces, ends: sandbox, steps })
         }
         Ok(Cloned::Parent { pid, pidfd }) => {
-            let live = Live { id: groups.id, pid, pidfd, host_id, orders: Some(orders) };
+            let live =
+                Live { id: groups.id, pid, pidfd, host_id, orders: Some(orders), told: None, job: None };
             match steps.run(Stage::Clone, || Ok(())) {
                 Ok(()) => Ok(Spawned { live, ends }),
                 Err(error) => {
@@ -96,7 +100,10 @@ fn spawn_as(
     }
 }
 
-fn pipes(host_id: HostId) -> Result<(SupervisorEnds, SandboxEnds, OwnedFd), Fault> {
+fn pipes(
+    host_id: HostId,
+    terminal: Option<&OwnedFd>,
+) -> Result<(SupervisorEnds, SandboxEnds, OwnedFd), Fault> {
     let pipe = |name| pipe2(OFlag::O_CLOEXEC).during("pipe2", name);
     let (stdin_read, stdin) = pipe("standard input")?;
     let (stdout, stdout_write) = pipe("standard output")?;
@@ -104,7 +111,13 @@ fn pipes(host_id: HostId) -> Result<(SupervisorEnds, SandboxEnds, OwnedFd), Faul
     let (status, status_write) = pipe("status")?;
     let (task_read, task) = pipe("task")?;
     let (orders, orders_of_init) = orders::channel()?;
-    // A job may open its own streams again, as `/dev/stdout`: pipes are files with an owner.
+    let at_terminal = |end: OwnedFd| match terminal {
+        Some(terminal) => terminal.try_clone().during("dup", "terminal"),
+        None => Ok(end),
+    };
+    let (stdin_read, stdout_write, stderr_write) =
+        (at_terminal(stdin_read)?, at_terminal(stdout_write)?, at_terminal(stderr_write)?);
+    // A job may open its own streams again, as `/dev/stdout`: pipes and terminals are files with an owner.
     for end in [&stdin_read, &stdout_write, &stderr_write] {
         let (uid, gid) = (Uid::from_raw(host_id.raw()), Gid::from_raw(host_id.raw()));
         fchown(end, Some(uid), Some(gid)).during("fchown", "standard stream")?;
@@ -116,6 +129,7 @@ fn pipes(host_id: HostId) -> Result<(SupervisorEnds, SandboxEnds, OwnedFd), Faul
         status: status_write,
         task: task_read,
         orders: orders_of_init,
+        has_terminal: terminal.is_some(),
     };
     Ok((SupervisorEnds { stdin, stdout, stderr, status, task }, sandbox, orders))
 }

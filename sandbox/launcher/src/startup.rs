@@ -12,6 +12,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::stat::{Mode, umask};
+use nix::sys::time::{TimeVal, TimeValLike};
 use nix::unistd::{Uid, pipe2, setgroups};
 use stockade_plan::{Namespaces, Stage};
 
@@ -20,6 +21,9 @@ use crate::serve::namespaces;
 use crate::spare::Spare;
 use crate::uids::HostIds;
 use crate::{credentials, sys};
+
+/// How long a reply may wait for room in the socket.
+const REPLY_PATIENCE_S: i64 = 10;
 
 /// A launcher cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +75,9 @@ pub(crate) fn prepare(options: &Options) -> Result<Launcher, StartError> {
     if !Uid::effective().is_root() {
         return Err(StartError::NotRoot);
     }
+    // A supervisor that has stopped reading is as good as gone, and the launcher then ends what it asked for.
+    setsockopt(&socket, sockopt::SendTimeout, &TimeVal::seconds(REPLY_PATIENCE_S))
+        .map_err(|errno| io("set a time limit on", "--socket", errno))?;
     // Every request then says who sent it.
     setsockopt(&socket, sockopt::PassCred, &true)
         .map_err(|errno| io("ask for credentials on", "--socket", errno))?;

@@ -317,22 +317,40 @@ fn fsconfig(
     Errno::result(result).map(drop)
 }
 
-/// Sends `SIGKILL` to the process of a pidfd; pidfd_send_signal(2). A pid could be another process by now, a
+/// Sends a signal to the process of a pidfd; pidfd_send_signal(2). A pid could be another process by now, a
 /// pidfd never is.
 ///
 /// <https://man7.org/linux/man-pages/man2/pidfd_send_signal.2.html>
-pub(crate) fn pidfd_kill(pidfd: BorrowedFd<'_>) -> nix::Result<()> {
+pub(crate) fn pidfd_signal(pidfd: BorrowedFd<'_>, signal: c_int) -> nix::Result<()> {
+    send_signal(pidfd, signal, 0)
+}
+
+/// Sends it to the process group that the process of a pidfd leads: `PIDFD_SIGNAL_PROCESS_GROUP`, since Linux 6.9.
+pub(crate) fn pidfd_signal_group(pidfd: BorrowedFd<'_>, signal: c_int) -> nix::Result<()> {
+    send_signal(pidfd, signal, abi::PIDFD_SIGNAL_PROCESS_GROUP)
+}
+
+fn send_signal(pidfd: BorrowedFd<'_>, signal: c_int, flags: u32) -> nix::Result<()> {
     // SAFETY: a null siginfo asks for the one kill(2) would send; the rest are integers.
     let result = unsafe {
         libc::syscall(
             libc::SYS_pidfd_send_signal,
             pidfd.as_raw_fd(),
-            libc::SIGKILL,
+            signal,
             ptr::null::<libc::siginfo_t>(),
-            0,
+            flags,
         )
     };
     Errno::result(result).map(drop)
+}
+
+/// Makes a terminal the controlling one of the caller's session, which it leads and which has none; `TIOCSCTTY`,
+/// ioctl_tty(2).
+///
+/// <https://man7.org/linux/man-pages/man2/TIOCSCTTY.2const.html>
+pub(crate) fn set_controlling_terminal(terminal: BorrowedFd<'_>) -> nix::Result<()> {
+    // SAFETY: the third argument of this request is an integer; 0 asks not to take a terminal away from anybody.
+    Errno::result(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSCTTY, 0) }).map(drop)
 }
 
 /// Reaps a child of the caller, with what it and all it reaped have used; wait4(2). Blocks until it has ended.

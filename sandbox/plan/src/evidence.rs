@@ -33,6 +33,9 @@ pub struct Evidence {
     /// The lines of `/proc/self/cgroup`, as the host's control group hierarchies name them from inside the
     /// job's cgroup namespace; every path is `/`.
     pub cgroup_paths: List<String, 16>,
+    /// The same lines as init saw them after it had joined its groups and before it entered that namespace: where it
+    /// is, and the job with it.
+    pub joined: List<String, 16>,
     /// The root, `/job`, `/tmp`, `/dev/shm` and `/proc`.
     pub mounts: List<Mounted, 8>,
     /// Read by getrlimit(2).

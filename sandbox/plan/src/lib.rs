@@ -48,4 +48,4 @@ pub use trace::{
     arguments_that_matter,
 };
 pub use view::{Device, Entry, View};
-pub use wire::{Ended, Found, LauncherFacts, NotCollected, Reply, Report, Request, Rusage};
+pub use wire::{Ended, Found, JobSignal, LauncherFacts, NotCollected, Reply, Report, Request, Rusage};

@@ -12,12 +12,15 @@ use crate::{Confinement, Errno, Evidence, List, Namespaces, Refusal, SetupError}
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
     /// Make an init, in control groups and namespaces of its own. Descriptors beside it, in order: the leaf in the
-    /// cgroup2 hierarchy; `v1_groups` leaves in version 1 hierarchies.
+    /// cgroup2 hierarchy; `v1_groups` leaves in version 1 hierarchies; the job's terminal, if it has one.
     Prepare {
         /// Chosen by the supervisor; replies name it.
         id: u64,
         /// How many version 1 control group directories come with it.
         v1_groups: u8,
+        /// Whether the job's end of a pseudo-terminal comes with it, to be its standard streams and its controlling
+        /// terminal. Its pipes are then closed from the start.
+        terminal: bool,
     },
     /// Have a prepared init build its sandbox, up to the point where the job's process, confined and checked, waits
     /// to be told what to execute.
@@ -29,13 +32,37 @@ pub enum Request {
         /// What to build.
         confinement: Box<Confinement>,
     },
+    /// Send a signal to the job. There is no answer: a job that has ended, or has not begun, misses it.
+    Signal {
+        /// Of the request that prepared it.
+        id: u64,
+        /// Which.
+        signal: JobSignal,
+    },
+}
+
+/// A signal that a caller may pass on to his job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum JobSignal {
+    /// `SIGHUP`.
+    Hangup,
+    /// `SIGINT`.
+    Interrupt,
+    /// `SIGQUIT`.
+    Quit,
+    /// `SIGTERM`.
+    Terminate,
+    /// `SIGUSR1`.
+    User1,
+    /// `SIGUSR2`.
+    User2,
 }
 
 impl Request {
     /// The sandbox that it is about.
     pub const fn id(&self) -> u64 {
         match self {
-            Self::Prepare { id, .. } | Self::Build { id, .. } => *id,
+            Self::Prepare { id, .. } | Self::Build { id, .. } | Self::Signal { id, .. } => *id,
         }
     }
 }

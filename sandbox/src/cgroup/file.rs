@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::CgroupError;
@@ -42,12 +43,22 @@ pub(super) fn write(directory: &Path, file: &str, value: &str) -> Result<(), Cgr
 
 /// Writes a limit and reads it back; anything else than what was written is an error.
 pub(super) fn set(directory: &Path, file: &str, value: &str) -> Result<(), CgroupError> {
-    write(directory, file, value)?;
-    let found = read(directory, file)?;
+    let found = write_and_read(&directory.join(file), value)?;
     if found == value {
         return Ok(());
     }
     Err(CgroupError::Mismatch { path: directory.join(file), wanted: value.to_owned(), found })
+}
+
+/// Opened once: opening is what costs most.
+fn write_and_read(path: &Path, value: &str) -> Result<String, CgroupError> {
+    let failed = |what| move |source| CgroupError::File { what, path: path.to_owned(), source };
+    let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(failed("open"))?;
+    file.write_all(value.as_bytes()).map_err(failed("write"))?;
+    let mut found = vec![0; USUAL_BYTES];
+    let length = file.read_at(&mut found, 0).map_err(failed("read"))?;
+    let found = String::from_utf8_lossy(found.get(..length).unwrap_or_default());
+    Ok(found.trim_end().to_owned())
 }
 
 pub(super) fn make_directory(path: &Path) -> Result<(), CgroupError> {

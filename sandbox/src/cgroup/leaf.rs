@@ -8,6 +8,7 @@ use rustix::fs::{Mode, OFlags, open};
 use stockade_plan::Request;
 
 use super::file::{keyed, make_directory, read, write};
+use super::sweep::WorkerName;
 use super::{CgroupError, Controller, Hierarchy};
 
 /// How long the kernel may take to let go of a group whose processes have been reaped.
@@ -30,11 +31,15 @@ pub(crate) struct LeafDescriptors {
 }
 
 impl LeafDescriptors {
-    /// The request for a sandbox in this leaf, and the descriptors beside it.
-    pub(crate) fn request(&self, id: u64) -> std::io::Result<(Request, Vec<BorrowedFd<'_>>)> {
+    /// The request for a sandbox in this leaf, at `terminal` if there is one, and the descriptors beside it.
+    pub(crate) fn request<'a>(
+        &'a self,
+        id: u64,
+        terminal: Option<&'a OwnedFd>,
+    ) -> std::io::Result<(Request, Vec<BorrowedFd<'a>>)> {
         let v1_groups = u8::try_from(self.v1.len()).map_err(std::io::Error::other)?;
-        let fds = std::iter::once(&self.unified).chain(&self.v1).map(AsFd::as_fd).collect();
-        Ok((Request::Prepare { id, v1_groups }, fds))
+        let fds = std::iter::once(&self.unified).chain(&self.v1).chain(terminal).map(AsFd::as_fd).collect();
+        Ok((Request::Prepare { id, v1_groups, terminal: terminal.is_some() }, fds))
     }
 }
 
@@ -85,6 +90,11 @@ impl Leaf {
         }
     }
 
+    /// Stops every process in it, or lets them go on; `cgroup.freeze`, cgroup-v2.rst.
+    pub(crate) fn freeze(&self, frozen: bool) -> Result<(), CgroupError> {
+        write(&self.unified, "cgroup.freeze", if frozen { "1" } else { "0" })
+    }
+
     /// Kills what is left and removes the group. It is killed in every round: a launcher that was slow may put a
     /// process into it even now. A group that still has processes after two seconds stays, and
     /// is an error: the next worker's sweep finds it.
@@ -129,6 +139,28 @@ impl Leaf {
             .ok_or(CgroupError::NoController(wanted.name()))
     }
 
+    /// Compares where a sandbox's init found itself, lines of `/proc/PID/cgroup`, with where it was put: its limits are
+    /// those of the group it is in. cgroups(7): number, controllers, path; `0::` is the cgroup2 hierarchy.
+    pub(crate) fn has(&self, joined: &[String]) -> Result<(), CgroupError> {
+        let mut expected: Vec<(&str, &Path)> = vec![("", self.unified.as_path())];
+        expected.extend(
+            self.controllers
+                .iter()
+                .filter(|(_, hierarchy, _)| *hierarchy == Hierarchy::V1)
+                .map(|(controller, _, path)| (controller.name(), path.as_path())),
+        );
+        expected.into_iter().try_for_each(|(controller, path)| {
+            let found = path_in(joined, controller);
+            if found.is_some_and(|found| Path::new(found).ends_with(own_part(path))) {
+                return Ok(());
+            }
+            Err(CgroupError::Elsewhere {
+                path: path.to_owned(),
+                found: found.unwrap_or("no group of that hierarchy").to_owned(),
+            })
+        })
+    }
+
     /// How often the kernel has killed a process of the job for memory.
     pub(crate) fn oom_kills(&self) -> Result<u64, CgroupError> {
         let (hierarchy, path) = self.place(Controller::Memory)?;
@@ -138,5 +170,67 @@ impl Leaf {
         };
         keyed(&read(path, file)?, "oom_kill")
             .ok_or_else(|| CgroupError::Malformed { path: path.join(file), field: "oom_kill" })
+    }
+}
+
+/// The path in the hierarchy that has this controller; no controller: the cgroup2 one.
+fn path_in<'l>(lines: &'l [String], controller: &str) -> Option<&'l str> {
+    lines.iter().find_map(|line| {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (controllers, path) = (fields.next()?, fields.next()?);
+        controllers.split(',').any(|name| name == controller).then_some(path)
+    })
+}
+
+/// From the worker's group on, whose name no other process of the host has: what is above it depends on who looks.
+fn own_part(path: &Path) -> PathBuf {
+    let is_worker = |part: &std::path::Component<'_>| {
+        part.as_os_str().to_str().is_some_and(|name| WorkerName::parse(name).is_some())
+    };
+    let mut parts: Vec<_> = path.components().collect();
+    let from = parts.iter().rposition(is_worker).unwrap_or(0);
+    parts.drain(..from);
+    parts.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leaf() -> Leaf {
+        let at = |hierarchy: &str| PathBuf::from(format!("/sys/fs/cgroup/{hierarchy}/stockade/w-17-4/j2"));
+        Leaf {
+            unified: at("unified"),
+            controllers: vec![
+                (Controller::Memory, Hierarchy::V1, at("memory")),
+                (Controller::Cpu, Hierarchy::V1, at("cpu,cpuacct")),
+                (Controller::Pids, Hierarchy::V2, at("unified")),
+            ],
+        }
+    }
+
+    fn joined(unified: &str, memory: &str, cpu: &str) -> Vec<String> {
+        [format!("9:memory:{memory}"), format!("3:cpu,cpuacct:{cpu}"), format!("0::{unified}")].into()
+    }
+
+    #[test]
+    fn a_sandbox_is_in_its_groups_when_each_hierarchy_says_so() {
+        let own = "/stockade/w-17-4/j2";
+        assert!(leaf().has(&joined(own, own, own)).is_ok());
+        // Seen from a container whose groups lie deeper.
+        let deep = format!("/docker/5af{own}");
+        assert!(leaf().has(&joined(&deep, &deep, &deep)).is_ok());
+    }
+
+    #[test]
+    fn one_hierarchy_in_which_it_is_elsewhere_is_an_error() {
+        let own = "/stockade/w-17-4/j2";
+        for other in ["/", "/stockade/w-17-4", "/stockade/w-17-4/j1", "/stockade/w-17-5/j2", "/j2"] {
+            for lines in [joined(other, own, own), joined(own, other, own), joined(own, own, other)] {
+                assert!(matches!(leaf().has(&lines), Err(CgroupError::Elsewhere { .. })), "{lines:?}");
+            }
+        }
+        assert!(leaf().has(&[]).is_err());
+        assert!(leaf().has(&joined(own, own, own)[..2]).is_err());
     }
 }

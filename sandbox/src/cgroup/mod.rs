@@ -85,6 +85,14 @@ pub enum CgroupError {
         /// What is there.
         found: String,
     },
+    /// A sandbox is not where its limits are.
+    #[error("the sandbox is not in its control group `{path}` but in `{found}`; the job is refused")]
+    Elsewhere {
+        /// Where it was to be.
+        path: PathBuf,
+        /// Where it is, as `/proc/PID/cgroup` names it.
+        found: String,
+    },
     /// A file does not have the form the kernel's documentation gives.
     #[error("control group file `{path}` has no field `{field}`")]
     Malformed {

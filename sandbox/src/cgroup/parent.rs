@@ -1,6 +1,6 @@
 //! The group under which a worker makes its jobs' groups.
 
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -136,7 +136,12 @@ fn enable(group: &Path, controllers: &[Controller]) -> Result<(), CgroupError> {
 /// "Model of Delegation", cgroup-v2.rst: the directory and the files that move processes and hand down
 /// controllers; the limits of the group itself stay root's.
 fn hand_over(directory: &Path, owner: &User) -> Result<(), CgroupError> {
-    let files = ["", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control", "tasks"];
+    // The directory comes last: when it is the owner's, so is all that was to become his.
+    let files = ["cgroup.procs", "cgroup.threads", "cgroup.subtree_control", "tasks", ""];
+    let owned = |found: std::fs::Metadata| (found.uid(), found.gid()) == (owner.uid, owner.gid);
+    if std::fs::symlink_metadata(directory).is_ok_and(owned) {
+        return Ok(());
+    }
     for path in files.map(|file| directory.join(file)) {
         match chown(&path, Some(owner.uid), Some(owner.gid)) {
             Ok(()) => {}

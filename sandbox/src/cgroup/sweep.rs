@@ -27,7 +27,7 @@ impl WorkerName {
         Self { pid, started: start_time(pid).unwrap_or(0) }
     }
 
-    fn parse(name: &str) -> Option<Self> {
+    pub(super) fn parse(name: &str) -> Option<Self> {
         let (pid, started) = name.strip_prefix("w-")?.split_once('-')?;
         Some(Self { pid: pid.parse().ok()?, started: started.parse().ok()? })
     }

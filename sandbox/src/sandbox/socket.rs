@@ -8,12 +8,14 @@ use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, Shutdown, recvmsg, sendmsg, shutdown,
 };
-use stockade_plan::{FRAME_MAX, Reply, decode};
+use stockade_plan::{Reply, decode};
 use tokio::io::Interest;
 use tokio::net::UnixDatagram;
 
 /// The most descriptors a request carries: the leaf in each hierarchy.
 const SEND_FDS: usize = 8;
+/// No reply is longer, bytes: an error names two things, each as long as a path may be.
+const REPLY_MAX: usize = 16 * 1024;
 /// The most a reply carries: three streams, status, task.
 const RECEIVE_FDS: usize = 5;
 
@@ -61,7 +63,7 @@ pub(crate) fn send(socket: BorrowedFd<'_>, frame: &[u8], fds: &[BorrowedFd<'_>])
 }
 
 fn receive(socket: BorrowedFd<'_>) -> std::io::Result<Option<(Reply, Vec<OwnedFd>)>> {
-    let mut buffer = vec![0; FRAME_MAX];
+    let mut buffer = vec![0; REPLY_MAX];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(RECEIVE_FDS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let received =

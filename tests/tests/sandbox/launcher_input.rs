@@ -6,8 +6,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::process::{Child, Command};
 
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
-    SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
 };
 use stockade_plan::{
     Confinement, FRAME_MAX, PLAN_VERSION, Reply, Request, SetupError, Stage, decode, encode,
@@ -16,13 +16,13 @@ use stockade_policies::{Host, Library};
 use stockade_tests::{Leftovers, Suite, binary, plan_for};
 
 /// A launcher spoken to directly.
-struct Raw {
-    socket: OwnedFd,
-    child: Child,
+pub(crate) struct Raw {
+    pub(crate) socket: OwnedFd,
+    pub(crate) child: Child,
 }
 
 impl Raw {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let kind = SocketType::SEQPACKET;
         let (socket, theirs) = socketpair(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None).unwrap();
         rustix::io::fcntl_setfd(&theirs, rustix::io::FdFlags::empty()).unwrap();
@@ -36,7 +36,7 @@ impl Raw {
         raw
     }
 
-    fn send(&self, frame: &[u8], fds: &[BorrowedFd<'_>]) {
+    pub(crate) fn send(&self, frame: &[u8], fds: &[BorrowedFd<'_>]) {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(250))];
         let mut control = SendAncillaryBuffer::new(&mut space);
         if !fds.is_empty() {
@@ -46,29 +46,40 @@ impl Raw {
     }
 
     fn receive(&self) -> Option<Reply> {
+        self.receive_all().map(|(reply, _)| reply)
+    }
+
+    /// A reply and the descriptors beside it; `None` when the launcher has ended.
+    pub(crate) fn receive_all(&self) -> Option<(Reply, Vec<OwnedFd>)> {
         let mut buffer = vec![0; FRAME_MAX];
-        let mut control = RecvAncillaryBuffer::default();
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
         let received =
             recvmsg(&self.socket, &mut [IoSliceMut::new(&mut buffer)], &mut control, RecvFlags::CMSG_CLOEXEC)
                 .unwrap();
-        (received.bytes > 0).then(|| decode(&buffer[..received.bytes]).unwrap())
+        let rights = control.drain().filter_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(fds) => Some(fds),
+            _ => None,
+        });
+        let fds = rights.flatten().collect();
+        (received.bytes > 0).then(|| (decode(&buffer[..received.bytes]).unwrap(), fds))
     }
 
-    fn refusal(&self) -> SetupError {
+    pub(crate) fn refusal(&self) -> SetupError {
         match self.receive() {
             Some(Reply::Failed { error, .. }) => error,
             other => panic!("{other:?}"),
         }
     }
 
-    fn end(mut self) {
+    pub(crate) fn end(mut self) {
         drop(self.socket);
         assert!(self.child.wait().unwrap().success());
     }
 }
 
 fn prepare() -> Vec<u8> {
-    encode(&Request::Prepare { id: 7, v1_groups: 0 }).unwrap()
+    encode(&Request::Prepare { id: 7, v1_groups: 0, terminal: false }).unwrap()
 }
 
 fn confinement() -> Confinement {

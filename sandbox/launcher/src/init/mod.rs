@@ -24,6 +24,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::dup2_stderr;
 use stockade_plan::{Confinement, Report, SetupError, Stage};
 
+use crate::job::evidence::cgroup_paths;
 use crate::request::Groups;
 use crate::spare::Set;
 use crate::spawn::SandboxEnds;
@@ -59,13 +60,18 @@ pub(crate) fn main(mut init: Init<'_>) -> ! {
 impl Init<'_> {
     fn start(&mut self) -> Result<reap::Started, SetupError> {
         self.prepare().map_err(|fault| fault.at(Stage::Clone))?;
-        self.steps.run(Stage::Cgroup, || namespaces::join_v1_groups(&self.groups.v1))?;
+        let joined = self.steps.run(Stage::Cgroup, || {
+            namespaces::join_v1_groups(&self.groups.v1)?;
+            cgroup_paths()
+        })?;
         let namespaces = self.namespaces.take();
         self.steps.run(Stage::Namespaces, || namespaces::take(namespaces))?;
         let host_id = self.host_id;
         let user_namespace = self.steps.run(Stage::UserNamespace, || user_namespace::make(host_id))?;
         let confinement = self.build()?;
-        start::start_job(self, &confinement, user_namespace)
+        let mut started = start::start_job(self, &confinement, user_namespace)?;
+        started.evidence.joined = joined;
+        Ok(started)
     }
 
     /// Leaves behind what belongs to the launcher: descriptors, signal actions, its life.

@@ -15,11 +15,11 @@ use super::reap::Started;
 use super::witness::Witness;
 use super::{Init, confine};
 use crate::credentials::take_ids;
-use crate::frames;
 use crate::job::{self, Said, landlock};
 use crate::steps::{During, Fault};
 use crate::sys::{self, Cloned};
 use crate::uids::HostId;
+use crate::{frames, orders};
 
 /// Enters the Landlock domain, clones the job's process into it, gives up init's own privileges, and waits until both are
 /// confined.
@@ -46,7 +46,11 @@ pub(super) fn start_job(
             drop((gate, said));
             job::main(init, confinement, job::Ends { user_namespace, gate: gate_read, said: said_write })
         }
-        Cloned::Parent { pid, pidfd } => (Pid::from_raw(pid), pidfd),
+        Cloned::Parent { pid, pidfd } => {
+            let told = orders::tell_of_job(init.ends.orders.as_fd(), pidfd.as_fd());
+            told.during("sendmsg", "orders").map_err(|fault| fault.at(Stage::InitConfine))?;
+            (Pid::from_raw(pid), pidfd)
+        }
     };
     drop((gate_read, said_write, user_namespace));
     let ends = ends_of_processes().map_err(|fault| fault.at(Stage::InitConfine))?;

@@ -38,6 +38,7 @@ pub(super) fn read(host_id: HostId) -> Result<Evidence, Fault> {
         landlock_abi: landlock::kernel_abi(),
         landlock_probe_refused: probe_refused(),
         cgroup_paths: cgroup_paths()?,
+        joined: List::empty(),
         mounts: mounts()?,
         rlimits: rlimits::read()?,
         descriptors: open_after_execution()?,
@@ -77,7 +78,8 @@ fn probe_refused() -> bool {
     File::open(format!("/{PROBE}")).is_err_and(|error| error.raw_os_error() == Some(Errno::EACCES as i32))
 }
 
-fn cgroup_paths() -> Result<List<String, 16>, Fault> {
+/// `/proc/self/cgroup`, cgroups(7).
+pub(crate) fn cgroup_paths() -> Result<List<String, 16>, Fault> {
     const PATH: &str = "/proc/self/cgroup";
     let mut text = String::new();
     File::open(PATH).and_then(|file| file.take(16 * 1024).read_to_string(&mut text)).during("read", PATH)?;

@@ -2,8 +2,8 @@
 //! no rule grants is refused, and what the kernel cannot handle stops the set-up.
 
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset,
-    RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, RestrictSelfAttr,
+    Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
 };
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -15,6 +15,9 @@ use crate::sys;
 
 /// The newest ABI that the landlock crate knows; rights of later ones cannot be handled yet.
 const NEWEST: u8 = 10;
+
+/// From this ABI on the kernel's audit tells of what a domain refuses.
+const AUDITED: u8 = 7;
 
 /// The ABI this kernel and this program both know, 0 where there is none.
 pub(crate) fn kernel_abi() -> u8 {
@@ -34,6 +37,15 @@ pub(super) fn restrict_job(plan: &Landlock) -> Result<(), Fault> {
     if work_dir_is_writable(plan) { Ok(()) } else { restrict(plan, None) }
 }
 
+/// Has the kernel's audit told of what the domain refuses: to the job, not to what set it up, which has not executed anything
+/// yet; and not of what a job refuses itself in domains of its own, unless one of ours is to come inside.
+fn logged(ruleset: RulesetCreated, outer: bool) -> Result<RulesetCreated, RulesetError> {
+    if kernel_abi() < AUDITED {
+        return Ok(ruleset);
+    }
+    ruleset.log_same_exec(false)?.log_new_exec(true)?.log_subdomains(outer)
+}
+
 fn work_dir_is_writable(plan: &Landlock) -> bool {
     plan.rules.iter().any(|rule| rule.access == Access::Write && rule.path.as_str() == WORK_DIR)
 }
@@ -51,6 +63,8 @@ fn restrict(plan: &Landlock, in_work_dir: Option<BitFlags<AccessFs>>) -> Result<
     if let Some(rights) = in_work_dir {
         ruleset = grant(ruleset, WORK_DIR, rights, abi)?;
     }
+    let ruleset =
+        logged(ruleset, in_work_dir.is_some()).map_err(|error| fault("landlock_restrict_self", &error))?;
     ruleset.restrict_self().map(drop).map_err(|error| fault("landlock_restrict_self", &error))
 }
 

@@ -1,6 +1,6 @@
 //! The job's own process, from clone to execution: the stages that confine it, in order.
 
-mod evidence;
+pub(crate) mod evidence;
 mod execute;
 pub(crate) mod landlock;
 mod rlimits;
@@ -112,6 +112,9 @@ fn take_descriptors(init: &Init<'_>) -> Result<(), Fault> {
             return Err(Fault::new("dup2", "stream", Errno::EBADF));
         }
         sys::become_stream(end.as_fd(), number).during("dup2", "stream")?;
+    }
+    if ends.has_terminal {
+        sys::set_controlling_terminal(ends.stdin.as_fd()).during("ioctl(TIOCSCTTY)", "the job's terminal")?;
     }
     sys::cloexec_from(3).during("close_range", "descriptors from 3")?;
     chdir(WORK_DIR).during("chdir", WORK_DIR)

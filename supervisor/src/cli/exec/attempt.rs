@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use stockade_plan::Digest;
 use stockade_policies::EffectivePolicy;
-use stockade_sandbox::{End, Sandbox, SandboxJob, Usage};
+use stockade_sandbox::{End, Lost, Sandbox, SandboxJob, Usage};
 use uuid::Uuid;
 
 use super::code;
@@ -20,6 +20,8 @@ pub(in crate::cli) struct Ended {
     pub(in crate::cli) code: u8,
     /// How it ended and what it used up, if it ran.
     pub(in crate::cli) ran: Option<(End, Usage)>,
+    /// Why some of its output and of its error output did not reach the caller.
+    pub(in crate::cli) lost: [Option<Lost>; 2],
 }
 
 /// What is on record of a job before it runs.
@@ -48,15 +50,17 @@ impl<'a> Attempt<'a> {
         let mut body = self.started(&[], &[]);
         merge(&mut body, self.ended(&finished));
         record.append("attempt.refused", self.id, &body)?;
-        Ok(Ended { code: code::of_unrun(&finished), finished, ran: None })
+        Ok(Ended { code: code::of_unrun(&finished), finished, ran: None, lost: [None, None] })
     }
 
-    /// Records the start, runs the job, records the end.
+    /// Records the start, runs the job, records the end. `over` is told when the job has ended, before its end is
+    /// recorded.
     pub(in crate::cli) async fn run(
         &self,
         sandbox: &Sandbox,
         job: SandboxJob,
         record: &mut ExecRecord,
+        over: impl FnOnce(),
     ) -> Result<Ended, CliError> {
         let names: Vec<String> = job.plan.task.inputs.iter().map(|input| input.name.to_string()).collect();
         let started = self.started(&names, &job.inputs);
@@ -66,17 +70,16 @@ impl<'a> Attempt<'a> {
         let ended = match sandbox.run_when(job, recorded).await? {
             Ok(outcome) => {
                 let ran = (outcome.end, outcome.usage.clone());
+                let lost = [outcome.stdout.lost.clone(), outcome.stderr.lost.clone()];
                 let finished = outcome::finished(outcome, &limits);
-                Ended { code: code::of_end(ran.0), finished, ran: Some(ran) }
+                Ended { code: code::of_end(ran.0), finished, ran: Some(ran), lost }
             }
             Err(error) => {
                 let finished = outcome::not_run(&error);
-                Ended { code: code::of_unrun(&finished), finished, ran: None }
+                Ended { code: code::of_unrun(&finished), finished, ran: None, lost: [None, None] }
             }
         };
-        if let Err(error) = sandbox.let_go() {
-            tracing::warn!(%error, "the launcher cannot be let go");
-        }
+        over();
         record.append("attempt.ended", self.id, &self.ended(&ended.finished))?;
         Ok(ended)
     }

@@ -1,16 +1,20 @@
 //! The job of `exec`, from its policy to its record.
 
+use std::io::{stderr, stdout};
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use nix::unistd::{User, getuid};
 use stockade_policies::{Diagnostics, EffectivePolicy, Host, JobSpec};
-use stockade_sandbox::{Errand, Sandbox, SandboxJob, Sink, Stdin};
+use stockade_sandbox::{Errand, Lost, Sandbox, SandboxJob, Sink, Stdin};
 use tokio_util::sync::CancellationToken;
 
 use super::Exec;
 use super::attempt::{self, Attempt, Ended};
 use super::files::{Input, OutputDirectory};
-use crate::cli::{CliError, runtime};
+use super::signals::pass_on;
+use super::terminal::{CallersTerminal, Pty};
+use crate::cli::{CliError, exit, runtime};
 use crate::exec_record::ExecRecord;
 use crate::host::HostFacts;
 use crate::output;
@@ -35,6 +39,7 @@ impl Exec {
     pub(super) fn finish(
         self,
         errand: Errand,
+        terminal: Option<(Pty, CallersTerminal)>,
         inputs: Vec<Input>,
         outputs: Option<OutputDirectory>,
         caller: String,
@@ -47,7 +52,8 @@ impl Exec {
             let sandbox = errand.sandbox().await?;
             let done = match prepared {
                 Ok((record, policy)) => {
-                    self.attempt(&sandbox, record, &policy, inputs, outputs, caller).await
+                    let given = Given { inputs, outputs, caller, terminal };
+                    self.attempt(&sandbox, record, &policy, given).await
                 }
                 Err(error) => Err(error),
             };
@@ -63,22 +69,29 @@ impl Exec {
         sandbox: &Sandbox,
         mut record: ExecRecord,
         policy: &EffectivePolicy,
-        inputs: Vec<Input>,
-        outputs: Option<OutputDirectory>,
-        caller: String,
+        given: Given,
     ) -> Result<ExitCode, CliError> {
+        let Given { inputs, outputs, caller, terminal } = given;
         let host = HostFacts::here();
         let around = Circumstances { tenant: None, user: Some(caller), host: &host, rules: None };
         let mut attempt = Attempt::new(&self.command, attempt::uncompiled(policy), around);
         let ended = match self.compiled(policy, inputs, sandbox.facts().landlock_abi) {
             Ok(job) => {
                 attempt.facts = job.facts.clone();
-                attempt.run(sandbox, self.sandbox_job(job)?, &mut record).await?
+                let raw = terminal.as_ref().map(|(_, callers)| callers.raw());
+                let job = self.sandbox_job(job, terminal)?;
+                let over = || {
+                    drop(raw);
+                    if let Err(error) = sandbox.let_go() {
+                        tracing::warn!(%error, "the launcher cannot be let go");
+                    }
+                };
+                attempt.run(sandbox, job, &mut record, over).await?
             }
             Err(refusal) => attempt.refuse(refusal, &mut record)?,
         };
         self.tell(&attempt, &ended, outputs.as_ref())?;
-        Ok(ExitCode::from(ended.code))
+        Ok(ExitCode::from(told_of_loss(&ended)))
     }
 
     fn effective_policy(&self) -> Result<EffectivePolicy, Diagnostics> {
@@ -103,22 +116,23 @@ impl Exec {
         Sandboxed::new(policy, &job.with_caller_environment(environment), files, &Host::new(), landlock_abi)
     }
 
-    fn sandbox_job(&self, job: Sandboxed) -> Result<SandboxJob, CliError> {
+    fn sandbox_job(
+        &self,
+        job: Sandboxed,
+        terminal: Option<(Pty, CallersTerminal)>,
+    ) -> Result<SandboxJob, CliError> {
+        let own = |stream: &dyn AsFd| stream.as_fd().try_clone_to_owned().map(Sink::PassThrough);
         let (stdout, stderr) = match self.json {
             true => (Sink::Keep, Sink::Keep),
-            false => (
-                Sink::PassThrough(Box::new(tokio::io::stdout())),
-                Sink::PassThrough(Box::new(tokio::io::stderr())),
-            ),
+            false => (own(&stdout())?, own(&stderr())?),
         };
-        Ok(SandboxJob {
-            plan: job.plan,
-            inputs: job.inputs,
-            stdin: Stdin::Inherit,
-            stdout,
-            stderr,
-            cancel: cancelled_by_signals()?,
-        })
+        let stdin = match &terminal {
+            Some((pty, _)) => Stdin::Terminal(pty.descriptor()?),
+            None => Stdin::Inherit,
+        };
+        let cancel = CancellationToken::new();
+        let signals = pass_on(cancel.clone(), terminal)?;
+        Ok(SandboxJob { plan: job.plan, inputs: job.inputs, stdin, stdout, stderr, signals, cancel })
     }
 
     fn tell(
@@ -130,6 +144,8 @@ impl Exec {
         let finished = &ended.finished;
         if self.json {
             output::json(&report::exec_object(finished, &attempt.facts, &attempt.around))?;
+        } else if let [_, Some(Lost::NotTaken)] = ended.lost {
+            // Nobody reads what we would say either.
         } else if let Some(error) = &finished.error
             && finished.exit_code.is_none()
         {
@@ -137,6 +153,25 @@ impl Exec {
         }
         finished.outputs.iter().try_for_each(|file| outputs.map_or(Ok(()), |directory| directory.write(file)))
     }
+}
+
+/// What was given to `exec` but its options.
+struct Given {
+    inputs: Vec<Input>,
+    outputs: Option<OutputDirectory>,
+    caller: String,
+    terminal: Option<(Pty, CallersTerminal)>,
+}
+
+/// The code to exit with: a job whose output cannot be written has not done what it was for, whatever it says.
+fn told_of_loss(ended: &Ended) -> u8 {
+    let failed = ended.lost.iter().flatten().find_map(|lost| match lost {
+        Lost::Failed(why) => Some(why),
+        Lost::ReaderGone | Lost::NotTaken => None,
+    });
+    let Some(why) = failed else { return ended.code };
+    output::complain(&format!("cannot write what the job printed: {why}"));
+    if ended.code == exit::DONE { exit::FAILED } else { ended.code }
 }
 
 /// A token that the first SIGINT or SIGTERM cancels.

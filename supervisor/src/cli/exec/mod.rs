@@ -4,7 +4,10 @@ pub(super) mod attempt;
 mod code;
 pub(super) mod files;
 pub(super) mod job;
+mod signals;
+mod terminal;
 
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -15,6 +18,7 @@ use super::CliError;
 use super::options::{AccountOptions, MeansOptions, PolicyOptions};
 use crate::start;
 use files::{Inputs, OutputDirectory};
+use terminal::{CallersTerminal, Pty};
 
 /// Run one job, here and now, without a queue
 ///
@@ -46,6 +50,10 @@ pub(super) struct Exec {
     /// Directory to put the outputs into that the policy declares; made if it is missing
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
+    /// Give the job a terminal of its own between it and yours, for programs that people type at. What it prints,
+    /// escape sequences included, comes to your terminal unchanged, its errors among the rest
+    #[arg(long, conflicts_with = "json")]
+    tty: bool,
     /// Print one object that says what became of it, instead of passing through what it prints
     #[arg(long)]
     json: bool,
@@ -66,10 +74,31 @@ impl Exec {
         let inputs = Inputs::open(&self.inputs)?;
         let output =
             self.output.as_deref().map(|path| OutputDirectory::open(path, &self.account.user)).transpose()?;
+        let terminal = self.terminal()?;
         let caller = job::caller();
         let confinement = start::confined("exec", &self.account.account(), &self.means.means())?;
-        let errand = Errand::begin(confinement.launcher, confinement.cgroups)?;
+        let (terminal, jobs_end) = terminal.unzip();
+        let errand = Errand::begin(confinement.launcher, confinement.cgroups, jobs_end)?;
         let inputs = inputs.read()?;
-        self.finish(errand, inputs, output, caller)
+        self.finish(errand, terminal, inputs, output, caller)
+    }
+}
+
+/// Both ends of the terminal of `--tty`: ours, with the caller's terminal, and the job's.
+type Terminal = ((Pty, CallersTerminal), OwnedFd);
+
+impl Exec {
+    fn terminal(&self) -> Result<Option<Terminal>, CliError> {
+        if !self.tty {
+            return Ok(None);
+        }
+        let failed = |error| CliError::Other(format!("cannot make a terminal for the job: {error}"));
+        let callers = CallersTerminal::find().map_err(failed)?.ok_or_else(|| {
+            CliError::Other(
+                "standard input is no terminal: `--tty` is for people who type; leave it out".to_owned(),
+            )
+        })?;
+        let (pty, jobs) = Pty::open(&callers).map_err(failed)?;
+        Ok(Some(((pty, callers), jobs)))
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use stockade_plan::{CodecError, Plan};
 use stockade_policies::{CompileError, EffectivePolicy, Environment, Host, JobSpec, LAYERS, compile};
-use stockade_sandbox::{Sandbox, SandboxJob, Sink, Stdin};
+use stockade_sandbox::{Sandbox, SandboxJob, Signals, Sink, Stdin};
 
 use super::{Boxed, Finished, JobRunner, Refusal, Request, RunnerError, Running, Work, WorkFacts};
 use crate::store::AttemptId;
@@ -147,6 +147,7 @@ impl Work for ShellWork {
                 stdin: Stdin::Empty,
                 stdout: Sink::Keep,
                 stderr: Sink::Keep,
+                signals: Signals::NONE,
                 cancel: place.token(),
             };
             match self.sandbox.run(job).await {

@@ -1,7 +1,7 @@
 //! Proving, by doing it, that this host confines a job.
 
 use stockade_policies::{Environment, Host, JobSpec, LAYERS, Library};
-use stockade_sandbox::{Outcome, RunError, Sandbox, SandboxJob, Sink, Stdin};
+use stockade_sandbox::{Outcome, RunError, Sandbox, SandboxJob, Signals, Sink, Stdin};
 use tokio_util::sync::CancellationToken;
 
 use super::outcome::weak_layers;
@@ -34,6 +34,7 @@ pub async fn attempt(
         stdin: Stdin::Empty,
         stdout: Sink::Keep,
         stderr: Sink::Keep,
+        signals: Signals::NONE,
         cancel: CancellationToken::new(),
     };
     Ok(sandbox.run(job).await)

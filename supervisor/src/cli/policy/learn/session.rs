@@ -8,7 +8,7 @@ use stockade_plan::{AbsPath, Plan};
 use stockade_policies::{
     Breadth, Draft, EffectivePolicy, Host, JobSpec, Library, Measured, PolicyName, Recording, Study, Trace,
 };
-use stockade_sandbox::{End, Sandbox, SandboxJob, Sink, Stdin, Usage, Warm};
+use stockade_sandbox::{End, Sandbox, SandboxJob, Signals, Sink, Stdin, Usage, Warm};
 use tokio_util::sync::CancellationToken;
 
 use super::Learn;
@@ -230,9 +230,10 @@ impl Session<'_> {
             stdin: Stdin::Bytes(self.given.stdin.clone()),
             stdout: Sink::Keep,
             stderr: Sink::Keep,
+            signals: Signals::NONE,
             cancel: self.cancel.clone(),
         };
-        attempt.run(self.sandbox, job, &mut self.record).await
+        attempt.run(self.sandbox, job, &mut self.record, || ()).await
     }
 }
 
