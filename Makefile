@@ -3,7 +3,7 @@ CARGO ?= cargo
 STATE ?= /var/lib/stockade
 HAKONIWA = 1.8.0
 
-.PHONY: demo test check check-fmt check-clippy check-doc check-unit check-deny security-table fuzz fuzz-short fuzz-replay soak bench setup
+.PHONY: demo test test-kernels check check-fmt check-clippy check-doc check-unit check-deny security-table fuzz fuzz-short fuzz-replay soak bench setup
 
 # Builds, starts the embedded Postgres, runs honest and hostile jobs, prints what became of each.
 demo:
@@ -19,6 +19,13 @@ test: check
 	$(CARGO) test --locked -p stockade --test '*'
 	$(CARGO) test --locked -p stockade-tests
 	$(MAKE) fuzz-short
+
+# The sandbox suite and the doctor under Debian's 6.1 and 6.12 kernels, in virtual machines without any help of a
+# hypervisor. `make test` runs it too, among the other system tests.
+test-kernels:
+	@./deploy/setup.sh test
+	$(CARGO) build --locked --bins
+	$(CARGO) test --locked -p stockade-tests --test kernels
 
 # Format, lints, documentation, unit tests: no root, no database.
 check: check-fmt check-clippy check-doc check-unit

@@ -36,15 +36,23 @@ if [ "$use" != build ] && [ "$use" != fuzz ]; then
 fi
 if [ "$use" = test ]; then
     need busybox busybox-static
+    # What other kernels are booted with; tests/tests/kernels.rs.
+    need qemu-system-x86_64 qemu-system-x86
+    need cpio cpio
+    need mke2fs e2fsprogs
+    need xz xz-utils
     # What the shipped policies are for; tests/tests/library.rs runs each.
+    need /usr/bin/curl curl
     need /usr/bin/gcc gcc
     need /usr/bin/jq jq
     need /usr/bin/node nodejs
     need /usr/bin/openssl openssl
+    need ip iproute2
     need /usr/bin/sqlite3 sqlite3
     need /usr/bin/unzip unzip
     need /usr/bin/xz xz-utils
     need_file '/usr/lib/python3.*/csv.py' python3
+    need_file /usr/lib/python3/dist-packages/pip/__init__.py python3-pip
     need_file /usr/lib/python3/dist-packages/yaml/__init__.py python3-yaml
     need_file '/usr/share/perl/5.*/JSON/PP.pm' perl
     need_file /usr/share/zoneinfo/Europe/Zurich tzdata

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use stockade_plan::{
     AbsPath, Command, Confinement, Deed, Ended, Errno, Evidence, Fact, FileName, Found, How, JobSignal, LauncherFacts,
-    List, Mounted, Namespaces, NotCollected, PLAN_VERSION, Plan, Recorded, Reply, Report, Request, Rlimits,
-    Rusage, SetupError, Stage, StageTime, Task, Told, encode,
+    List, Mounted, Namespaces, NetworkFound, NotCollected, PLAN_VERSION, Plan, Recorded, Reply, Report,
+    Request, Rlimits, Rusage, SetupError, Stage, StageTime, Task, Told, encode,
 };
 use stockade_policies::{Environment, Host, JobSpec, Library, compile};
 
@@ -17,6 +17,7 @@ const TEXT_MAX: usize = 4096;
 fn main() -> Result<(), Box<dyn Error>> {
     texts()?;
     requests()?;
+    connections()?;
     replies()?;
     reports()?;
     recordings()
@@ -144,6 +145,15 @@ fn replies() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+fn network() -> Result<NetworkFound, Box<dyn Error>> {
+    Ok(NetworkFound {
+        interfaces: vec!["lo".to_owned()].try_into()?,
+        loopback_up: true,
+        routes_elsewhere: 0,
+        listening: vec![443, 3128].try_into()?,
+    })
+}
+
 fn evidence() -> Result<Evidence, Box<dyn Error>> {
     let mounted = |path: &str| Mounted {
         path: path.to_owned(),
@@ -179,6 +189,7 @@ fn evidence() -> Result<Evidence, Box<dyn Error>> {
         mounts: ["/", "/job", "/tmp", "/dev/shm", "/proc"].map(mounted).to_vec().try_into()?,
         rlimits,
         descriptors: vec![0, 1, 2].try_into()?,
+        network: Some(network()?),
         stages: Stage::ALL
             .iter()
             .map(|stage| StageTime { stage: *stage, us: 7 })
@@ -209,6 +220,33 @@ fn reports() -> Result<(), Box<dyn Error>> {
     }
     write("report", "chunk", &encode(&Report::Chunk(b"a\0\xff".to_vec().try_into()?))?)?;
     write("report", "done", &encode(&Report::Done)?)
+}
+
+/// What a connection begins with, of each kind.
+fn connections() -> Result<(), Box<dyn Error>> {
+    // A hello as TLS 1.3 has it, short of the keys: versions, and a server's name.
+    let name = b"a.example";
+    let names = [&[0, 14, 0, 12, 0, 0, 9][..], name].concat();
+    let extensions = [&[0, 43, 0, 3, 2, 3, 4, 0, 0][..], &names].concat();
+    let len = u8::try_from(extensions.len())?;
+    let body = [&[3, 3][..], &[7; 32], &[0, 0, 2, 0x13, 1, 1, 0, 0, len], &extensions].concat();
+    let len = u8::try_from(body.len())?;
+    let hello = [&[0x16, 3, 1, 0, len + 4, 1, 0, 0, len][..], &body].concat();
+    let texts: [(&str, &[u8]); 12] = [
+        ("hello", &hello),
+        ("socks-greeting", &[5, 2, 0, 2]),
+        ("socks-name", b"\x05\x01\0\x03\x09a.example\x01\xbb"),
+        ("socks-nul", b"\x05\x01\0\x03\x13a.example\0b.example\x01\xbb"),
+        ("socks-v4", b"\x05\x01\0\x01\x7f\0\0\x01\0\x50"),
+        ("socks-v6", b"\x05\x01\0\x04\0\0\0\0\0\0\0\0\0\0\xff\xff\x7f\0\0\x01\0\x50"),
+        ("connect", b"CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n"),
+        ("get", b"GET http://a.example/x?y HTTP/1.1\r\nHost: a.example\r\nProxy-Connection: close\r\n\r\n"),
+        ("post", b"POST /x HTTP/1.1\r\nHost: a.example\r\nContent-Length: 3\r\nConnection: x, te\r\nX: y\r\n\r\nabc"),
+        ("chunked", b"POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),
+        ("chunk", b"1f;name=value\r\n"),
+        ("destination", b"[2001:db8::7]:443"),
+    ];
+    texts.into_iter().try_for_each(|(name, bytes)| write("egress", name, bytes))
 }
 
 /// A recording of one fact each, so that a fuzzer can put them together.

@@ -5,11 +5,13 @@
 //! that was taken.
 #![forbid(unsafe_code)]
 
+mod egress;
 mod job;
 mod recording;
 mod text;
 mod wire;
 
+pub use egress::egress;
 pub use job::job;
 pub use recording::recording;
 pub use text::{policy, registry};
@@ -19,7 +21,7 @@ pub use wire::{reply, report, request, task};
 pub type Target = fn(&[u8]);
 
 /// Every target by its name.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("policy", policy),
     ("registry", registry),
     ("request", request),
@@ -28,4 +30,5 @@ pub const TARGETS: [(&str, Target); 8] = [
     ("report", report),
     ("recording", recording),
     ("job", job),
+    ("egress", egress),
 ];

@@ -37,6 +37,7 @@ const SIZES: [(&str, usize); TARGETS.len()] = [
     ("report", FRAME_MAX),
     ("recording", FRAME_MAX),
     ("job", 1 << 20),
+    ("egress", 1 << 20),
 ];
 
 #[test]

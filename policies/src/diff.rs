@@ -225,6 +225,8 @@ mod tests {
         assert!(
             lines("resource_limits: {memory_mb: 1024}\n", "resource_limits: {memory: 1GiB}\n").is_empty()
         );
+        let limited = "resource_limits: {disk_read_mb_per_second: 5}\n";
+        assert_eq!(lines("", limited), ["- resource_limits.disk_read_mb_per_second: unlimited -> 5"]);
         assert!(lines("network: {mode: none}\nresource_limits: {memory_mb: 128}\n", "").is_empty());
         assert!(
             lines("syscalls: {profile: standard, add: [socket]}\n", "syscalls: {profile: standard}\n")

@@ -33,6 +33,7 @@ const SHIPPED: &[(&str, &str)] = shipped! {
     "json-tools.yaml"
     "node-script.yaml"
     "perl-text.yaml"
+    "pip-install.yaml"
     "python-data.yaml"
     "sqlite-query.yaml"
 };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use serde::Serialize;
-use stockade_plan::{Evidence, LauncherFacts, Mounted, Plan};
+use stockade_plan::{Evidence, LauncherFacts, Mounted, NetworkFound, Plan};
 
 use crate::Hierarchy;
 
@@ -48,6 +48,9 @@ impl Enforcement {
     ) -> Self {
         let mut layers = BTreeMap::new();
         layers.extend(namespaces(evidence, facts));
+        if let (Some(found), Some(layer)) = (&evidence.network, layers.get_mut("network_namespace")) {
+            layer.detail.push_str(&network(found));
+        }
         layers.extend(cgroups(plan, controllers));
         layers.insert(
             "ids",
@@ -88,12 +91,17 @@ fn namespaces<'a>(
     })
 }
 
+fn network(found: &NetworkFound) -> String {
+    let ports: Vec<String> = found.listening.iter().map(u16::to_string).collect();
+    format!("; only {}, up, and the supervisor listening on {}", found.interfaces, ports.join(", "))
+}
+
 fn cgroups<'a>(
     plan: &'a Plan,
     controllers: &'a [(&'static str, Hierarchy)],
 ) -> impl Iterator<Item = (&'static str, Layer)> + 'a {
     let limits = &plan.confinement.limits;
-    controllers.iter().map(move |(controller, hierarchy)| {
+    controllers.iter().filter_map(move |(controller, hierarchy)| {
         let version = match hierarchy {
             Hierarchy::V2 => "cgroup v2",
             Hierarchy::V1 => "cgroup v1",
@@ -101,9 +109,13 @@ fn cgroups<'a>(
         let (layer, limit) = match *controller {
             "memory" => ("cgroup_memory", format!("{} bytes, no swap", limits.memory_bytes)),
             "pids" => ("cgroup_pids", format!("{} processes", limits.pids)),
-            _ => ("cgroup_cpu", format!("{} us of every 100000", limits.cpu_quota_us)),
+            "cpu" => ("cgroup_cpu", format!("{} us of every 100000", limits.cpu_quota_us)),
+            _ => (
+                "cgroup_io",
+                format!("{} bytes a second read from each disk", limits.disk_read_bytes_per_second?),
+            ),
         };
-        (layer, enforced(format!("{limit}, {version}")))
+        Some((layer, enforced(format!("{limit}, {version}"))))
     })
 }
 

@@ -13,6 +13,14 @@ pub struct Kernel {
     pub landlock_abi: u8,
     /// Whether it takes system-call filters; seccomp(2).
     pub seccomp: bool,
+    /// What a filter can answer with, by the kernel's names; `/proc/sys/kernel/seccomp/actions_avail`.
+    pub seccomp_actions: Vec<String>,
+    /// Whether it keeps an audit trail; `CONFIG_AUDIT`.
+    pub audit: bool,
+    /// Swap space, bytes; proc_swaps(5).
+    pub swap_bytes: u64,
+    /// How many user namespaces it allows at a time; `/proc/sys/user/max_user_namespaces`, namespaces(7).
+    pub user_namespaces: u64,
     /// Each controller that jobs are limited by and that is there, and the hierarchy it sits in. None at all without
     /// a cgroup2 hierarchy.
     pub controllers: Vec<(&'static str, Hierarchy)>,
@@ -23,9 +31,18 @@ pub struct Kernel {
 impl Kernel {
     /// That of this host.
     pub fn here() -> Self {
+        let seccomp_actions = seccomp_actions();
         Self {
             landlock_abi: landlock_abi(),
-            seccomp: seccomp(),
+            seccomp: seccomp_actions.iter().any(|action| action == "errno"),
+            seccomp_actions,
+            // The file is there if and only if the kernel has audit; proc_pid_loginuid(5).
+            audit: fs::symlink_metadata("/proc/self/loginuid").is_ok(),
+            swap_bytes: fs::read_to_string("/proc/swaps").map_or(0, |text| swap_bytes(&text)),
+            user_namespaces: fs::read_to_string("/proc/sys/user/max_user_namespaces")
+                .ok()
+                .and_then(|limit| limit.trim().parse().ok())
+                .unwrap_or(0),
             controllers: hierarchies(),
             namespaces: namespaces(),
         }
@@ -48,9 +65,15 @@ fn landlock_abi() -> u8 {
 }
 
 /// The file is there if and only if the kernel has filters.
-fn seccomp() -> bool {
-    fs::read_to_string("/proc/sys/kernel/seccomp/actions_avail")
-        .is_ok_and(|actions| actions.split_whitespace().any(|action| action == "errno"))
+fn seccomp_actions() -> Vec<String> {
+    let actions = fs::read_to_string("/proc/sys/kernel/seccomp/actions_avail").unwrap_or_default();
+    actions.split_whitespace().map(str::to_owned).collect()
+}
+
+/// The third column is KiB; the first line is the columns' names.
+fn swap_bytes(text: &str) -> u64 {
+    let sizes = text.lines().skip(1).filter_map(|line| line.split_whitespace().nth(2)?.parse::<u64>().ok());
+    sizes.map(|kib| kib.saturating_mul(1024)).sum()
 }
 
 /// A kind of namespace is there if `/proc/self/ns` has it, and can be made if the host's limit is not zero.
@@ -86,9 +109,18 @@ mod tests {
     }
 
     #[test]
+    fn swap_space_is_added_up() {
+        let text =
+            "Filename\tType\tSize\tUsed\tPriority\n/dev/vdb partition 262140 0 -2\n/swap file 4 0 -3\n";
+        assert_eq!(swap_bytes(text), 262_144 * 1024);
+        assert_eq!(swap_bytes("Filename Type\n"), 0);
+    }
+
+    #[test]
     fn a_host_that_runs_these_tests_has_namespaces_and_controllers() {
         let kernel = Kernel::here();
         assert_eq!(kernel.namespaces.len(), 7);
-        assert_eq!(kernel.controllers.len(), 3);
+        assert!(kernel.controllers.len() >= 3);
+        assert!(kernel.seccomp && kernel.user_namespaces > 0);
     }
 }

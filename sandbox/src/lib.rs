@@ -13,6 +13,7 @@ mod enforcement;
 mod errand;
 mod kernel;
 mod launcher;
+mod listeners;
 mod outcome;
 mod privilege;
 mod refusals;
@@ -28,7 +29,7 @@ mod warm;
 mod watch;
 
 pub use audit::{AuditEvent, AuditRecord};
-pub use cgroup::{CgroupConfig, CgroupError, CgroupParent, Hierarchy};
+pub use cgroup::{CgroupConfig, CgroupError, CgroupParent, Hierarchy, ParentOrigin};
 pub use denial::Denial;
 pub use enforcement::{Enforcement, Layer, State};
 pub use errand::Errand;

@@ -1,12 +1,16 @@
 //! One job: a sandbox taken or made for it, its task given, its end awaited and judged.
 
 use std::convert::Infallible;
+use std::io::ErrorKind;
+use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use stockade_plan::{CodecError, Confinement, Ended, Plan, Rusage, SetupError, Task, encode};
 use tokio::io::AsyncWriteExt;
+use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -42,6 +46,9 @@ pub struct SandboxJob {
     pub signals: Signals,
     /// Cancelling it ends the job.
     pub cancel: CancellationToken,
+    /// Who serves its network: gets the sockets that listen in its namespace, in the order of the plan, before the
+    /// job starts. Needed where the plan has such.
+    pub network: Option<oneshot::Sender<Vec<TcpListener>>>,
 }
 
 /// A job did not start, or how it ended cannot be told. Nothing of it is left either way.
@@ -135,7 +142,8 @@ async fn run_in(
 ) -> Result<Outcome, RunError> {
     let plan = job.plan;
     let Obtained { ready, made_ahead } = obtained;
-    let Ready { mut remains, ends, mut status, evidence, spent } = ready;
+    let Ready { mut remains, ends, mut status, evidence, spent, listeners } = ready;
+    hand_on(listeners, job.network)?;
     let (id, host_uid) = (ends.id, ends.host_uid);
     let hearing = sandbox.audit.begin(host_uid);
     let bounds = Bounds {
@@ -218,6 +226,21 @@ fn check_inputs(task: &Task, inputs: &[Vec<u8>]) -> Result<(), RunError> {
     })
 }
 
+/// Gives the listeners to whoever serves them. A job whose network nobody serves does not start.
+fn hand_on(
+    listeners: Vec<TcpListener>,
+    network: Option<oneshot::Sender<Vec<TcpListener>>>,
+) -> Result<(), RunError> {
+    if listeners.is_empty() {
+        return Ok(());
+    }
+    let served = network.map(|network| network.send(listeners));
+    match served {
+        Some(Ok(())) => Ok(()),
+        _ => Err(RunError::Internal("nobody serves the job's network".to_owned())),
+    }
+}
+
 /// A sandbox for a job.
 struct Obtained {
     ready: Ready,
@@ -238,26 +261,32 @@ async fn find(sandbox: &Inner, confinement: &Confinement) -> Result<Found, RunEr
             return Ok(Found::Ready(Box::new(ready)));
         }
     }
-    while let Some(mut spare) = sandbox.ahead.take_spare() {
+    while Prepared::any_suits(sandbox, confinement)
+        && let Some(mut spare) = sandbox.ahead.take_spare()
+    {
         if !spare.is_dead() {
             return Ok(Found::Prepared(spare));
         }
     }
-    Prepared::ask(sandbox).await.map(Found::Prepared)
+    Prepared::suited(sandbox, confinement).await.map(Found::Prepared)
 }
 
 /// Gives init its task, and behind it the bytes of the inputs.
-async fn deliver(pipe: OwnedFd, task: &Task, inputs: Vec<Vec<u8>>) -> Result<(), RunError> {
+async fn deliver(socket: OwnedFd, task: &Task, inputs: Vec<Vec<u8>>) -> Result<(), RunError> {
     let frame = encode(task).map_err(RunError::Frame)?;
     let len = u32::try_from(frame.len()).map_err(|_| RunError::Internal("a task of 4 GiB".to_owned()))?;
     let mut bytes = len.to_le_bytes().to_vec();
     bytes.extend_from_slice(&frame);
     let failed = |source| RunError::Io { what: "give the sandbox its task", source };
-    let mut pipe = pipe::Sender::from_owned_fd(pipe).map_err(failed)?;
+    let socket = std::os::unix::net::UnixStream::from(socket);
+    socket.set_nonblocking(true).map_err(failed)?;
+    let mut socket = UnixStream::from_std(socket).map_err(failed)?;
     for part in std::iter::once(bytes).chain(inputs) {
-        match pipe.write_all(&part).await {
+        match socket.write_all(&part).await {
             // Init has given up, and says why on its status pipe.
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
+            Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
+                return Ok(());
+            }
             written => written.map_err(failed)?,
         }
     }

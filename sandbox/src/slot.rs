@@ -1,18 +1,20 @@
 //! A sandbox on its way to its one job: prepared, then built, then used and thrown away.
 
+use std::net::TcpListener;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
-use stockade_plan::{Confinement, Evidence, SetupError};
+use stockade_plan::{Confinement, Evidence};
 use tokio::net::unix::pipe;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use crate::RunError;
 use crate::cgroup::{CpuTime, Leaf};
 use crate::sandbox::{Coming, Ends, Exited, Inner};
 use crate::status::{NotReady, Status};
+use crate::{RunError, listeners};
 
 /// Set-up takes milliseconds. A sandbox that is not built after this time never will be.
 pub(crate) const SETUP_DEADLINE: Duration = Duration::from_secs(20);
@@ -100,28 +102,52 @@ pub(crate) struct Ready {
     pub(crate) evidence: Evidence,
     /// What building it has cost, which is not the job's.
     pub(crate) spent: CpuTime,
+    /// The sockets that listen in its network namespace.
+    pub(crate) listeners: Vec<TcpListener>,
 }
 
 impl Prepared {
-    /// One whose init runs.
+    /// One that any confinement can be built in, but for those that limit disks where that is not had by every group. Its
+    /// init runs.
     pub(crate) async fn new(sandbox: &Inner) -> Result<Self, RunError> {
-        let mut asked = Self::ask(sandbox).await?;
+        let mut asked = Self::within(sandbox.worker.leaf(false)?, sandbox).await?;
         let ends = asked.arrived().await?;
         asked.init = Init::Runs(ends);
         Ok(asked)
     }
 
-    /// Asks for one. It can be told what to build at once, and so lose no time by waiting for it.
-    pub(crate) async fn ask(sandbox: &Inner) -> Result<Self, RunError> {
-        let (remains, coming) = match sandbox.take_first() {
-            Some((leaf, coming)) => (Remains::of(leaf, sandbox), coming),
-            None => {
-                let remains = Remains::of(sandbox.worker.leaf()?, sandbox);
-                let coming = sandbox.prepare(remains.leaf.open()?).await?;
-                (remains, coming)
+    /// Asks for one for a confinement. It can be told what to build at once, and so lose no time by waiting for it. The
+    /// one that was asked for first may have been so before anything was known of disks: then it makes room for another.
+    pub(crate) async fn suited(sandbox: &Inner, confinement: &Confinement) -> Result<Self, RunError> {
+        let with_disks = confinement.limits.disk_read_bytes_per_second.is_some();
+        match sandbox.take_first() {
+            Some((leaf, coming)) if !with_disks || leaf.limits_disks() => {
+                Ok(Self::asked(Remains::of(leaf, sandbox), coming))
             }
-        };
-        Ok(Self { remains, id: coming.id(), init: Init::Coming(coming) })
+            Some((leaf, coming)) => {
+                let prepared = timeout(SETUP_DEADLINE, coming.prepared()).await;
+                let exited = prepared.ok().and_then(Result::ok).map(|(_, exited)| exited);
+                // Goes on to its end also when nobody waits for it any more.
+                let _cleared = sandbox.clearing.spawn(clear(leaf, exited)).await;
+                Self::within(sandbox.worker.leaf_again()?, sandbox).await
+            }
+            None => Self::within(sandbox.worker.leaf(with_disks)?, sandbox).await,
+        }
+    }
+
+    /// Whether any that is prepared will do for a confinement.
+    pub(crate) fn any_suits(sandbox: &Inner, confinement: &Confinement) -> bool {
+        confinement.limits.disk_read_bytes_per_second.is_none() || sandbox.worker.every_leaf_limits_disks()
+    }
+
+    async fn within(leaf: Leaf, sandbox: &Inner) -> Result<Self, RunError> {
+        let remains = Remains::of(leaf, sandbox);
+        let coming = sandbox.prepare(remains.leaf.open()?).await?;
+        Ok(Self::asked(remains, coming))
+    }
+
+    fn asked(remains: Remains, coming: Coming) -> Self {
+        Self { remains, id: coming.id(), init: Init::Coming(coming) }
     }
 
     /// Waits until its init runs.
@@ -145,8 +171,8 @@ impl Prepared {
         confinement: &Confinement,
     ) -> Result<Ready, RunError> {
         match build(sandbox, &mut self, confinement).await {
-            Ok((ends, status, evidence, spent)) => {
-                Ok(Ready { remains: self.remains, ends, status, evidence, spent })
+            Ok(Built { ends, status, evidence, spent, listeners }) => {
+                Ok(Ready { remains: self.remains, ends, status, evidence, spent, listeners })
             }
             Err(error) => {
                 // The reason it was not built is what the caller needs to hear.
@@ -169,7 +195,14 @@ impl Ready {
     }
 }
 
-type Built = (Ends, Status<pipe::Receiver>, Evidence, CpuTime);
+/// What building gives.
+struct Built {
+    ends: Ends,
+    status: Status<pipe::Receiver>,
+    evidence: Evidence,
+    spent: CpuTime,
+    listeners: Vec<TcpListener>,
+}
 
 async fn build(
     sandbox: &Inner,
@@ -177,40 +210,32 @@ async fn build(
     confinement: &Confinement,
 ) -> Result<Built, RunError> {
     // If its init is not there yet the limits are written while it is being made, and it finds its orders waiting.
-    prepared.remains.leaf.limit(&confinement.limits)?;
-    let failed = sandbox.build(prepared.id, confinement).await?;
+    prepared.remains.leaf.limit(confinement)?;
+    let mut failed = sandbox.build(prepared.id, confinement).await?;
     let mut ends = prepared.arrived().await?;
     let leaf = &prepared.remains.leaf;
     let status = ends.status.take().ok_or_else(|| RunError::Internal("a sandbox built twice".to_owned()))?;
     let pipe = pipe::Receiver::from_owned_fd(status);
     let pipe = pipe.map_err(|source| RunError::Io { what: "open the status pipe", source })?;
     let mut status = Status::new(pipe);
-    let ready =
-        timeout(SETUP_DEADLINE, ready(&mut status, failed)).await.map_err(|_| RunError::SetupDeadline)?;
+    let ready = tokio::select! {
+        ready = timeout(SETUP_DEADLINE, status.ready()) => ready.map_err(|_| RunError::SetupDeadline)?,
+        Ok(error) = &mut failed => Err(NotReady::Setup(error)),
+    };
+    let ready = match ready {
+        // An init that is not told what to build ends, and that may be seen before the launcher's word why. After that
+        // word, or instead of it, comes that init has been reaped, and nobody is left to say anything.
+        Err(NotReady::Ended) if !failed.is_terminated() => match timeout(EXIT_DEADLINE, failed).await {
+            Ok(Ok(error)) => Err(NotReady::Setup(error)),
+            _ => Err(NotReady::Ended),
+        },
+        ready => ready,
+    };
     let evidence = ready.map_err(|error| why_not_ready(error, leaf, confinement))?;
     leaf.has(&evidence.joined)?;
     let spent = leaf.cpu_time()?;
-    Ok((ends, status, evidence, spent))
-}
-
-/// Waits until init is ready, or has a reason not to be. A launcher that could not tell it what to build kills it and
-/// says why: what it says may come after the end of init's own pipe, and always before that of its process.
-async fn ready(
-    status: &mut Status<pipe::Receiver>,
-    mut failed: oneshot::Receiver<SetupError>,
-) -> Result<Evidence, NotReady> {
-    let ready = status.ready();
-    tokio::pin!(ready);
-    tokio::select! {
-        ready = &mut ready => match ready {
-            Err(NotReady::Ended) => Err(failed.await.map_or(NotReady::Ended, NotReady::Setup)),
-            ready => ready,
-        },
-        told = &mut failed => match told {
-            Ok(error) => Err(NotReady::Setup(error)),
-            Err(_) => ready.await,
-        },
-    }
+    let listeners = listeners::take(&confinement.network, ends.task.as_fd())?;
+    Ok(Built { ends, status, evidence, spent, listeners })
 }
 
 /// Why a sandbox was not built, or did not start its task.

@@ -64,6 +64,7 @@ impl Model {
             && mine.init_filter == confinement.init_filter
             && mine.view == confinement.view
             && mine.hostname == confinement.hostname
+            && mine.network == confinement.network
     }
 }
 
@@ -200,7 +201,8 @@ impl Waiting {
                 self.shelves().spare.push(prepared);
             }
             Chore::Build(model) => {
-                let ready = Prepared::ask(sandbox).await?.build(sandbox, &model.confinement).await?;
+                let prepared = Prepared::suited(sandbox, &model.confinement).await?;
+                let ready = prepared.build(sandbox, &model.confinement).await?;
                 // If its policy has been forgotten meanwhile nobody wants it.
                 if let Some(shelf) = self.shelves().of(&model) {
                     shelf.ready.insert(0, ready);

@@ -41,6 +41,8 @@ struct SecurityContext<'a> {
     environment: Option<&'a str>,
     enforcement: &'a Value,
     denials: &'a Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    network: Option<&'a Value>,
     tenant_id: Option<Uuid>,
     user: Option<&'a str>,
     limits: Option<&'a ResourceLimits>,
@@ -59,6 +61,7 @@ pub fn security_context(work: Option<&WorkFacts>, finished: &Finished, around: &
         environment: work.map(|work| work.environment.name()),
         enforcement: &finished.enforcement,
         denials: &finished.denials,
+        network: finished.network.as_ref(),
         tenant_id: around.tenant,
         user: around.user.as_deref(),
         limits: work.map(|work| &work.limits),

@@ -19,6 +19,8 @@ pub struct Case {
     pub claim: String,
     /// What a sandbox answers: `ok`, the name of an error, `killed SIGSYS`, a word that the case prints.
     pub expect: Vec<String>,
+    /// What a sandbox answers instead where Landlock has an ABI before this one.
+    pub before_abi: Option<(u8, Vec<String>)>,
     /// What shows that the case asks the right question.
     pub controls: Vec<Control>,
     /// What the record should hold of it, or why it holds nothing.
@@ -65,6 +67,11 @@ pub enum Place {
     None,
 }
 
+/// The key of what is answered with an older Landlock.
+const BEFORE: &str = "before abi ";
+/// Where the corpus and its programs lie ready, for a machine without a compiler.
+const READY: &str = "STOCKADE_PROBES";
+
 impl Case {
     /// Every case, by class and name.
     pub fn all() -> Vec<Self> {
@@ -90,8 +97,12 @@ impl Case {
         for (key, _) in &lines {
             let known =
                 ["attack", "seen", "claim", "expect", "control", "evidence", "policy", "read", "mode"];
-            assert!(known.contains(key), "{}: `{key}` is no key", path.display());
+            let is_known = known.contains(key) || key.starts_with(BEFORE);
+            assert!(is_known, "{}: `{key}` is no key", path.display());
         }
+        let before_abi = lines
+            .iter()
+            .find_map(|(key, value)| Some((key.strip_prefix(BEFORE)?.parse().unwrap(), words(value))));
         let controls = lines.iter().filter(|(key, _)| *key == "control");
         let case = Self {
             name: name(path),
@@ -100,6 +111,7 @@ impl Case {
             attack: must("attack"),
             claim: must("claim"),
             expect: words(&must("expect")),
+            before_abi,
             controls: controls.map(|(_, text)| Control::parse(text)).collect(),
             evidence: must("evidence"),
             policy: maybe("policy"),
@@ -117,6 +129,14 @@ impl Case {
                 Place::Filter { .. } | Place::None => true,
                 _ => control.expect.iter().all(|word| !self.expect.contains(word)),
             })
+    }
+
+    /// What a sandbox answers where Landlock has this ABI.
+    pub fn answers(&self, abi: u8) -> &[String] {
+        match &self.before_abi {
+            Some((since, before)) if abi < *since => before,
+            _ => &self.expect,
+        }
     }
 
     /// The denials that the record must hold of it, each as its layer, what it is, and its target.
@@ -197,7 +217,30 @@ fn words(text: &str) -> Vec<String> {
 }
 
 fn directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus")
+    ready().unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()).join("corpus")
+}
+
+fn ready() -> Option<PathBuf> {
+    std::env::var_os(READY).map(PathBuf::from)
+}
+
+/// Copies the corpus, and compiles all that is in C, for a machine that finds it in the directory that
+/// `STOCKADE_PROBES` names there.
+pub fn gather(into: &Path) {
+    let copied = Command::new("cp").arg("-r").arg(directory()).arg(into).status().expect("cp runs");
+    assert!(copied.success());
+    std::fs::create_dir(into.join("programs")).unwrap();
+    compile(&Case::all(), &into.join("programs"));
+    compile_program("every_call", &into.join("programs"));
+}
+
+/// Compiles one of `tests/programs`, or takes it as it lies ready.
+pub fn compile_program(name: &str, into: &Path) -> PathBuf {
+    let program = into.join(name);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs").join(name).with_extension("c");
+    let mut making = start_making(name, &source, into);
+    assert!(making.wait().unwrap().success(), "{name} does not compile");
+    program
 }
 
 fn files(directory: &Path) -> Vec<PathBuf> {
@@ -211,7 +254,7 @@ pub fn compile(cases: &[Case], into: &Path) {
     let cases: Vec<&Case> = cases.iter().filter(|case| case.is_compiled()).collect();
     for some in cases.chunks(8) {
         let started: Vec<(&Case, Child)> =
-            some.iter().map(|case| (*case, start_compiler(case, into))).collect();
+            some.iter().map(|case| (*case, start_making(&case.name, &case.path, into))).collect();
         for (case, mut compiler) in started {
             assert!(compiler.wait().unwrap().success(), "{} does not compile", case.path.display());
             let mode = std::os::unix::fs::PermissionsExt::from_mode(case.mode);
@@ -220,10 +263,18 @@ pub fn compile(cases: &[Case], into: &Path) {
     }
 }
 
-fn start_compiler(case: &Case, into: &Path) -> Child {
-    Command::new("cc")
-        .args(["-O1", "-Wall", "-Wextra", "-Werror", "-o"])
-        .args([&into.join(&case.name), &case.path])
-        .spawn()
-        .expect("cc runs")
+fn start_making(name: &str, source: &Path, into: &Path) -> Child {
+    let mut command = match ready() {
+        Some(ready) => {
+            let mut copy = Command::new("cp");
+            copy.arg(ready.join("programs").join(name));
+            copy
+        }
+        None => {
+            let mut compiler = Command::new("cc");
+            compiler.args(["-O1", "-Wall", "-Wextra", "-Werror"]).arg(source).arg("-o");
+            compiler
+        }
+    };
+    command.arg(into.join(name)).spawn().expect("a compiler, or a copy")
 }

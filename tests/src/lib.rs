@@ -22,8 +22,11 @@ mod server;
 mod suite;
 mod terminal;
 mod wait;
+mod world;
 
-pub use corpus::{Case, Control, Place as ControlPlace, compile as compile_corpus};
+pub use corpus::{
+    Case, Control, Place as ControlPlace, compile as compile_corpus, compile_program, gather as gather_corpus,
+};
 pub use database::{Database, literal};
 pub use holdings::{Holdings, Worker, memory_kb, network_namespaces};
 pub use jobs::{bytes, is_final};
@@ -34,4 +37,5 @@ pub use rig::{Rig, binary, job, plan_for};
 pub use server::Server;
 pub use suite::Suite;
 pub use terminal::Terminal;
-pub use wait::{ended, eventually, polled};
+pub use wait::{ended, eventually, patience, polled};
+pub use world::World;

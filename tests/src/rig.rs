@@ -114,6 +114,7 @@ fn job_with(plan: Plan, inputs: &[(&str, &[u8])], cancel: CancellationToken) -> 
         stderr: Sink::Keep,
         signals: Signals::NONE,
         cancel,
+        network: None,
     }
 }
 

@@ -10,11 +10,23 @@ use std::time::Instant;
 pub struct Suite {
     passed: u32,
     failed: u32,
+    /// Only tell the tests' names.
+    listing: bool,
 }
 
 impl Suite {
+    /// One that runs no test and prints the names of all.
+    pub fn listing() -> Self {
+        Self { listing: true, ..Self::default() }
+    }
+
     /// Runs one test; it fails by panicking.
     pub fn test(&mut self, name: &str, test: impl FnOnce()) {
+        if self.listing {
+            println!("test {name}");
+            self.passed += 1;
+            return;
+        }
         let began = Instant::now();
         let passed = catch_unwind(AssertUnwindSafe(test)).is_ok();
         let verdict = if passed { "ok" } else { "FAILED" };
@@ -35,6 +47,9 @@ impl Suite {
 
     /// Prints the counts; success only if something ran and nothing failed.
     pub fn finish(self) -> ExitCode {
+        if self.listing {
+            return if self.passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        }
         println!("{} passed, {} failed", self.passed, self.failed);
         if self.failed == 0 && self.passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }

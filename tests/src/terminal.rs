@@ -59,8 +59,8 @@ impl Terminal {
         let until = Instant::now() + PATIENCE;
         loop {
             let seen = String::from_utf8_lossy(&self.seen).into_owned();
-            if let Some(at) = seen.find(text) {
-                self.seen = seen.as_bytes()[at + text.len()..].to_vec();
+            if let Some((_, after)) = seen.split_once(text) {
+                self.seen = after.as_bytes().to_vec();
                 return;
             }
             assert!(Instant::now() < until, "`{text}` does not appear in `{seen}`");
@@ -83,7 +83,7 @@ impl Terminal {
         if poll(&mut fds, Some(&moment)).expect("poll") > 0 {
             let mut buffer = [0; 4096];
             let length = self.ours.read(&mut buffer).unwrap_or(0);
-            self.seen.extend_from_slice(&buffer[..length]);
+            self.seen.extend(buffer.iter().take(length));
         }
     }
 

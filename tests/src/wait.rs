@@ -3,6 +3,17 @@
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
+/// How many times longer things take than on a machine of its own: on an emulated one, `STOCKADE_SLACK` says so. It
+/// stretches how long a test waits for something, never what a limit of a job is.
+fn slack() -> u32 {
+    std::env::var("STOCKADE_SLACK").ok().and_then(|slack| slack.parse().ok()).unwrap_or(1)
+}
+
+/// `time`, stretched by [`slack`].
+pub fn patience(time: Duration) -> Duration {
+    time * slack()
+}
+
 const PAUSE: Duration = Duration::from_millis(40);
 
 /// Asks until there is an answer; `None` if there is none `within` the time.

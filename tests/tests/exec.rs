@@ -1,5 +1,9 @@
 //! `stockade exec` among other programs: in pipelines, told by signals, at a terminal. Needs root.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and starts the programs it tests"
+)]
 
 #[path = "exec/pipelines.rs"]
 mod pipelines;

@@ -30,6 +30,8 @@ mod node_script;
 mod other_runners;
 #[path = "library/perl_text.rs"]
 mod perl_text;
+#[path = "library/pip_install.rs"]
+mod pip_install;
 #[path = "library/python_data.rs"]
 mod python_data;
 #[path = "library/script_standard.rs"]
@@ -52,7 +54,7 @@ struct Policy {
 }
 
 /// Those that run something. `base` runs nothing by itself.
-const RUNNABLE: [&Policy; 12] = [
+const RUNNABLE: [&Policy; 13] = [
     &archive_unpack::POLICY,
     &artifact_verify::POLICY,
     &big_file_data::POLICY,
@@ -60,6 +62,7 @@ const RUNNABLE: [&Policy; 12] = [
     &json_tools::POLICY,
     &node_script::POLICY,
     &perl_text::POLICY,
+    &pip_install::POLICY,
     &python_data::POLICY,
     &script_standard::POLICY,
     &script_strict::POLICY,

@@ -21,8 +21,14 @@ mod confinement;
 mod crash;
 #[path = "sandbox/denials.rs"]
 mod denials;
+#[path = "sandbox/disks.rs"]
+mod disks;
+#[path = "sandbox/egress.rs"]
+mod egress;
 #[path = "sandbox/failures.rs"]
 mod failures;
+#[path = "sandbox/groups.rs"]
+mod groups;
 #[path = "sandbox/hostile.rs"]
 mod hostile;
 #[path = "sandbox/launcher_input.rs"]
@@ -48,7 +54,7 @@ use stockade_tests::{Leftovers, Suite};
 type Group = (&'static str, fn(&mut Suite));
 
 /// Each group with what it runs.
-const GROUPS: [Group; 15] = [
+const GROUPS: [Group; 18] = [
     ("attacks", attacks::run),
     ("calls", calls::run),
     ("hostile", hostile::run),
@@ -56,6 +62,8 @@ const GROUPS: [Group; 15] = [
     ("supervisor-side", supervisor_side::run),
     ("confinement", confinement::run),
     ("limits", limits::run),
+    ("groups", groups::run),
+    ("disks", disks::run),
     ("denials", denials::run),
     ("outputs", outputs::run),
     ("separation", separation::run),
@@ -64,30 +72,33 @@ const GROUPS: [Group; 15] = [
     ("crash", crash::run),
     ("pressed-launcher", pressure::launcher),
     ("pressed-supervisor", pressure::supervisor),
+    ("egress", egress::run),
 ];
 
+/// Every group, or those that are named, by a part of their names, separated by commas; `--list` tells the tests' names
+/// and runs none.
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().collect();
+    let listing = args.iter().any(|arg| arg == "--list");
     match args.iter().position(|arg| arg == "--group").and_then(|at| args.get(at + 1)) {
-        Some(group) => run_group(group),
-        None => run_all(args.iter().skip(1).find(|arg| !arg.starts_with('-')).map(String::as_str)),
+        Some(group) => run_group(group, listing),
+        None => run_all(args.iter().skip(1).find(|arg| !arg.starts_with('-')).map(String::as_str), listing),
     }
 }
 
-/// All groups, or those whose name contains `filter`.
-fn run_all(filter: Option<&str>) -> ExitCode {
+fn run_all(filter: Option<&str>, listing: bool) -> ExitCode {
     assert!(rustix::process::geteuid().is_root(), "these tests need root: run `make test` as root");
-    let mut suite = Suite::default();
+    let wanted =
+        |group: &String| filter.is_none_or(|filter| filter.split(',').any(|part| group.contains(part)));
+    let mut suite = if listing { Suite::listing() } else { Suite::default() };
     let stages =
         Stage::ALL.iter().flat_map(|stage| [format!("fail-at-{stage}"), format!("ahead-fail-at-{stage}")]);
     let groups = GROUPS.iter().map(|(name, _)| (*name).to_owned()).chain(stages);
-    for group in groups.filter(|group| filter.is_none_or(|filter| group.contains(filter))) {
+    for group in groups.filter(wanted) {
         let before = Leftovers::now();
-        let output = Command::new(std::env::current_exe().unwrap())
-            .args(["--group", &group])
-            .stderr(std::process::Stdio::inherit())
-            .output()
-            .unwrap();
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--group", &group]).args(listing.then_some("--list"));
+        let output = command.stderr(std::process::Stdio::inherit()).output().unwrap();
         let output = String::from_utf8_lossy(&output.stdout).into_owned();
         report(&output);
         // What a group could not remove, having given up root.
@@ -95,7 +106,9 @@ fn run_all(filter: Option<&str>) -> ExitCode {
             std::fs::remove_dir_all(format!("/var/tmp/stockade-{directory}")).unwrap();
         }
         print!("{}", output.replace("test ", &format!("test {group}::")));
-        suite.add(&output);
+        if !listing {
+            suite.add(&output);
+        }
         suite.test(&format!("{group}::nothing_is_left"), || Leftovers::assert_none_since(&before));
     }
     suite.finish()
@@ -111,8 +124,8 @@ fn report(output: &str) {
     }
 }
 
-fn run_group(group: &str) -> ExitCode {
-    let mut suite = Suite::default();
+fn run_group(group: &str, listing: bool) -> ExitCode {
+    let mut suite = if listing { Suite::listing() } else { Suite::default() };
     if let Some(stage) = group.strip_prefix("fail-at-") {
         failures::run(&mut suite, Stage::from_name(stage).expect("a stage"));
     } else if let Some(stage) = group.strip_prefix("ahead-fail-at-") {

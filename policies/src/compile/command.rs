@@ -9,6 +9,7 @@ use super::error::CompileError;
 use super::job::{JobSpec, bounded};
 use crate::diagnostic::did_you_mean;
 use crate::effective::{EffectivePolicy, members};
+use crate::egress::Egress;
 use crate::host::{Host, HostError, Program};
 
 /// Arguments and environment together, bytes: with them and the largest filter, a plan still fits its frame.
@@ -109,13 +110,15 @@ fn argument(text: &str) -> Result<Arg, CompileError> {
     Arg::new(text).map_err(|reason| CompileError::Name { text: text.to_owned(), reason })
 }
 
-/// The whole environment: ours, then what the policy passes from the caller, then what it sets.
+/// The whole environment: ours, with where the proxy is found if there is one, then what the policy passes from the caller, then what it sets.
 fn environment(policy: &EffectivePolicy, job: &JobSpec) -> Result<Vec<EnvVar>, CompileError> {
     let mut variables: BTreeMap<EnvName, Arg> = BTreeMap::new();
-    for (name, value) in ENVIRONMENT {
+    let own = ENVIRONMENT.into_iter().map(|(name, value)| (name, value.to_owned()));
+    let proxy = Egress::of(policy).into_iter().flat_map(|_| Egress::environment());
+    for (name, value) in own.chain(proxy) {
         let name =
             EnvName::new(name).map_err(|reason| CompileError::Name { text: name.to_owned(), reason })?;
-        variables.insert(name, argument(value)?);
+        variables.insert(name, argument(&value)?);
     }
     for (name, _) in members(&policy.rights().pass) {
         if let Some(value) = job.caller_environment.get(name.as_str()) {

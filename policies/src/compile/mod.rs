@@ -10,22 +10,23 @@ mod tests;
 mod view;
 
 use stockade_plan::{
-    AbsPath, CPU_PERIOD_US, Command, Confinement, Filter, Hostname, Landlock, Limits, Output, PLAN_VERSION,
-    Plan, Rlimits, Task, View, encode,
+    AbsPath, CPU_PERIOD_US, Command, Confinement, Filter, Hostname, Landlock, Limits, Network, Output,
+    PLAN_VERSION, Plan, Rlimits, Task, View, encode,
 };
 
 pub use error::CompileError;
 pub use job::JobSpec;
+pub(crate) use job::bounded;
 pub use recording::Recording;
 pub(crate) use recording::calls as recording_calls;
 pub(crate) use view::{CODE_DIRS, LOADER_CACHE, MERGED};
 
 use crate::effective::{EffectivePolicy, members};
+use crate::egress::Egress;
 use crate::host::Host;
-use crate::policy::{LANDLOCK_FULL, LayerName, OutputName, ResourceLimits};
+use crate::policy::{DISKS, LANDLOCK_FULL, LayerName, LimitKey, OutputName, ResourceLimits};
 use crate::seccomp::{init_filter, job_filter};
 use command::Programs;
-use job::bounded;
 use view::Sight;
 
 /// The host name of every sandbox.
@@ -81,6 +82,7 @@ fn assemble(policy: &EffectivePolicy, job: &JobSpec, parts: Assembled) -> Result
             init_filter: init_filter()?,
             rlimits: rlimits(&resources),
             limits,
+            network: Egress::of(policy).map_or(Ok(Network::None), |egress| egress.network())?,
             hostname: Hostname::new(HOSTNAME)
                 .map_err(|reason| CompileError::Name { text: HOSTNAME.to_owned(), reason })?,
         },
@@ -106,6 +108,10 @@ fn enforceable(policy: &EffectivePolicy, host: &Host, landlock_abi: u8) -> Resul
     if landlock_abi == 0 {
         let missing = "the kernel has no Landlock; boot one that has, with `landlock` in its `lsm=` list";
         return Err(unenforced("commands, filesystem", policy.name(), missing));
+    }
+    if let (Some(decided), Some(why)) = (policy.rights().disk_limit(), host.lacks(DISKS)) {
+        let clause = format!("resource_limits.{}", LimitKey::DiskReadMbPerSecond);
+        return Err(unenforced(clause, &decided.origin, why));
     }
     for (layer, origin) in &policy.rights().require {
         let clause = || format!("require: {}", layer.name());
@@ -140,6 +146,7 @@ fn limits(resources: &ResourceLimits) -> Limits {
         wall_time_ms: resources.wall_seconds * 1000,
         disk_bytes: resources.disk_mb * MIB,
         files: resources.files,
+        disk_read_bytes_per_second: resources.disk_read_mb_per_second.map(|mb| mb * MIB),
         output_bytes: resources.output_kb * KIB,
     }
 }

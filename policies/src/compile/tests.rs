@@ -399,13 +399,11 @@ fn the_largest_command_fits_a_frame_and_a_larger_one_is_refused() {
 
 #[test]
 fn a_clause_without_a_mechanism_stops_the_job() {
-    let error =
-        plan_of(&format!("{SHELL}network: {{mode: allowlist, hosts: [\"a.example:443\"]}}\n"), &["/bin/sh"])
-            .unwrap_err();
+    let error = plan_of(&format!("{SHELL}network: {{mode: loopback}}\n"), &["/bin/sh"]).unwrap_err();
     assert!(
         error
             .to_string()
-            .starts_with("`network.mode: allowlist` (policy `test` (test.yaml:3:17)) cannot be enforced")
+            .starts_with("`network.mode: loopback` (policy `test` (test.yaml:3:17)) cannot be enforced")
     );
     let error = compile(&policy(SHELL), &job(&["/bin/sh"]), &Host::new(), 0).unwrap_err();
     assert!(error.to_string().contains("the kernel has no Landlock"), "{error}");
@@ -425,6 +423,22 @@ fn a_layer_that_a_policy_requires_and_the_host_lacks_stops_the_job() {
     let host = Host::new().without("cgroup_cpu", "the cpu controller is not delegated");
     assert!(with(&host, ABI).unwrap_err().to_string().ends_with(": the cpu controller is not delegated"));
     assert!(compile(&policy(SHELL), &job(&["/bin/sh"]), &host, 5).is_ok());
+}
+
+#[test]
+fn a_limit_on_disks_stops_the_job_where_the_host_cannot_hold_it() {
+    let limited = policy(&format!("{SHELL}resource_limits: {{disk_read_mb_per_second: 20}}\n"));
+    let with = |policy, host: &Host| compile(policy, &job(&["/bin/sh"]), host, ABI);
+    let rate = |plan: Plan| plan.confinement.limits.disk_read_bytes_per_second;
+    assert_eq!(with(&limited, &Host::new()).map(rate).unwrap(), Some(20 << 20));
+    let without = Host::new().without("cgroup_io", "the host has no `io` controller");
+    assert_eq!(
+        with(&limited, &without).unwrap_err().to_string(),
+        "`resource_limits.disk_read_mb_per_second` (policy `test` (test.yaml:3:44)) cannot be enforced: the host has no \
+         `io` controller"
+    );
+    // What nobody asks for nobody misses.
+    assert_eq!(with(&policy(SHELL), &without).map(rate).unwrap(), None);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::error::CompileError;
 use super::job::bounded;
 use super::path_of;
 use crate::effective::{EffectivePolicy, Origin, members};
+use crate::egress::Egress;
 use crate::host::{Host, HostError, Image, Link, Program, Resolved, Root};
 use crate::policy::{MADE, ReadPath, check_readable};
 
@@ -20,6 +21,8 @@ pub(crate) const CODE_DIRS: [&str; 7] =
     ["/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib", "/usr/local/lib64", "/usr/libx32", "/opt"];
 /// The loader's own table, for libraries outside its default directories.
 pub(crate) const LOADER_CACHE: &str = "/etc/ld.so.cache";
+/// Where names are looked up, and nowhere else.
+const HOSTS: &str = "/etc/hosts";
 /// What the launcher mounts itself.
 const SHARED_MEMORY: &str = "/dev/shm";
 
@@ -44,6 +47,8 @@ pub(crate) struct Sight {
     grants: BTreeMap<AbsPath, Access>,
     /// Directories of programs that a job may list: their right to execute does not include that.
     listed: BTreeSet<AbsPath>,
+    /// Lines of `/etc/hosts` for the destinations of the policy.
+    hosts: String,
 }
 
 impl Sight {
@@ -64,6 +69,7 @@ impl Sight {
             binds: BTreeMap::new(),
             grants: BTreeMap::new(),
             listed: BTreeSet::new(),
+            hosts: Egress::of(policy).map(|egress| egress.hosts_file()).unwrap_or_default(),
         };
         sight.top_links(host)?;
         for (read, origin) in members(&policy.rights().read) {
@@ -223,7 +229,9 @@ impl Sight {
             entries.push(Entry::Symlink { path: link.path.clone(), target: link.target.clone() });
         }
         for path in MADE.into_iter().filter(|_| self.makes_files()) {
-            let content: List<u8, 16384> = bounded("bytes", made(path).as_bytes().to_vec())?;
+            let more = if path == HOSTS { self.hosts.as_str() } else { "" };
+            let content = [made(path), more].concat().into_bytes();
+            let content: List<u8, 16384> = bounded("bytes of a made file", content)?;
             entries.push(Entry::File { path: path_of(path)?, content });
         }
         for (path, source, executable) in bound {

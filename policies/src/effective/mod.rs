@@ -165,8 +165,11 @@ impl EffectivePolicy {
     pub(crate) fn unenforceable(&self) -> Vec<(String, &'static str, Origin)> {
         let rights = &self.rights;
         let mut found = Vec::new();
-        if let Some(network) = rights.network.as_ref().filter(|network| network.value != NetworkMode::None) {
-            let missing = "the shell runner gives a job an empty network namespace and nothing else";
+        if let Some(network) =
+            rights.network.as_ref().filter(|network| network.value == NetworkMode::Loopback)
+        {
+            let missing = "the shell runner gives a job an empty network namespace, or one whose loopback leads to \
+                           the egress proxy only (`mode: allowlist`)";
             found.push((format!("network.mode: {}", network.value.name()), missing, network.origin.clone()));
         }
         let others = [

@@ -174,6 +174,12 @@ impl Rights {
         self.limits.get(&key).map_or(key.closed(), |decided| decided.value)
     }
 
+    /// The limit on reading from disk, if there is one.
+    pub(crate) fn disk_limit(&self) -> Option<&Decided<u64>> {
+        let key = LimitKey::DiskReadMbPerSecond;
+        self.limits.get(&key).filter(|decided| !key.is_unlimited(decided.value))
+    }
+
     pub(crate) fn resource_limits(&self) -> ResourceLimits {
         ResourceLimits::from_values(|key| self.limit(key))
     }

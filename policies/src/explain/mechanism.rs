@@ -2,6 +2,7 @@
 
 use super::HostMechanisms;
 use crate::effective::{EffectivePolicy, Explained};
+use crate::egress::Egress;
 use crate::policy::{LANDLOCK_FULL, LimitKey};
 use crate::seccomp::job_filter;
 
@@ -17,13 +18,15 @@ pub(super) struct Mechanisms<'a> {
     /// Sections of the policy that this version does not carry out, and why.
     gaps: Vec<(String, &'static str)>,
     filter: Found,
+    /// Whether jobs have the egress proxy.
+    proxied: bool,
 }
 
 impl<'a> Mechanisms<'a> {
     pub(super) fn new(policy: &EffectivePolicy, host: &'a HostMechanisms) -> Self {
         let gaps = policy.unenforceable().into_iter();
         let gaps = gaps.map(|(clause, missing, _)| (section(&clause).to_owned(), missing)).collect();
-        Self { host, gaps, filter: filter(policy, host) }
+        Self { host, gaps, filter: filter(policy, host), proxied: Egress::of(policy).is_some() }
     }
 
     pub(super) fn behind(&self, line: &Explained) -> Found {
@@ -33,7 +36,13 @@ impl<'a> Mechanisms<'a> {
         }
         if let Some(key) = clause.strip_prefix("resource_limits.") {
             let key = LimitKey::ALL.into_iter().find(|known| known.name() == key);
-            return key.map_or_else(|| Err(NOTHING.to_owned()), |key| self.limit(key));
+            return match key {
+                Some(key) if line.value == key.show(u64::MAX) => {
+                    Ok("no limit: what a job reads, it reads unhindered".to_owned())
+                }
+                Some(key) => self.limit(key),
+                None => Err(NOTHING.to_owned()),
+            };
         }
         match clause {
             "require" => self.layer(&line.value),
@@ -46,7 +55,19 @@ impl<'a> Mechanisms<'a> {
             "filesystem.write" => {
                 self.landlock("write right, on the job's own tmpfs (noexec, nosuid, nodev)")
             }
+            "network.mode" if self.proxied => self.namespace(
+                "network",
+                "a network namespace with a loopback and nothing else, on which only the egress proxy listens",
+            ),
             "network.mode" => self.namespace("network", "an empty network namespace"),
+            "network.hosts" if self.proxied => {
+                Ok("the egress proxy: it looks the name up itself and checks name, port, address and the \
+                    server name of TLS, at each connection"
+                    .to_owned())
+            }
+            "network.addresses" if self.proxied => {
+                Ok("the egress proxy: compared at each connection".to_owned())
+            }
             "syscalls.profile" | "syscalls.add" | "syscalls.remove" => self.filter.clone(),
             "outputs" => Ok("init collects regular files below /job, and follows no link".to_owned()),
             "environment.pass" | "environment.set" => {
@@ -64,6 +85,9 @@ impl<'a> Mechanisms<'a> {
             LimitKey::CpuSeconds => self.controller("cpu", "its count is watched; RLIMIT_CPU behind it"),
             LimitKey::WallSeconds => Ok("the supervisor's clock, then cgroup.kill".to_owned()),
             LimitKey::DiskMb => Ok("the size of the job's tmpfs, and RLIMIT_FSIZE".to_owned()),
+            LimitKey::DiskReadMbPerSecond => {
+                self.controller("io", "on each disk that holds what the job is shown")
+            }
             LimitKey::Files => Ok("the inodes of the job's tmpfs".to_owned()),
             LimitKey::OpenFiles => Ok("RLIMIT_NOFILE".to_owned()),
             LimitKey::OutputKb => {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::effective::{EffectivePolicy, Explained, Right, members, section_order};
 use crate::host::{Host, HostError};
-use crate::policy::LAYERS;
+use crate::policy::{DISKS, LAYERS};
 use mechanism::Mechanisms;
 
 /// What the kernel of a host can enforce with.
@@ -27,7 +27,7 @@ pub struct HostMechanisms {
 impl HostMechanisms {
     /// The host as policies are compiled for it: what it lacks is an error where a policy requires it.
     pub fn host(&self) -> Host {
-        let missing = LAYERS.into_iter().filter_map(|layer| Some((layer, self.lack(layer)?)));
+        let missing = LAYERS.into_iter().chain([DISKS]).filter_map(|layer| Some((layer, self.lack(layer)?)));
         missing.fold(Host::new(), |host, (layer, why)| host.without(layer, why))
     }
 
@@ -131,7 +131,7 @@ mod tests {
 
     fn complete() -> HostMechanisms {
         let controllers =
-            ["memory", "cpu", "pids"].map(|name| (name.to_owned(), "cgroup v2".to_owned())).to_vec();
+            ["memory", "cpu", "pids", "io"].map(|name| (name.to_owned(), "cgroup v2".to_owned())).to_vec();
         let kinds = ["user", "mount", "pid", "network", "ipc", "uts", "cgroup"];
         let namespaces = kinds.map(|kind| format!("{kind}_namespace")).to_vec();
         HostMechanisms { landlock_abi: 6, seccomp: true, controllers, namespaces }
@@ -150,7 +150,7 @@ mod tests {
     const EVERYTHING: &str = "\
 policy: everything
 commands: [/bin/sh]
-resource_limits: {memory_mb: 64}
+resource_limits: {memory_mb: 64, disk_read_mb_per_second: 8}
 filesystem: {root: host, read: [/usr/share], execute: [/usr/lib/gcc], write: [/job]}
 network: {mode: allowlist, hosts: [\"a.example.com:443\"], addresses: [\"192.0.2.7:443\"]}
 syscalls: {profile: standard, add: [io_setup], remove: [\"@memory-exec\"]}
@@ -233,6 +233,8 @@ secrets: [\"env:A\"]
         assert!(missing("require: landlock", "no Landlock"));
         assert!(missing("require: user_namespace", "no user namespaces"));
         assert!(!missing("resource_limits.open_files", ""));
+        // Nothing is needed for a limit that nobody has set.
+        assert!(!missing("resource_limits.disk_read_mb_per_second", ""));
         let old = HostMechanisms { landlock_abi: 4, ..complete() };
         let lines = shipped("script-strict").explain(&old, &Host::new());
         let stopped: Vec<&EnforcedLine> = lines.iter().filter(|line| line.standing.stops_jobs()).collect();
@@ -243,13 +245,31 @@ secrets: [\"env:A\"]
     #[test]
     fn a_clause_that_this_version_cannot_enforce_says_so() {
         let lines = policy(EVERYTHING).explain(&complete(), &Host::new());
-        for clause in
-            ["network.mode", "network.hosts", "images", "functions", "http.hosts", "http.headers", "secrets"]
-        {
+        for clause in ["images", "functions", "http.hosts", "http.headers", "secrets"] {
             let line = lines.iter().find(|line| line.line.clause == clause).unwrap();
             assert_eq!(line.standing, Standing::NotEnforced, "{clause}");
             assert!(line.mechanism.contains("the shell runner"), "{clause}: {}", line.mechanism);
         }
+    }
+
+    #[test]
+    fn a_network_is_behind_the_proxy_or_not_there() {
+        let standing = |text: &str, clause: &str| {
+            let lines = policy(text).explain(&complete(), &Host::new());
+            let line = lines.into_iter().find(|line| line.line.clause == clause).unwrap();
+            (line.standing, line.mechanism)
+        };
+        for clause in ["network.mode", "network.hosts", "network.addresses"] {
+            let (standing, mechanism) = standing(EVERYTHING, clause);
+            assert_eq!(standing, Standing::Enforced, "{clause}");
+            assert!(mechanism.contains("the egress proxy"), "{clause}: {mechanism}");
+        }
+        let loopback = "policy: mine\ncommands: [/bin/sh]\nnetwork: {mode: loopback}\n";
+        assert_eq!(standing(loopback, "network.mode").0, Standing::NotEnforced);
+        assert_eq!(
+            standing(&loopback.replace("loopback", "none"), "network.mode").1,
+            "an empty network namespace"
+        );
     }
 
     #[test]

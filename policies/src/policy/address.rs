@@ -42,6 +42,11 @@ impl AddressRange {
         Ok(Self { network, prefix, port })
     }
 
+    /// Whether it stands for that address, with that port.
+    pub(crate) fn holds(&self, address: IpAddr, port: u16) -> bool {
+        self.covers(&Self { network: address, prefix: bits(address), port })
+    }
+
     pub(crate) fn covers(&self, asked: &Self) -> bool {
         self.port == asked.port
             && self.network.is_ipv4() == asked.network.is_ipv4()

@@ -43,6 +43,25 @@ impl HostPattern {
         Ok(Self { host: host.to_owned(), wildcard, port })
     }
 
+    /// Whether `text` is a name that could stand in a policy.
+    pub(crate) fn is_name(text: &str) -> bool {
+        check_name(text).is_ok() && tidied(text) == text
+    }
+
+    /// The name, if it stands for one host only.
+    pub(crate) fn exact(&self) -> Option<&str> {
+        (!self.wildcard).then_some(self.host.as_str())
+    }
+
+    pub(crate) const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Whether it stands for the host of that name, with that port.
+    pub(crate) fn is_met_by(&self, name: &str, port: u16) -> bool {
+        self.covers(&Self { host: name.to_owned(), wildcard: false, port })
+    }
+
     /// Whether every destination of `asked` is one of this. A `*` stands for exactly one label, as in a
     /// certificate (RFC 6125, 6.4.3).
     pub(crate) fn covers(&self, asked: &Self) -> bool {

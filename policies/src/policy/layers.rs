@@ -43,6 +43,9 @@ pub const LAYERS: [&str; 20] = [
     "proc_filesystem",
 ];
 
+/// The layer that only a job has whose policy limits its reading from disk.
+pub(crate) const DISKS: &str = "cgroup_io";
+
 /// One word for the three controllers.
 const CGROUP: &str = "cgroup";
 

@@ -17,10 +17,15 @@ pub(crate) enum LimitKey {
     WallSeconds,
     Pids,
     DiskMb,
+    DiskReadMbPerSecond,
     Files,
     OpenFiles,
     OutputKb,
 }
+
+/// More than any limit that can be stated: what holds of a limit that not every host can enforce, and that no policy
+/// states.
+const UNLIMITED: u64 = u64::MAX;
 
 /// What a limit may be, and what it is where no policy says anything.
 struct Bounds {
@@ -31,13 +36,14 @@ struct Bounds {
 }
 
 impl LimitKey {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::MemoryMb,
         Self::CpuCores,
         Self::CpuSeconds,
         Self::WallSeconds,
         Self::Pids,
         Self::DiskMb,
+        Self::DiskReadMbPerSecond,
         Self::Files,
         Self::OpenFiles,
         Self::OutputKb,
@@ -53,6 +59,7 @@ impl LimitKey {
             Self::WallSeconds => ("wall_seconds", 1, 7 * 86_400, 30),
             Self::Pids => ("pids", 1, 32_768, 16),
             Self::DiskMb => ("disk_mb", 1, 1024 * 1024, 16),
+            Self::DiskReadMbPerSecond => ("disk_read_mb_per_second", 1, 1024 * 1024, UNLIMITED),
             Self::Files => ("files", 16, 10_000_000, 256),
             Self::OpenFiles => ("open_files", 16, 65_536, 64),
             Self::OutputKb => ("output_kb", 1, 64 * 1024, 256),
@@ -106,6 +113,9 @@ impl LimitKey {
             (_, Some((other, Some(_)))) => {
                 format!("`{self}` has its unit in its name; a size with its unit is `{other}: 512MiB`")
             }
+            (Self::DiskReadMbPerSecond, _) => {
+                format!("`{self}` has its unit in its name: it is a plain number of MiB a second")
+            }
             _ => "this limit has no unit: leave it out".to_owned(),
         })
     }
@@ -119,7 +129,7 @@ impl LimitKey {
             Self::WallSeconds => Some(("wall_time", Some(Unit::Seconds))),
             Self::DiskMb => Some(("disk", Some(Unit::Mebibytes))),
             Self::OutputKb => Some(("output", Some(Unit::Kibibytes))),
-            Self::Pids | Self::Files | Self::OpenFiles => None,
+            Self::DiskReadMbPerSecond | Self::Pids | Self::Files | Self::OpenFiles => None,
         }
     }
 
@@ -145,8 +155,14 @@ impl LimitKey {
     pub(crate) fn show(self, value: u64) -> String {
         match self {
             Self::CpuCores => show_thousandths(value),
+            _ if value == UNLIMITED => "unlimited".to_owned(),
             _ => value.to_string(),
         }
+    }
+
+    /// Whether a job may use up as much as there is.
+    pub(crate) fn is_unlimited(self, value: u64) -> bool {
+        self.closed() == UNLIMITED && value == UNLIMITED
     }
 }
 
@@ -210,6 +226,8 @@ pub struct ResourceLimits {
     pub pids: u64,
     /// Size of `/job`, `/tmp` and `/dev/shm` together, mebibytes.
     pub disk_mb: u64,
+    /// Reading from each disk, mebibytes a second; `None` is as fast as the disk.
+    pub disk_read_mb_per_second: Option<u64>,
     /// Files, directories and links in them.
     pub files: u64,
     /// Open descriptors of each process.
@@ -220,6 +238,7 @@ pub struct ResourceLimits {
 
 impl ResourceLimits {
     pub(crate) fn from_values(value: impl Fn(LimitKey) -> u64) -> Self {
+        let limited = |key: LimitKey| Some(value(key)).filter(|value| !key.is_unlimited(*value));
         Self {
             memory_mb: value(LimitKey::MemoryMb),
             cpu_millicores: value(LimitKey::CpuCores),
@@ -227,6 +246,7 @@ impl ResourceLimits {
             wall_seconds: value(LimitKey::WallSeconds),
             pids: value(LimitKey::Pids),
             disk_mb: value(LimitKey::DiskMb),
+            disk_read_mb_per_second: limited(LimitKey::DiskReadMbPerSecond),
             files: value(LimitKey::Files),
             open_files: value(LimitKey::OpenFiles),
             output_kb: value(LimitKey::OutputKb),
@@ -247,7 +267,7 @@ mod tests {
     #[test]
     fn what_nobody_says_is_within_what_may_be_said() {
         for key in LimitKey::ALL {
-            assert!(key.range().contains(&key.closed()), "{key}");
+            assert!(key.range().contains(&key.closed()) || key.is_unlimited(key.closed()), "{key}");
         }
     }
 

@@ -26,7 +26,7 @@ pub(crate) use decode::{OUTPUTS_MAX, clauses, commands, limits, output_name, var
 pub(crate) use host_name::HostPattern;
 pub(crate) use http::{HeaderName, HttpCap, Method, PathPrefix, method_names};
 pub use layers::LAYERS;
-pub(crate) use layers::{LANDLOCK_FULL, LayerName, require, required_names};
+pub(crate) use layers::{DISKS, LANDLOCK_FULL, LayerName, require, required_names};
 pub(crate) use limits::LimitKey;
 pub use limits::ResourceLimits;
 pub(crate) use lists::LIST_MAX;

@@ -73,6 +73,7 @@ const fn meaning(key: LimitKey) -> &'static str {
         LimitKey::WallSeconds => "Time from start to end; seconds.",
         LimitKey::Pids => "Processes and threads.",
         LimitKey::DiskMb => "Size of `/job`, `/tmp` and `/dev/shm` together; MiB.",
+        LimitKey::DiskReadMbPerSecond => "Reading from each disk whose files the job is shown; MiB a second.",
         LimitKey::Files => "Files, directories and links in them.",
         LimitKey::OpenFiles => "Open descriptors of one process.",
         LimitKey::OutputKb => "Standard output, standard error, and each collected output; KiB.",

@@ -13,11 +13,14 @@ use crate::sys;
 /// `SYS_ADMIN`: namespaces and mounts. `SYS_CHROOT`: setns(2) into a mount namespace. `SETUID`, `SETGID`,
 /// `SETPCAP`: writing id maps, taking ids, dropping the rest. `CHOWN`: the job's work directory and streams.
 /// `DAC_OVERRIDE`: control group files owned by the supervisor. `KILL`: init runs under the job's id.
+/// `NET_ADMIN`, `NET_BIND_SERVICE`: the loopback of a sandbox that has a network, and listeners on it.
 /// `SYS_PTRACE` is not among them: nothing is traced.
-const LAUNCHER: [Capability; 8] = [
+const LAUNCHER: [Capability; 10] = [
     Capability::CAP_CHOWN,
     Capability::CAP_DAC_OVERRIDE,
     Capability::CAP_KILL,
+    Capability::CAP_NET_ADMIN,
+    Capability::CAP_NET_BIND_SERVICE,
     Capability::CAP_SETGID,
     Capability::CAP_SETPCAP,
     Capability::CAP_SETUID,

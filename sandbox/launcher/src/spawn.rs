@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::libc;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::unistd::{Gid, Uid, fchown, pipe2};
 use stockade_plan::{SetupError, Stage};
 
@@ -109,7 +110,9 @@ fn pipes(
     let (stdout, stdout_write) = pipe("standard output")?;
     let (stderr, stderr_write) = pipe("standard error")?;
     let (status, status_write) = pipe("status")?;
-    let (task_read, task) = pipe("task")?;
+    // Not a pipe: init hands the sockets that listen in its namespace over on it.
+    let (task_read, task) = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)
+        .during("socketpair", "task")?;
     let (orders, orders_of_init) = orders::channel()?;
     let at_terminal = |end: OwnedFd| match terminal {
         Some(terminal) => terminal.try_clone().during("dup", "terminal"),

@@ -2,7 +2,7 @@
 //! its types. Nothing else in Stockade contains `unsafe`.
 #![expect(unsafe_code, reason = "system calls and descriptor ownership that no safe wrapper covers")]
 
-use std::ffi::{CStr, CString, c_char, c_int, c_long, c_ulong};
+use std::ffi::{CStr, CString, c_char, c_int, c_long, c_short, c_ulong};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
@@ -498,4 +498,25 @@ pub(crate) fn descriptor_flags(number: RawFd) -> nix::Result<nix::fcntl::FdFlag>
     // SAFETY: F_GETFD takes no pointer, and a number that is not open answers EBADF.
     let flags = Errno::result(unsafe { libc::fcntl(number, libc::F_GETFD) })?;
     Ok(nix::fcntl::FdFlag::from_bits_truncate(flags))
+}
+
+/// Brings the loopback of the socket's network namespace up, and tells whether it is; `SIOCSIFFLAGS`,
+/// `SIOCGIFFLAGS`, netdevice(7). Needs `CAP_NET_ADMIN`.
+///
+/// <https://man7.org/linux/man-pages/man7/netdevice.7.html>
+pub(crate) fn loopback_up(socket: BorrowedFd<'_>) -> nix::Result<bool> {
+    // SAFETY: `ifreq` is a name and a union of plain integers and pointers that these two requests do not look
+    // at; all zero bytes are a value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(*b"lo\0") {
+        *to = from.cast_signed();
+    }
+    let up = c_short::try_from(libc::IFF_UP).map_err(|_| Errno::EOVERFLOW)?;
+    request.ifr_ifru.ifru_flags = up;
+    // SAFETY: both requests read, and the second writes, one `ifreq` that outlives the calls; its name ends in NUL.
+    Errno::result(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) })?;
+    // SAFETY: as above.
+    Errno::result(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS, &raw mut request) })?;
+    // SAFETY: the kernel has just written this member of the union, and any integer is a value of it.
+    Ok(unsafe { request.ifr_ifru.ifru_flags } & up != 0)
 }

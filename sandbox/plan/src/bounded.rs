@@ -19,6 +19,21 @@ where
     }
 }
 
+/// Like [`between`] for a number that need not be there.
+pub(crate) fn between_if_any<'de, const MIN: u64, const MAX: u64, D>(
+    deserializer: D,
+) -> Result<Option<u64>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let number = Option::<u64>::deserialize(deserializer)?;
+    if number.is_none_or(|number| (MIN..=MAX).contains(&number)) {
+        Ok(number)
+    } else {
+        Err(D::Error::custom("a number out of bounds"))
+    }
+}
+
 /// A list of at most `MAX` elements; decoding a longer one fails.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Vec<T>", into = "Vec<T>", bound(serialize = "T: Clone + Serialize"))]
@@ -131,6 +146,7 @@ mod tests {
             wall_time_ms: 1000,
             disk_bytes: 1 << 20,
             files: 16,
+            disk_read_bytes_per_second: None,
             output_bytes: 1024,
         };
         let decodes = |limits: &Limits| decode::<Limits>(&encode(limits).unwrap()).is_ok();
@@ -144,6 +160,7 @@ mod tests {
                 Limits { wall_time_ms: absurd, ..good },
                 Limits { disk_bytes: absurd, ..good },
                 Limits { files: absurd, ..good },
+                Limits { disk_read_bytes_per_second: Some(absurd), ..good },
                 Limits { output_bytes: absurd, ..good },
             ] {
                 assert!(!decodes(&bad), "{bad:?}");

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::between;
-use crate::{AbsPath, Hostname, Limits, List, View, WatchList};
+use crate::{AbsPath, Hostname, Limits, List, Network, View, WatchList};
 
 /// Everything a sandbox is made of. A sandbox can be built from it before the job is known that will run in it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -22,6 +22,8 @@ pub struct Confinement {
     pub limits: Limits,
     /// The host name it sees.
     pub hostname: Hostname,
+    /// How far its network reaches.
+    pub network: Network,
 }
 
 /// The Landlock domain of the job, landlock(7). Everything the host's ABI knows is handled, so whatever no
@@ -30,7 +32,8 @@ pub struct Confinement {
 pub struct Landlock {
     /// The ABI this plan was compiled for; the launcher refuses to run it under an older one.
     pub abi: u8,
-    /// What is granted. Paths are looked up inside the sandbox, after the root has been changed.
+    /// What is granted of files. Paths are looked up inside the sandbox, after the root has been changed. Of TCP
+    /// nothing is granted but to connect to the ports of [`Network`].
     pub rules: List<LandlockRule, 512>,
 }
 

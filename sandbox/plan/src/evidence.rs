@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{List, Rlimits, Stage};
+use crate::{List, NetworkFound, Rlimits, Stage};
 
 /// Facts about a sandbox, each of them read from the kernel after it was set. Init compared them with the
 /// plan before it let the job start; the supervisor records them.
@@ -42,6 +42,8 @@ pub struct Evidence {
     pub rlimits: Rlimits,
     /// Descriptors that stay open across the execution, from `/proc/self/fd`.
     pub descriptors: List<u32, 16>,
+    /// Of a network that has listeners.
+    pub network: Option<NetworkFound>,
     /// How long each stage took.
     pub stages: List<StageTime, 32>,
 }

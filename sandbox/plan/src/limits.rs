@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::bounded::between;
+use crate::bounded::{between, between_if_any};
 
 /// The most bytes a limit may be: a pebibyte. More is a slip, and overflows what is computed from it.
 const BYTES_MAX: u64 = 1 << 50;
@@ -36,6 +36,10 @@ pub struct Limits {
     /// Files, directories and links in that tmpfs.
     #[serde(deserialize_with = "between::<1, { 1 << 32 }, _, _>")]
     pub files: u64,
+    /// Bytes per second that it may read from each disk that its view shows files of; `None` is as fast as they are. It
+    /// cannot write to any.
+    #[serde(deserialize_with = "between_if_any::<1, BYTES_MAX, _>")]
+    pub disk_read_bytes_per_second: Option<u64>,
     /// Standard output and standard error kept, bytes each.
     #[serde(deserialize_with = "between::<1, { 1 << 32 }, _, _>")]
     pub output_bytes: u64,

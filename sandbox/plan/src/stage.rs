@@ -41,6 +41,8 @@ stages! {
     Mounts = "mounts",
     /// Init names the host.
     Hostname = "hostname",
+    /// Init brings the loopback up, listens where the plan says, and hands the sockets to the supervisor.
+    Network = "network",
     /// Init takes the job's id and gives up all groups.
     Ids = "ids",
     /// Init sets no_new_privs.

@@ -8,6 +8,7 @@ use rustix::fs::{Mode, OFlags, open};
 use stockade_plan::Request;
 
 use super::file::{keyed, make_directory, read, write};
+use super::mounts::Placed;
 use super::sweep::WorkerName;
 use super::{CgroupError, Controller, Hierarchy};
 
@@ -21,7 +22,7 @@ const KILL_TRIES: u32 = 6000;
 #[derive(Debug, Clone)]
 pub(crate) struct Leaf {
     pub(super) unified: PathBuf,
-    pub(super) controllers: Vec<(Controller, Hierarchy, PathBuf)>,
+    pub(super) controllers: Vec<Placed>,
 }
 
 /// A leaf's directories as descriptors, for the launcher.
@@ -159,6 +160,11 @@ impl Leaf {
                 found: found.unwrap_or("no group of that hierarchy").to_owned(),
             })
         })
+    }
+
+    /// Whether reading from disk can be limited in it.
+    pub(crate) fn limits_disks(&self) -> bool {
+        self.place(Controller::Io).is_ok()
     }
 
     /// How often the kernel has killed a process of the job for memory.

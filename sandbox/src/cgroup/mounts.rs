@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use super::{CgroupError, Controller, Hierarchy};
 
 /// Mount points, from `/proc/self/mountinfo`; proc_pid_mountinfo(5).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Mounts {
     pub(super) unified: PathBuf,
-    /// Each controller, where it sits, and the mount point of its hierarchy.
-    pub(super) controllers: Vec<(Controller, Hierarchy, PathBuf)>,
+    all: Vec<Mount>,
 }
+
+/// A controller, where it sits, and a directory there.
+pub(super) type Placed = (Controller, Hierarchy, PathBuf);
 
 impl Mounts {
     pub(super) fn find() -> Result<Self, CgroupError> {
@@ -20,49 +22,42 @@ impl Mounts {
             path: path.to_owned(),
             source,
         })?;
-        let mounts: Vec<Mount> = text.lines().filter_map(Mount::parse).collect();
-        let unified = mounts.iter().find(|mount| mount.kind == "cgroup2").ok_or(CgroupError::NoUnified)?;
-        let in_unified = super::file::read(&unified.point, "cgroup.controllers")?;
-        Self::assign(&mounts, &unified.point, &in_unified)
+        let all: Vec<Mount> = text.lines().filter_map(Mount::parse).collect();
+        let unified = all.iter().find(|mount| mount.kind == "cgroup2").ok_or(CgroupError::NoUnified)?;
+        Ok(Self { unified: unified.point.clone(), all })
     }
 
-    /// Each controller that this host has, and where it sits; nothing without a cgroup2 hierarchy.
-    pub(super) fn present() -> Vec<(Controller, Hierarchy)> {
-        let text = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        let mounts: Vec<Mount> = text.lines().filter_map(Mount::parse).collect();
-        let Some(unified) = mounts.iter().find(|mount| mount.kind == "cgroup2") else { return Vec::new() };
-        let in_unified = super::file::read(&unified.point, "cgroup.controllers").unwrap_or_default();
-        let place = |controller| place(&mounts, &unified.point, &in_unified, controller);
-        Controller::ALL
-            .into_iter()
-            .filter_map(place)
-            .map(|(controller, place, _)| (controller, place))
-            .collect()
+    /// Each controller that a job is limited by, where it sits, and the mount point of its hierarchy. In cgroup2 those
+    /// count that `group` can hand down.
+    pub(super) fn controllers(&self, group: &Path) -> Result<Vec<Placed>, CgroupError> {
+        self.assign(&super::file::read(group, "cgroup.controllers")?)
     }
 
-    fn assign(mounts: &[Mount], unified: &Path, in_unified: &str) -> Result<Self, CgroupError> {
-        let place = |controller: Controller| {
-            place(mounts, unified, in_unified, controller).ok_or(CgroupError::NoController(controller.name()))
+    /// What there is of [`Mounts::controllers`].
+    pub(super) fn present(&self, group: &Path) -> Vec<Placed> {
+        let in_unified = super::file::read(group, "cgroup.controllers").unwrap_or_default();
+        Controller::ALL.into_iter().filter_map(|controller| self.place(&in_unified, controller)).collect()
+    }
+
+    fn assign(&self, in_unified: &str) -> Result<Vec<Placed>, CgroupError> {
+        let place = |controller: Controller| match self.place(in_unified, controller) {
+            None if controller.is_required() => Some(Err(CgroupError::NoController(controller.name()))),
+            placed => placed.map(Ok),
         };
-        let controllers = Controller::ALL.into_iter().map(place).collect::<Result<_, _>>()?;
-        Ok(Self { unified: unified.to_owned(), controllers })
+        Controller::ALL.into_iter().filter_map(place).collect()
+    }
+
+    /// Where a controller sits, if it is anywhere.
+    fn place(&self, in_unified: &str, controller: Controller) -> Option<Placed> {
+        if in_unified.split_whitespace().any(|name| name == controller.name()) {
+            return Some((controller, Hierarchy::V2, self.unified.clone()));
+        }
+        let of_v1 = |mount: &&Mount| mount.kind == "cgroup" && mount.has_option(controller.v1_name());
+        Some((controller, Hierarchy::V1, self.all.iter().find(of_v1)?.point.clone()))
     }
 }
 
-/// Where a controller sits, if it is anywhere.
-fn place(
-    mounts: &[Mount],
-    unified: &Path,
-    in_unified: &str,
-    controller: Controller,
-) -> Option<(Controller, Hierarchy, PathBuf)> {
-    if in_unified.split_whitespace().any(|name| name == controller.name()) {
-        return Some((controller, Hierarchy::V2, unified.to_owned()));
-    }
-    let v1 = mounts.iter().find(|mount| mount.kind == "cgroup" && mount.has_option(controller.name()))?;
-    Some((controller, Hierarchy::V1, v1.point.clone()))
-}
-
+#[derive(Debug)]
 struct Mount {
     kind: String,
     point: PathBuf,
@@ -100,38 +95,42 @@ mod tests {
 30 23 0:26 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory
 31 23 0:27 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct
 32 23 0:28 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids
+35 23 0:30 / /sys/fs/cgroup/blkio rw - cgroup cgroup rw,blkio
 33 23 0:29 / /sys/fs/cgroup/my\\040unified rw shared:5 - cgroup2 cgroup2 rw,nsdelegate
 34 23 0:26 /docker/x /elsewhere rw - cgroup cgroup rw,memory";
 
-    fn mounts(text: &str) -> Vec<Mount> {
-        text.lines().filter_map(Mount::parse).collect()
+    fn mounts(text: &str) -> Mounts {
+        let all: Vec<Mount> = text.lines().filter_map(Mount::parse).collect();
+        let unified = all.iter().find(|mount| mount.kind == "cgroup2").unwrap().point.clone();
+        Mounts { unified, all }
     }
 
     #[test]
     fn controllers_are_taken_from_where_they_sit() {
-        let unified = Path::new("/sys/fs/cgroup/my unified");
-        let found = Mounts::assign(&mounts(TRANSITION), unified, "cpu io").unwrap();
+        let found = mounts(TRANSITION).assign("cpu").unwrap();
         assert_eq!(
-            found.controllers,
+            found,
             [
                 (Controller::Memory, Hierarchy::V1, PathBuf::from("/sys/fs/cgroup/memory")),
                 (Controller::Pids, Hierarchy::V1, PathBuf::from("/sys/fs/cgroup/pids")),
-                (Controller::Cpu, Hierarchy::V2, unified.to_owned()),
+                (Controller::Cpu, Hierarchy::V2, PathBuf::from("/sys/fs/cgroup/my unified")),
+                (Controller::Io, Hierarchy::V1, PathBuf::from("/sys/fs/cgroup/blkio")),
             ]
         );
     }
 
     #[test]
-    fn a_missing_controller_is_named() {
-        let without =
-            TRANSITION.lines().filter(|line| !line.ends_with("pids")).collect::<Vec<_>>().join("\n");
-        let error = Mounts::assign(&mounts(&without), Path::new("/u"), "").unwrap_err();
-        assert!(matches!(error, CgroupError::NoController("pids")));
+    fn a_missing_controller_is_named_and_one_that_few_jobs_need_may_be_missing() {
+        let without = |name| {
+            let rest: Vec<_> = TRANSITION.lines().filter(|line| !line.ends_with(name)).collect();
+            mounts(&rest.join("\n")).assign("")
+        };
+        assert!(matches!(without("pids"), Err(CgroupError::NoController("pids"))));
+        assert_eq!(without("blkio").unwrap().len(), 3);
     }
 
     #[test]
     fn escaped_mount_points_are_unescaped() {
-        let unified = mounts(TRANSITION).into_iter().find(|mount| mount.kind == "cgroup2").unwrap();
-        assert_eq!(unified.point, Path::new("/sys/fs/cgroup/my unified"));
+        assert_eq!(mounts(TRANSITION).unified, Path::new("/sys/fs/cgroup/my unified"));
     }
 }

@@ -8,43 +8,70 @@ use rustix::process::getpid;
 
 use super::file::{make_directory_if_missing, read, write};
 use super::leaf::Leaf;
-use super::mounts::Mounts;
+use super::mounts::{Mounts, Placed};
 use super::sweep::{self, WorkerName};
-use super::{CgroupError, Controller, Hierarchy};
+use super::{CgroupError, Controller, Hierarchy, delegated};
 use crate::User;
+
+/// The group that is made where none is configured.
+const NAME: &str = "stockade";
 
 /// Where the groups are made.
 #[derive(Debug, Clone, Default)]
 pub struct CgroupConfig {
-    /// A group, as a path within every hierarchy. `stockade` at the top if none is given; other groups are
-    /// never touched.
+    /// A group, as a path within every hierarchy. If none is given: `stockade` within the group that has been delegated
+    /// to this process, or else at the top. Other groups are never touched.
     pub parent: Option<PathBuf>,
+}
+
+/// Why the groups are where they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ParentOrigin {
+    /// The configuration names the place.
+    Configured,
+    /// The host's manager has delegated it to this service.
+    Delegated,
+    /// A group of our own at the top of the hierarchy.
+    Top,
 }
 
 /// A group in every hierarchy that is used, handed to the unprivileged supervisor once.
 #[derive(Debug)]
 pub struct CgroupParent {
     unified: PathBuf,
-    controllers: Vec<(Controller, Hierarchy, PathBuf)>,
+    origin: ParentOrigin,
+    controllers: Vec<Placed>,
 }
 
 impl CgroupParent {
     /// Makes the groups where they are missing, hands them to `owner`, and removes what workers that are no
-    /// longer alive have left behind, processes included. Must be called as root.
+    /// longer alive have left behind, processes included. Must be called as root. In a group that has been delegated
+    /// the processes of this service move into one of their own.
     ///
     /// # Errors
     /// [`CgroupError`] if the host lacks a controller or a file cannot be used.
     pub fn prepare(config: &CgroupConfig, owner: &User) -> Result<Self, CgroupError> {
         let mounts = Mounts::find()?;
-        let group = config.parent.as_deref().unwrap_or(Path::new("stockade"));
-        let place = |mount: &Path| mount.join(group.strip_prefix("/").unwrap_or(group));
-        let in_unified: Vec<_> =
-            mounts.controllers.iter().filter(|(_, place, _)| *place == Hierarchy::V2).map(|c| c.0).collect();
-        let parent = Self {
-            unified: place(&mounts.unified),
-            controllers: mounts.controllers.iter().map(|(c, h, mount)| (*c, *h, place(mount))).collect(),
+        let delegated = config.parent.is_none().then(|| delegated::find(&mounts.unified)).flatten();
+        if let Some(group) = &delegated {
+            delegated::make_room(group)?;
+        }
+        let origin = match (&config.parent, &delegated) {
+            (Some(_), _) => ParentOrigin::Configured,
+            (None, Some(_)) => ParentOrigin::Delegated,
+            (None, None) => ParentOrigin::Top,
         };
-        make_with_ancestors(&mounts.unified, &parent.unified, &in_unified)?;
+        // What is above it is the manager's.
+        let base = delegated.as_ref().unwrap_or(&mounts.unified);
+        let group = config.parent.as_deref().unwrap_or(Path::new(NAME));
+        let group = group.strip_prefix("/").unwrap_or(group);
+        let controllers = mounts.controllers(base)?.into_iter().map(|(controller, hierarchy, mount)| {
+            let at = if hierarchy == Hierarchy::V2 { base } else { &mount };
+            (controller, hierarchy, at.join(group))
+        });
+        let parent = Self { unified: base.join(group), origin, controllers: controllers.collect() };
+        make_with_ancestors(base, &parent.unified, &parent.in_unified())?;
         for (_, _, directory) in parent.v1() {
             std::fs::create_dir_all(directory).map_err(|source| CgroupError::File {
                 what: "make",
@@ -59,7 +86,17 @@ impl CgroupParent {
         Ok(parent)
     }
 
-    /// Where each controller sits: `memory`, `pids`, `cpu`.
+    /// The group in the cgroup2 hierarchy.
+    pub fn path(&self) -> &Path {
+        &self.unified
+    }
+
+    /// Why the groups are there.
+    pub const fn origin(&self) -> ParentOrigin {
+        self.origin
+    }
+
+    /// Where each controller sits: `memory`, `pids`, `cpu`, and `io` if the host has it.
     pub fn controllers(&self) -> Vec<(&'static str, Hierarchy)> {
         self.controllers.iter().map(|(controller, hierarchy, _)| (controller.name(), *hierarchy)).collect()
     }
@@ -79,7 +116,8 @@ impl CgroupParent {
     /// worker's [`Worker::leaf`] must not be asked for.
     pub(crate) fn worker_of_one(self) -> Result<(Worker, Leaf), CgroupError> {
         let worker = self.named();
-        let leaf = Leaf { unified: worker.unified.clone(), controllers: worker.controllers.clone() };
+        let used = worker.controllers.iter().filter(|placed| !is_disks_of_v1(placed));
+        let leaf = Leaf { unified: worker.unified.clone(), controllers: used.cloned().collect() };
         leaf.make()?;
         Ok((worker, leaf))
     }
@@ -95,7 +133,7 @@ impl CgroupParent {
         self.controllers.iter().filter(|(_, h, _)| *h == Hierarchy::V2).map(|(c, _, _)| *c).collect()
     }
 
-    fn v1(&self) -> impl Iterator<Item = &(Controller, Hierarchy, PathBuf)> {
+    fn v1(&self) -> impl Iterator<Item = &Placed> {
         self.controllers.iter().filter(|(_, hierarchy, _)| *hierarchy == Hierarchy::V1)
     }
 
@@ -157,20 +195,34 @@ fn hand_over(directory: &Path, owner: &User) -> Result<(), CgroupError> {
 #[derive(Debug)]
 pub(crate) struct Worker {
     unified: PathBuf,
-    controllers: Vec<(Controller, Hierarchy, PathBuf)>,
+    controllers: Vec<Placed>,
     jobs: AtomicU64,
 }
 
 impl Worker {
-    /// A new group, without limits yet.
-    pub(crate) fn leaf(&self) -> Result<Leaf, CgroupError> {
+    /// A new group, without limits yet. A version 1 hierarchy that few jobs need costs every job that is in it, so a group
+    /// there is made only `with_disks`.
+    pub(crate) fn leaf(&self, with_disks: bool) -> Result<Leaf, CgroupError> {
         let name = format!("j{}", self.jobs.fetch_add(1, Ordering::Relaxed));
+        let used = self.controllers.iter().filter(|placed| with_disks || !is_disks_of_v1(placed));
         let leaf = Leaf {
             unified: self.unified.join(&name),
-            controllers: self.controllers.iter().map(|(c, h, path)| (*c, *h, path.join(&name))).collect(),
+            controllers: used.map(|(c, h, path)| (*c, *h, path.join(&name))).collect(),
         };
         leaf.make()?;
         Ok(leaf)
+    }
+
+    /// The group of a worker that has but one, made anew with disks.
+    pub(crate) fn leaf_again(&self) -> Result<Leaf, CgroupError> {
+        let leaf = Leaf { unified: self.unified.clone(), controllers: self.controllers.clone() };
+        leaf.make()?;
+        Ok(leaf)
+    }
+
+    /// Whether a group that was made without a thought of disks has a limit on them to offer.
+    pub(crate) fn every_leaf_limits_disks(&self) -> bool {
+        !self.controllers.iter().any(is_disks_of_v1)
     }
 
     /// Removes this process's group; its jobs' groups have gone before it, or were this one.
@@ -194,4 +246,8 @@ impl Worker {
         all.dedup();
         all
     }
+}
+
+fn is_disks_of_v1((controller, hierarchy, _): &Placed) -> bool {
+    (*controller, *hierarchy) == (Controller::Io, Hierarchy::V1)
 }

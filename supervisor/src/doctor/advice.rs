@@ -38,6 +38,27 @@ pub(super) const RECORD: Advice = advice(
     "keep the file for whoever looks into it, and move it away: a new one is begun",
 );
 
+pub(super) const ENVIRONMENT: Advice = advice(
+    "services are refused when they are loaded for this environment",
+    "mend the layer that is named, or run this host in an environment that demands less",
+);
+pub(super) const ACTIONS: Advice = advice(
+    "what a filter refuses is not told of with the job",
+    "boot a kernel from 5.0 on, with CONFIG_SECCOMP_FILTER",
+);
+pub(super) const DISKS: Advice = advice(
+    "a policy with `disk_read_mb_per_second` is refused; other jobs read from disk as fast as it is",
+    "a kernel with CONFIG_BLK_DEV_THROTTLING; hand the controller `io` down to the group that jobs are made in",
+);
+pub(super) const AUDIT: Advice = advice(
+    "what Landlock refuses a job is refused all the same, but not told of with the job",
+    "boot a kernel from 6.15 on, with CONFIG_AUDIT",
+);
+pub(super) const MEASURES: Advice = advice(
+    "a job's usage lacks these counts; its limits hold",
+    "boot a kernel from 6.1 on: it keeps `memory.peak` and `pids.peak` of every group",
+);
+
 /// For a layer of confinement.
 pub(super) fn of_layer(layer: &str) -> Advice {
     match layer {
@@ -82,7 +103,7 @@ pub(super) fn layer_of(stage: Stage) -> &'static str {
         Stage::View | Stage::EnterView => "root_filesystem",
         Stage::Clone => "pid_namespace",
         Stage::Cgroup => "cgroups",
-        Stage::Namespaces | Stage::Hostname => "network_namespace",
+        Stage::Namespaces | Stage::Hostname | Stage::Network => "network_namespace",
         Stage::Mounts | Stage::Inputs => "work_filesystem",
         Stage::UserNamespace | Stage::EnterUserNamespace => "user_namespace",
         Stage::Rlimits => "rlimits",

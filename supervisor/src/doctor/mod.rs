@@ -3,26 +3,30 @@
 
 mod advice;
 mod check;
+mod environments;
 mod host;
+mod kernel;
 mod sandbox;
 
 use std::path::Path;
 
 use serde::Serialize;
-use stockade_policies::{Environment, Host};
-use stockade_sandbox::{CgroupParent, LauncherProcess, User, drop_privileges};
+use stockade_policies::Environment;
+use stockade_sandbox::{CgroupParent, Kernel, LauncherProcess, User, drop_privileges};
 
 pub use check::{Check, Standing};
 
+use crate::host::mechanisms;
 use crate::start::{self, Account, Means};
 
-/// The jobs that are tried are as in production: nothing may be missing.
-const ENVIRONMENT: Environment = Environment::Production;
+/// The jobs that are looked at closely may run with less than everything, so that each layer can be told of. Which
+/// environments demand more than there is comes after that.
+const ENVIRONMENT: Environment = Environment::Development;
 
 /// What was found.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
-    /// Whether nothing that is needed to run jobs is missing.
+    /// Whether nothing that is needed to run jobs is missing, in any environment.
     pub fit: bool,
     /// Whether sandboxes were tried; it takes root.
     pub tried: bool,
@@ -68,7 +72,8 @@ impl Examination {
     /// The rest, from within the runtime.
     pub async fn finish(self, state_dir: &Path) -> Report {
         let Self { mut checks, confinement } = self;
-        let host = Host::new();
+        let host = mechanisms().host();
+        kernel::examine(&mut checks, &Kernel::here());
         let (tried, landlock_abi) = match confinement {
             Some((launcher, cgroups)) => {
                 (true, sandbox::examine(&mut checks, launcher, cgroups, &host).await)

@@ -2,10 +2,10 @@
 
 use stockade_policies::{Host, LAYERS};
 use stockade_sandbox::{
-    CgroupParent, End, Hierarchy, LauncherProcess, Outcome, RunError, Sandbox, State, Warm,
+    CgroupParent, End, Hierarchy, LauncherProcess, Outcome, ParentOrigin, RunError, Sandbox, State, Warm,
 };
 
-use super::{Check, ENVIRONMENT, advice};
+use super::{Check, ENVIRONMENT, advice, environments};
 use crate::runner::RunnerError;
 use crate::runner::shell::probe;
 
@@ -22,6 +22,7 @@ pub(super) async fn examine(
     host: &Host,
 ) -> Option<u8> {
     checks.push(Check::good("cgroups", hierarchies(&cgroups)));
+    checks.push(Check::good("cgroup parent", parent(&cgroups)));
     let sandbox = match Sandbox::start(launcher, cgroups, Warm::NONE).await {
         Ok(sandbox) => sandbox,
         Err(error) => {
@@ -35,6 +36,7 @@ pub(super) async fn examine(
     let abi = facts.landlock_abi;
     layers(checks, probe::attempt(&sandbox, host, ENVIRONMENT, &probe::NOTHING, 10).await);
     kill(checks, probe::attempt(&sandbox, host, ENVIRONMENT, &ENDLESS, LIMIT).await);
+    environments::examine(checks, &sandbox, host).await;
     if let Err(error) = sandbox.close().await {
         checks.push(Check::missing("clearing away", error.to_string()).advised(advice::KILL));
     }
@@ -54,6 +56,16 @@ fn hierarchies(cgroups: &CgroupParent) -> String {
     each.join(", ")
 }
 
+/// Where the groups are made, and why there.
+fn parent(cgroups: &CgroupParent) -> String {
+    let why = match cgroups.origin() {
+        ParentOrigin::Configured => "as configured",
+        ParentOrigin::Delegated => "within the group that was delegated to this service",
+        ParentOrigin::Top => "a group of our own: none is configured, and none was delegated",
+    };
+    format!("{}, {why}", cgroups.path().display())
+}
+
 type Attempt = Result<Result<Outcome, RunError>, RunnerError>;
 
 /// Each layer as it was in force for a job.
@@ -71,6 +83,7 @@ fn layers(checks: &mut Vec<Check>, attempt: Attempt) {
             return checks.push(Check::missing("sandbox", error.to_string()).advised(advice::SANDBOX));
         }
     };
+    checks.push(measures(&outcome));
     for name in LAYERS {
         let advice = advice::of_layer(name);
         checks.push(match outcome.enforcement.0.get(name) {
@@ -81,6 +94,19 @@ fn layers(checks: &mut Vec<Check>, attempt: Attempt) {
             Some(layer) => Check::missing(name, layer.detail.clone()).advised(advice),
             None => Check::missing(name, "no evidence of it".to_owned()).advised(advice),
         });
+    }
+}
+
+/// What this kernel counts of a job at its highest.
+fn measures(outcome: &Outcome) -> Check {
+    let counts = [
+        ("memory", outcome.usage.peak_memory_mb.is_some()),
+        ("processes", outcome.usage.peak_processes.is_some()),
+    ];
+    let lacking: Vec<&str> = counts.into_iter().filter(|(_, kept)| !kept).map(|(name, _)| name).collect();
+    match lacking.as_slice() {
+        [] => Check { required: false, ..Check::good("peaks", "of memory and of processes".to_owned()) },
+        lacking => Check::gap("peaks", format!("not of {}", lacking.join(", "))).advised(advice::MEASURES),
     }
 }
 

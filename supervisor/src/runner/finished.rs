@@ -29,6 +29,8 @@ pub struct Finished {
     pub enforcement: Value,
     /// What was refused it: a list.
     pub denials: Value,
+    /// Its connections, if it had a network; `None` if it had none.
+    pub network: Option<Value>,
     /// The id it ran as on the host.
     pub host_uid: Option<u32>,
 }
@@ -48,6 +50,7 @@ impl Finished {
             usage: None,
             enforcement: json!({}),
             denials: json!([]),
+            network: None,
             host_uid: None,
         }
     }

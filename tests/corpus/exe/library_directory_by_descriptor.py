@@ -3,7 +3,7 @@
 # expect: EACCES
 # control: without landlock: ok
 # control: bare: ok
-# evidence: none: a program that is named by a descriptor alone is not told
+# evidence: landlock execute /usr/lib/apt/methods/copy
 # read: /usr/lib/apt
 import errno, os
 

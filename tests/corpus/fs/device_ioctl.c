@@ -3,7 +3,8 @@
 // expect: EACCES
 // control: without landlock: ENOTTY
 // control: bare: ENOTTY
-// evidence: none: Landlock's refusals of files are not told
+// evidence: landlock ioctl /dev/null
+// before abi 5: ENOTTY
 #include "../attempt.h"
 
 static long attempt(void)

@@ -2,7 +2,7 @@
 // claim: FS-4
 // expect: EACCES
 // control: root: ok
-// evidence: none: Landlock's refusals of files are not told
+// evidence: landlock make_device /job
 #include "../attempt.h"
 
 static long attempt(void)

@@ -1,5 +1,5 @@
 // attack: a service of the host's by its abstract name, such as X11
-// claim: NET-2
+// claim: NET-10
 // expect: ECONNREFUSED | EPERM
 // control: without landlock: ECONNREFUSED
 // control: bare: ok

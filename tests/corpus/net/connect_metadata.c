@@ -4,6 +4,7 @@
 // expect: EACCES
 // control: without landlock: ENETUNREACH
 // evidence: network connect 169.254.169.254:80
+// before abi 4: ENETUNREACH
 #include "../attempt.h"
 
 static long attempt(void)

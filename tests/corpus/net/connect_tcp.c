@@ -4,6 +4,7 @@
 // control: without landlock: ENETUNREACH
 // control: bare: ECONNREFUSED
 // evidence: network connect 127.0.0.1:9
+// before abi 4: ENETUNREACH
 #include "../attempt.h"
 
 static long attempt(void)

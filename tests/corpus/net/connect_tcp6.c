@@ -3,6 +3,7 @@
 // expect: EACCES
 // control: without landlock: EADDRNOTAVAIL | ENETUNREACH
 // evidence: network connect [::1]:9
+// before abi 4: EADDRNOTAVAIL | ENETUNREACH
 #include "../attempt.h"
 
 static long attempt(void)

@@ -3,7 +3,8 @@
 // expect: EACCES
 // control: without landlock: ok
 // control: bare: ok
-// evidence: none: Landlock's refusals of files are not told
+// evidence: landlock bind port 61998
+// before abi 4: ok
 #include "../attempt.h"
 
 static long attempt(void)

@@ -1,5 +1,5 @@
 // attack: a service of the host's by its path, such as Docker
-// claim: NET-2
+// claim: NET-10
 // expect: ENOENT
 // control: bare: ok
 // evidence: none: the view does not have it

@@ -2,7 +2,7 @@
 // claim: PRIV-2
 // expect: EACCES
 // control: without landlock: EPERM
-// evidence: none: Landlock's refusals of files are not told
+// evidence: none: it is opened as a library or refused by its mode before Landlock is asked
 #include "../attempt.h"
 
 static long attempt(void)

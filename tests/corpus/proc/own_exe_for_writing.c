@@ -3,7 +3,7 @@
 // claim: PROC-3
 // expect: EACCES
 // control: none: mode, mount and use of the file say no as well; own_memory_file shows the layer
-// evidence: none: Landlock's refusals of files are not told
+// evidence: none: it is opened as a library or refused by its mode before Landlock is asked
 #include "../attempt.h"
 
 static long attempt(void)

@@ -2,7 +2,7 @@
 # claim: PROC-3
 # expect: EACCES
 # control: without landlock: ok
-# evidence: none: Landlock's refusals of files are not told
+# evidence: landlock write /proc/3/mem
 import errno, os
 
 try:

@@ -3,7 +3,7 @@
 # claim: RES-1
 # expect: EACCES EACCES
 # control: without landlock: ok EACCES
-# evidence: none: Landlock's refusals of files are not told
+# evidence: landlock write /proc/3/oom_score_adj
 import errno
 
 

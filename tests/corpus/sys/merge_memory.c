@@ -1,8 +1,8 @@
 // attack: pages merged with those of others
 // claim: LAT-2
 // expect: EPERM
-// control: without seccomp: ok
-// control: bare: ok
+// control: without seccomp: ok | EINVAL
+// control: bare: ok | EINVAL
 // evidence: seccomp system_call prctl(67)
 #include "../attempt.h"
 

@@ -3,7 +3,7 @@
 // claim: SYS-3
 // expect: killed SIGSYS
 // control: filter 0x40000027(): kill
-// evidence: none: the process is killed, and that is how the job ends
+// evidence: seccomp system_call call 1073741863 of architecture 0xc000003e, which kills
 #include "../attempt.h"
 
 static long attempt(void)

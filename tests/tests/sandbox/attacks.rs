@@ -50,8 +50,12 @@ pub(crate) fn run(suite: &mut Suite) {
             }
             let plan = rig.plan(&case.policy(path), &arguments(case, path), &[]);
             let (said, denials) = in_sandbox(&rig, case, plan);
-            assert!(case.expect.contains(&said), "in a sandbox: `{said}`, not {:?}", case.expect);
-            assert_eq!(denials, case.evidence(), "what the record holds of it");
+            let abi = rig.sandbox.facts().landlock_abi;
+            assert!(case.answers(abi).contains(&said), "in a sandbox: `{said}`, not {:?}", case.answers(abi));
+            // Before this ABI Landlock tells the kernel's audit nothing.
+            if abi >= 7 || !case.evidence.starts_with("landlock ") {
+                assert_eq!(denials, case.evidence(), "what the record holds of it");
+            }
         });
     }
     rig.close();

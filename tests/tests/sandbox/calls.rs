@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
-use std::process::Command;
 
 use stockade_plan::Plan;
 use stockade_sandbox::{End, User};
-use stockade_tests::{Rig, Suite};
+use stockade_tests::{Rig, Suite, compile_program};
 
 use super::attacks::allow_all;
 
@@ -18,11 +17,7 @@ const LAST: i32 = 470;
 pub(crate) fn run(suite: &mut Suite) {
     let directory = tempfile::Builder::new().prefix("stockade-calls").tempdir_in("/var/tmp").unwrap();
     std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
-    let program = directory.path().join("every_call");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs/every_call.c");
-    let compiled =
-        Command::new("cc").args(["-O1", "-Wall", "-Werror", "-o"]).args([&program, &source]).status();
-    assert!(compiled.unwrap().success());
+    let program = compile_program("every_call", directory.path());
     let account = User::lookup("stockade").unwrap();
     chown(directory.path(), Some(account.uid), Some(account.gid)).unwrap();
     let rig = Rig::start(None);

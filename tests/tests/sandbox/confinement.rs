@@ -94,9 +94,12 @@ fn every_layer(rig: &Rig) {
     ] {
         let found = layers.get(layer).unwrap_or_else(|| panic!("{layer} is not reported"));
         assert!(!found.detail.is_empty());
-        // Landlock says `degraded` on kernels before 6.12, which lack a part of it.
+        // Landlock says `degraded` on kernels before 6.12, which lack a part of it, and says which.
         if layer != "landlock" || rig.sandbox.facts().landlock_abi >= 6 {
             assert_eq!(found.state, State::Enforced, "{layer}: {}", found.detail);
+        } else {
+            assert_eq!(found.state, State::Degraded, "{layer}: {}", found.detail);
+            assert!(found.detail.ends_with("signals and abstract sockets"), "{}", found.detail);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use stockade_sandbox::RunError;
-use stockade_tests::{Leftovers, Rig, Suite};
+use stockade_tests::{Leftovers, Rig, Suite, patience};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) fn run(suite: &mut Suite) {
@@ -13,7 +13,7 @@ pub(crate) fn run(suite: &mut Suite) {
     suite.test("a_killed_launcher_takes_its_jobs_with_it_and_callers_are_told", || {
         let cancel = CancellationToken::new();
         let job = rig.start_job("shell-utils", &["/bin/sh", "-c", "kill -STOP $$"], &cancel);
-        std::thread::sleep(Duration::from_millis(300));
+        std::thread::sleep(patience(Duration::from_millis(300)));
         assert_eq!(Leftovers::now().processes().len(), before.processes().len() + 2, "init and the job");
         killer.kill_launcher_of_this_process();
         assert!(matches!(rig.runtime.block_on(job).unwrap(), Err(RunError::LauncherGone)));
@@ -27,7 +27,7 @@ pub(crate) fn run(suite: &mut Suite) {
     });
     suite.test("without_a_launcher_no_job_starts_and_the_supervisor_knows", || {
         rig.runtime.block_on(async {
-            tokio::time::timeout(Duration::from_secs(1), rig.sandbox.gone()).await.expect("told");
+            tokio::time::timeout(patience(Duration::from_secs(1)), rig.sandbox.gone()).await.expect("told");
         });
         assert!(matches!(
             rig.try_run("shell-utils", &["/bin/sh", "-c", "true"]),

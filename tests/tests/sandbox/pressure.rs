@@ -78,7 +78,7 @@ fn plan() -> Plan {
 }
 
 fn prepare(id: u64) -> Vec<u8> {
-    encode(&Request::Prepare { id, v1_groups: 0 }).unwrap()
+    encode(&Request::Prepare { id, v1_groups: 0, terminal: false }).unwrap()
 }
 
 fn build(id: u64, plan: &Plan) -> Vec<u8> {

@@ -1,9 +1,10 @@
 //! Jobs beside each other and one after the other: none sees anything of another.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use stockade_sandbox::End;
-use stockade_tests::{Leftovers, Rig, Suite};
+use stockade_tests::{Leftovers, Rig, Suite, patience};
 use tokio_util::sync::CancellationToken;
 
 const POLICY: &str = "\
@@ -30,7 +31,7 @@ fn concurrent_ids(rig: &Rig) {
     let cancel = CancellationToken::new();
     let jobs: Vec<_> =
         (0..8).map(|_| rig.start_job(POLICY, &["/bin/sh", "-c", "kill -STOP $$"], &cancel)).collect();
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    std::thread::sleep(patience(Duration::from_millis(500)));
     cancel.cancel();
     let ids: BTreeSet<u32> =
         jobs.into_iter().map(|job| rig.runtime.block_on(job).unwrap().unwrap().host_uid).collect();
@@ -51,7 +52,7 @@ print(sorted(os.listdir('/job') + os.listdir('/tmp') + os.listdir('/dev/shm')))"
 fn no_signals(rig: &Rig) {
     let cancel = CancellationToken::new();
     let victim = rig.start_job(POLICY, &["/bin/sh", "-c", "kill -STOP $$"], &cancel);
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    std::thread::sleep(patience(Duration::from_millis(300)));
     // Every pid of its namespace and far beyond: there is nobody but itself and its init.
     let attack = "\
 import os, signal
@@ -109,7 +110,7 @@ HOLD";
     let hold = TAKE_ALL.replace("HOLD", "os.kill(os.getpid(), signal.SIGSTOP)");
     let cancel = CancellationToken::new();
     let greedy = rig.start_job(POLICY, &["/usr/bin/python3", "-c", &hold], &cancel);
-    std::thread::sleep(std::time::Duration::from_millis(700));
+    std::thread::sleep(patience(Duration::from_millis(700)));
     let other = rig.run(POLICY, &["/usr/bin/python3", "-c", &TAKE_ALL.replace("HOLD", "")]);
     cancel.cancel();
     let greedy = rig.runtime.block_on(greedy).unwrap().unwrap();

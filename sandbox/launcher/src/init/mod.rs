@@ -9,6 +9,7 @@ mod confine;
 mod inputs;
 pub(crate) mod mounts;
 mod namespaces;
+pub(crate) mod network;
 mod reap;
 pub(crate) mod start;
 mod task;
@@ -107,6 +108,8 @@ impl Init<'_> {
         self.steps.run(Stage::EnterView, || namespaces::enter_view(view.as_fd()))?;
         self.steps.run(Stage::Mounts, || mounts::mount_own(&confinement.limits, self.host_id))?;
         self.steps.run(Stage::Hostname, || namespaces::name_host(&confinement.hostname))?;
+        let task = self.ends.task.as_fd();
+        self.steps.run(Stage::Network, || network::listen(&confinement.network, task))?;
         Ok(confinement)
     }
 }

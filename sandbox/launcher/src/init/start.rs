@@ -39,7 +39,9 @@ pub(super) fn start_job(
     let host_id = init.host_id;
     init.steps.run(Stage::Ids, || become_owner(host_id))?;
     init.steps.run(Stage::NoNewPrivs, || prctl::set_no_new_privs().during("PR_SET_NO_NEW_PRIVS", "1"))?;
-    init.steps.run(Stage::Landlock, || landlock::restrict_init(&confinement.landlock))?;
+    init.steps.run(Stage::Landlock, || {
+        landlock::restrict_init(&confinement.landlock, confinement.network.ports())
+    })?;
     let cloned = sys::clone3(0, None).during("clone3", "the job's process");
     let (pid, pidfd) = match cloned.map_err(|fault| fault.at(Stage::Landlock))? {
         Cloned::Child => {

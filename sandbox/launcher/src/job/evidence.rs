@@ -7,9 +7,10 @@ use nix::errno::Errno;
 use nix::fcntl::FdFlag;
 use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::unistd::geteuid;
-use stockade_plan::{Evidence, List, Mounted, OutOfBounds};
+use stockade_plan::{Evidence, List, Mounted, Network, OutOfBounds};
 
 use super::{landlock, rlimits};
+use crate::init::network;
 use crate::serve::namespaces;
 use crate::steps::{During, Fault};
 use crate::uids::HostId;
@@ -18,7 +19,7 @@ use crate::view::PROBE;
 const MOUNTS: [&str; 5] = ["/", "/job", "/tmp", "/dev/shm", "/proc"];
 
 /// Reads everything back.
-pub(super) fn read(host_id: HostId) -> Result<Evidence, Fault> {
+pub(super) fn read(host_id: HostId, asked: &Network) -> Result<Evidence, Fault> {
     let status = Status::read()?;
     let capability_sets = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"];
     let mut capabilities = [0; 5];
@@ -42,6 +43,7 @@ pub(super) fn read(host_id: HostId) -> Result<Evidence, Fault> {
         mounts: mounts()?,
         rlimits: rlimits::read()?,
         descriptors: open_after_execution()?,
+        network: network::found(asked)?,
         stages: List::empty(),
     })
 }
@@ -127,6 +129,6 @@ fn survives(number: i32) -> Result<bool, Fault> {
     }
 }
 
-fn too_many(what: &str, bound: OutOfBounds) -> Fault {
+pub(crate) fn too_many(what: &str, bound: OutOfBounds) -> Fault {
     Fault::new("read", format!("{what}: {bound}"), Errno::E2BIG)
 }

@@ -1,9 +1,11 @@
 //! The job's Landlock domain, landlock(7). Every right the ABI knows is handled, as a hard requirement: what
 //! no rule grants is refused, and what the kernel cannot handle stops the set-up.
 
+use std::num::NonZeroU16;
+
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, RestrictSelfAttr,
-    Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath,
+    RestrictSelfAttr, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
 };
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -26,15 +28,15 @@ pub(crate) fn kernel_abi() -> u8 {
 
 /// Init enters the domain that the job's process will inherit: what the plan grants, and, where the plan does not let the job
 /// write in its work directory, what init needs to lay inputs there. no_new_privs must be set.
-pub(crate) fn restrict_init(plan: &Landlock) -> Result<(), Fault> {
+pub(crate) fn restrict_init(plan: &Landlock, ports: &[NonZeroU16]) -> Result<(), Fault> {
     let inputs =
         if work_dir_is_writable(plan) { None } else { Some(AccessFs::MakeReg | AccessFs::WriteFile) };
-    restrict(plan, inputs)
+    restrict(plan, ports, inputs)
 }
 
 /// The job's process enters a domain inside init's, if that one grants more than the job may have.
-pub(super) fn restrict_job(plan: &Landlock) -> Result<(), Fault> {
-    if work_dir_is_writable(plan) { Ok(()) } else { restrict(plan, None) }
+pub(super) fn restrict_job(plan: &Landlock, ports: &[NonZeroU16]) -> Result<(), Fault> {
+    if work_dir_is_writable(plan) { Ok(()) } else { restrict(plan, ports, None) }
 }
 
 /// Has the kernel's audit told of what the domain refuses: to the job, not to what set it up, which has not executed anything
@@ -50,7 +52,12 @@ fn work_dir_is_writable(plan: &Landlock) -> bool {
     plan.rules.iter().any(|rule| rule.access == Access::Write && rule.path.as_str() == WORK_DIR)
 }
 
-fn restrict(plan: &Landlock, in_work_dir: Option<BitFlags<AccessFs>>) -> Result<(), Fault> {
+/// Of TCP only connecting to `ports` is left, from ABI 4.
+fn restrict(
+    plan: &Landlock,
+    ports: &[NonZeroU16],
+    in_work_dir: Option<BitFlags<AccessFs>>,
+) -> Result<(), Fault> {
     if plan.abi == 0 || plan.abi > kernel_abi() {
         let target = format!("ABI {} of the plan, {} of the kernel", plan.abi, kernel_abi());
         return Err(Fault::new("check", target, Errno::EOPNOTSUPP));
@@ -63,12 +70,19 @@ fn restrict(plan: &Landlock, in_work_dir: Option<BitFlags<AccessFs>>) -> Result<
     if let Some(rights) = in_work_dir {
         ruleset = grant(ruleset, WORK_DIR, rights, abi)?;
     }
+    if AccessNet::from_all(abi).contains(AccessNet::ConnectTcp) {
+        for port in ports {
+            ruleset = ruleset.add_rule(NetPort::new(port.get(), AccessNet::ConnectTcp)).map_err(|error| {
+                Fault::new("landlock_add_rule", format!("port {port}: {error}"), Errno::EINVAL)
+            })?;
+        }
+    }
     let ruleset =
         logged(ruleset, in_work_dir.is_some()).map_err(|error| fault("landlock_restrict_self", &error))?;
     ruleset.restrict_self().map(drop).map_err(|error| fault("landlock_restrict_self", &error))
 }
 
-/// All file system rights; from ABI 4 all TCP rights, none of which is granted; from ABI 6 signals and
+/// All file system rights; from ABI 4 all TCP rights; from ABI 6 signals and
 /// abstract sockets, which then end at the domain.
 fn create(abi: ABI) -> Result<RulesetCreated, RulesetError> {
     let mut ruleset = Ruleset::default()

@@ -72,14 +72,16 @@ fn run(
     })?;
     steps.run(Stage::Rlimits, || rlimits::set(&confinement.rlimits))?;
     steps.run(Stage::Capabilities, give_up_capabilities)?;
-    steps.run(Stage::LandlockJob, || landlock::restrict_job(&confinement.landlock))?;
+    steps.run(Stage::LandlockJob, || {
+        landlock::restrict_job(&confinement.landlock, confinement.network.ports())
+    })?;
     steps.run(Stage::Descriptors, || take_descriptors(init))?;
     let listener = steps.run(Stage::Seccomp, || {
         let filter = &confinement.filter;
         sys::seccomp_set_filter(&filter.instructions, !filter.watched.is_empty()).during("seccomp", "job")
     })?;
     let mut found = steps.run(Stage::ReadBack, || {
-        let found = evidence::read(init.host_id)?;
+        let found = evidence::read(init.host_id, &confinement.network)?;
         verify::verify(&found, confinement, &host)?;
         Ok(found)
     })?;

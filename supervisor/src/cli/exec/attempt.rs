@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use stockade_plan::Digest;
-use stockade_policies::EffectivePolicy;
+use stockade_policies::{EffectivePolicy, Egress};
 use stockade_sandbox::{End, Lost, Sandbox, SandboxJob, Usage};
 use uuid::Uuid;
 
@@ -10,7 +10,7 @@ use super::code;
 use crate::cli::CliError;
 use crate::exec_record::ExecRecord;
 use crate::report::{self, Circumstances};
-use crate::runner::shell::outcome;
+use crate::runner::shell::network;
 use crate::runner::{Finished, Refusal, WorkFacts};
 use crate::store::Verdict;
 
@@ -59,26 +59,23 @@ impl<'a> Attempt<'a> {
         &self,
         sandbox: &Sandbox,
         job: SandboxJob,
+        egress: Option<Egress>,
         record: &mut ExecRecord,
         over: impl FnOnce(),
     ) -> Result<Ended, CliError> {
         let names: Vec<String> = job.plan.task.inputs.iter().map(|input| input.name.to_string()).collect();
         let started = self.started(&names, &job.inputs);
-        let limits = job.plan.confinement.limits;
         // It is written while the sandbox is built, and the job begins when it is on the disk.
         let recorded = async { record.append("attempt.started", self.id, &started) };
-        let ended = match sandbox.run_when(job, recorded).await? {
-            Ok(outcome) => {
-                let ran = (outcome.end, outcome.usage.clone());
-                let lost = [outcome.stdout.lost.clone(), outcome.stderr.lost.clone()];
-                let finished = outcome::finished(outcome, &limits);
-                Ended { code: code::of_end(ran.0), finished, ran: Some(ran), lost }
-            }
-            Err(error) => {
-                let finished = outcome::not_run(&error);
-                Ended { code: code::of_unrun(&finished), finished, ran: None, lost: [None, None] }
-            }
-        };
+        let job = network::run_when(sandbox, job, egress, recorded).await?;
+        let ran = job.outcome.as_ref().ok().map(|outcome| (outcome.end, outcome.usage.clone()));
+        let lost = job
+            .outcome
+            .as_ref()
+            .map_or([None, None], |outcome| [outcome.stdout.lost.clone(), outcome.stderr.lost.clone()]);
+        let finished = job.finished();
+        let code = ran.as_ref().map_or_else(|| code::of_unrun(&finished), |(end, _)| code::of_end(*end));
+        let ended = Ended { code, finished, ran, lost };
         over();
         record.append("attempt.ended", self.id, &self.ended(&ended.finished))?;
         Ok(ended)

@@ -79,6 +79,7 @@ impl Exec {
             Ok(job) => {
                 attempt.facts = job.facts.clone();
                 let raw = terminal.as_ref().map(|(_, callers)| callers.raw());
+                let egress = job.egress.clone();
                 let job = self.sandbox_job(job, terminal)?;
                 let over = || {
                     drop(raw);
@@ -86,7 +87,7 @@ impl Exec {
                         tracing::warn!(%error, "the launcher cannot be let go");
                     }
                 };
-                attempt.run(sandbox, job, &mut record, over).await?
+                attempt.run(sandbox, job, egress, &mut record, over).await?
             }
             Err(refusal) => attempt.refuse(refusal, &mut record)?,
         };
@@ -132,7 +133,16 @@ impl Exec {
         };
         let cancel = CancellationToken::new();
         let signals = pass_on(cancel.clone(), terminal)?;
-        Ok(SandboxJob { plan: job.plan, inputs: job.inputs, stdin, stdout, stderr, signals, cancel })
+        Ok(SandboxJob {
+            plan: job.plan,
+            inputs: job.inputs,
+            stdin,
+            stdout,
+            stderr,
+            signals,
+            cancel,
+            network: None,
+        })
     }
 
     fn tell(

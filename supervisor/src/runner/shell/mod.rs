@@ -1,12 +1,13 @@
 //! The shell runner: a program and its arguments in a sandbox of our own.
 
+pub mod network;
 pub mod outcome;
 pub mod probe;
 
 use std::sync::Arc;
 
 use stockade_plan::{CodecError, Plan};
-use stockade_policies::{CompileError, EffectivePolicy, Environment, Host, JobSpec, LAYERS, compile};
+use stockade_policies::{CompileError, EffectivePolicy, Egress, Environment, Host, JobSpec, LAYERS, compile};
 use stockade_sandbox::{Sandbox, SandboxJob, Signals, Sink, Stdin};
 
 use super::{Boxed, Finished, JobRunner, Refusal, Request, RunnerError, Running, Work, WorkFacts};
@@ -83,6 +84,8 @@ pub struct Sandboxed {
     pub plan: Plan,
     /// The bytes of its inputs.
     pub inputs: Vec<Vec<u8>>,
+    /// Where it may connect to.
+    pub egress: Option<Egress>,
 }
 
 impl Sandboxed {
@@ -104,7 +107,7 @@ impl Sandboxed {
             plan_sha256: Some(plan.digest()?),
             limits: policy.limits(),
         };
-        Ok(Self { facts, plan, inputs })
+        Ok(Self { facts, plan, inputs, egress: Egress::of(policy) })
     }
 }
 
@@ -139,8 +142,7 @@ impl Work for ShellWork {
         // Before the future is polled for the first time: `cancel` must find the attempt from now on.
         let place = self.running.enter(attempt);
         Box::pin(async move {
-            let Sandboxed { plan, inputs, .. } = self.sandboxed;
-            let limits = plan.confinement.limits;
+            let Sandboxed { plan, inputs, egress, .. } = self.sandboxed;
             let job = SandboxJob {
                 plan,
                 inputs,
@@ -149,11 +151,9 @@ impl Work for ShellWork {
                 stderr: Sink::Keep,
                 signals: Signals::NONE,
                 cancel: place.token(),
+                network: None,
             };
-            match self.sandbox.run(job).await {
-                Ok(outcome) => outcome::finished(outcome, &limits),
-                Err(error) => outcome::not_run(&error),
-            }
+            network::run(&self.sandbox, job, egress).await.finished()
         })
     }
 }

@@ -126,6 +126,7 @@ mod tests {
         wall_time_ms: 2_500,
         disk_bytes: 1 << 20,
         files: 16,
+        disk_read_bytes_per_second: None,
         output_bytes: 1 << 20,
     };
 

@@ -36,6 +36,7 @@ pub async fn attempt(
         stderr: Sink::Keep,
         signals: Signals::NONE,
         cancel: CancellationToken::new(),
+        network: None,
     };
     Ok(sandbox.run(job).await)
 }

@@ -17,12 +17,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use nix::libc;
 use nix::unistd::Pid;
 use stockade_plan::{
-    Asked, Confinement, Named, PathBytes, Refused, Report, TOLD_PATH_MAX, Watched, arguments_that_matter,
+    Asked, Confinement, Named, Network, PathBytes, Refused, Report, TOLD_PATH_MAX, Watched,
+    arguments_that_matter,
 };
 
 use self::memory::Address;
 use self::program::Programs;
 use self::table::Table;
+use super::network;
 use crate::frames;
 use crate::sys::{self, Question};
 
@@ -36,6 +38,7 @@ pub(super) struct Witness {
     listener: Option<OwnedFd>,
     watched: Vec<Watched>,
     programs: Programs,
+    network: Network,
     table: Table,
 }
 
@@ -45,6 +48,7 @@ impl Witness {
             listener,
             watched: confinement.filter.watched.clone().into_vec(),
             programs: Programs::of(&confinement.landlock),
+            network: confinement.network.clone(),
             table: Table::default(),
         }
     }
@@ -97,8 +101,8 @@ impl Witness {
         match i64::from(question.call) {
             libc::SYS_execve => self.look_at_program(question, None, first),
             libc::SYS_execveat => self.look_at_program(question, descriptor(first), second),
-            libc::SYS_connect => look_at_address(question, second, third),
-            libc::SYS_sendto => look_at_address(question, fifth, sixth),
+            libc::SYS_connect => self.look_at_address(question, second, third),
+            libc::SYS_sendto => self.look_at_address(question, fifth, sixth),
             _ => None,
         }
     }
@@ -114,6 +118,15 @@ impl Witness {
         let program = Named::Known(PathBytes::try_from(path).ok()?);
         Some(Refused::Execute { program, by: refused.by })
     }
+
+    fn look_at_address(&self, question: &Question, address: u64, len: u64) -> Option<Refused> {
+        match memory::address(Pid::from_raw(question.pid), address, len) {
+            Some(Address::Internet(address)) if network::reaches(&self.network, address) => None,
+            Some(Address::Internet(address)) => Some(Refused::Connect { address: Named::Known(address) }),
+            Some(Address::Other) => None,
+            None => Some(Refused::Unread { call: question.call }),
+        }
+    }
 }
 
 fn refused_call(question: &Question) -> Refused {
@@ -127,20 +140,6 @@ fn refused_call(question: &Question) -> Refused {
 /// What a filter of ours looks at, and what the kernel takes most arguments to be.
 fn lower_half(argument: u64) -> u32 {
     u32::try_from(argument & u64::from(u32::MAX)).unwrap_or_default()
-}
-
-fn look_at_address(question: &Question, address: u64, len: u64) -> Option<Refused> {
-    match memory::address(Pid::from_raw(question.pid), address, len) {
-        Some(Address::Internet(address)) if is_reachable(&address) => None,
-        Some(Address::Internet(address)) => Some(Refused::Connect { address: Named::Known(address) }),
-        Some(Address::Other) => None,
-        None => Some(Refused::Unread { call: question.call }),
-    }
-}
-
-/// A job's network namespace is empty.
-fn is_reachable(_address: &std::net::SocketAddr) -> bool {
-    false
 }
 
 /// The descriptor that a path is relative to; `AT_FDCWD` is the working directory.

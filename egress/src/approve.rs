@@ -1,0 +1,98 @@
+//! The decision: which addresses a destination may be connected to, and the connection to one of them.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use stockade_policies::Egress;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::address::special;
+use crate::destination::{Destination, Target};
+use crate::own::is_own;
+use crate::resolve::Resolver;
+use crate::stop::{Failure, Refusal, Stop};
+
+/// A host that does not answer by then is not there.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Addresses that are tried one after the other.
+const TRIES: usize = 3;
+
+/// Connects to a destination that the policy allows, at an address that it allows.
+pub(crate) async fn connect(
+    egress: &Egress,
+    resolver: &Resolver,
+    destination: &Destination,
+) -> Result<(TcpStream, IpAddr), Stop> {
+    let port = destination.port;
+    let addresses = match &destination.target {
+        Target::Address(address) if egress.names(*address, port) => vec![*address],
+        Target::Address(_) => return Err(Refusal::NotListed.into()),
+        Target::Name(name) if egress.permits(name, port) => {
+            let found = resolver.addresses(name).await?;
+            allowed(found, |address| judge(egress, address, port))?
+        }
+        Target::Name(_) => return Err(Refusal::NotListed.into()),
+    };
+    try_each(&addresses, port).await
+}
+
+/// Those that pass; why the first one does not, if none does.
+fn allowed(
+    found: Vec<IpAddr>,
+    judge: impl Fn(IpAddr) -> Result<IpAddr, Refusal>,
+) -> Result<Vec<IpAddr>, Stop> {
+    let (good, bad): (Vec<_>, Vec<_>) = found.into_iter().map(judge).partition(Result::is_ok);
+    let good: Vec<IpAddr> = good.into_iter().flatten().collect();
+    match (good.is_empty(), bad.into_iter().find_map(Result::err)) {
+        (false, _) => Ok(good),
+        (true, Some(refusal)) => Err(refusal.into()),
+        (true, None) => Err(Failure::Lookup("it has no address".to_owned()).into()),
+    }
+}
+
+fn judge(egress: &Egress, address: IpAddr, port: u16) -> Result<IpAddr, Refusal> {
+    if egress.names(address, port) {
+        return Ok(address);
+    }
+    match special(address) {
+        Some(kind) => Err(Refusal::Special { address, kind }),
+        None if is_own(address) => Err(Refusal::OwnAddress(address)),
+        None => Ok(address),
+    }
+}
+
+/// Connects to the first that answers. The addresses are those that were judged; no name is looked up again.
+async fn try_each(addresses: &[IpAddr], port: u16) -> Result<(TcpStream, IpAddr), Stop> {
+    let mut failure = Failure::TooSlow(PATIENCE);
+    for address in addresses.iter().take(TRIES) {
+        match timeout(PATIENCE, TcpStream::connect(SocketAddr::new(*address, port))).await {
+            Ok(Ok(stream)) => {
+                stream.set_nodelay(true)?;
+                return Ok((stream, *address));
+            }
+            Ok(Err(error)) => failure = Failure::Connect(*address, error),
+            Err(_) => failure = Failure::TooSlow(PATIENCE),
+        }
+    }
+    Err(failure.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn addresses_that_do_not_pass_are_left_out_and_without_any_other_the_name_is_refused() {
+        let judge = |address: IpAddr| judge(&Egress::default(), address, 443);
+        let found = ["127.0.0.1", "203.0.113.200", "169.254.169.254", "2001:db8::9"].map(ip).to_vec();
+        assert_eq!(allowed(found, judge).unwrap(), [ip("203.0.113.200"), ip("2001:db8::9")]);
+        let refused = allowed(vec![ip("169.254.169.254")], judge).unwrap_err().to_string();
+        assert!(refused.contains("169.254.169.254, which is the cloud's metadata service"), "{refused}");
+        assert!(matches!(allowed(Vec::new(), judge), Err(Stop::Failed(Failure::Lookup(_)))));
+    }
+}

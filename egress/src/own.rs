@@ -1,0 +1,30 @@
+//! Whether an address is one of this host's own, whatever interface has it.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+
+/// Services of this host trust who comes from its own address. The kernel tells: to reach itself, a host takes the
+/// address itself as the source; connect(2) on a datagram socket looks up the route and sends nothing.
+pub(crate) fn is_own(address: IpAddr) -> bool {
+    /// Any port but zero will do.
+    const PORT: u16 = 9;
+    let any: IpAddr = match address {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let source = UdpSocket::bind((any, 0)).and_then(|socket| {
+        socket.connect((address, PORT))?;
+        socket.local_addr()
+    });
+    source.is_ok_and(|source| source.ip() == address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_knows_its_own_address() {
+        assert!(is_own(Ipv4Addr::LOCALHOST.into()));
+        assert!(!is_own(Ipv4Addr::new(203, 0, 113, 200).into()));
+    }
+}

@@ -1,0 +1,61 @@
+//! Why a connection is not made, or goes no further.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// The policy, or this proxy in its name, says no.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("the policy does not name it")]
+    NotListed,
+    #[error("it is no host name, or not in the one spelling that every program reads alike")]
+    BadName,
+    #[error("no host of the policy stands there")]
+    NobodyThere,
+    #[error("it leads to {address}, which is {kind}; the policy would have to name that address")]
+    Special { address: IpAddr, kind: &'static str },
+    #[error("it leads to {0}, which is this host; the policy would have to name that address")]
+    OwnAddress(IpAddr),
+    #[error("TLS asks for `{0}`, another host than the one that was allowed")]
+    OtherServerName(String),
+    #[error("TLS names no server, so that another host than the allowed one could be meant")]
+    NoServerName,
+    #[error("TLS hides the name of the server (encrypted client hello)")]
+    HiddenServerName,
+    #[error("port 443 is for TLS, and this is something else")]
+    NotTls,
+    #[error("port 80 is for HTTP, and this is something else")]
+    NotHttp,
+    #[error("the `Host` of the request is `{0}`, another host than the one that was allowed")]
+    OtherHost(String),
+    #[error("{0}")]
+    Malformed(&'static str),
+}
+
+/// It was allowed, and did not work.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("the name cannot be looked up: {0}")]
+    Lookup(String),
+    #[error("nothing came for {} s", .0.as_secs())]
+    TooSlow(Duration),
+    #[error("cannot connect to {0}: {1}")]
+    Connect(IpAddr, std::io::Error),
+    #[error("the connection broke: {0}")]
+    Broken(#[from] std::io::Error),
+}
+
+/// Either.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Stop {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
+impl From<std::io::Error> for Stop {
+    fn from(error: std::io::Error) -> Self {
+        Self::Failed(error.into())
+    }
+}

@@ -1,0 +1,85 @@
+//! A job in its sandbox, and beside it the proxy that is its network.
+
+use std::convert::Infallible;
+
+use stockade_egress::{Proxy, Traffic};
+use stockade_plan::Network;
+use stockade_policies::Egress;
+use stockade_sandbox::{Denial, Layer, Outcome, RunError, Sandbox, SandboxJob, State};
+
+use super::outcome;
+use crate::runner::Finished;
+
+/// Runs a job to its end.
+pub async fn run(sandbox: &Sandbox, job: SandboxJob, egress: Option<Egress>) -> Ran {
+    match run_when(sandbox, job, egress, std::future::ready(Ok::<_, Infallible>(()))).await {
+        Ok(ran) => ran,
+        Err(never) => match never {},
+    }
+}
+
+/// Runs a job to its end, when it is cleared. One whose policy names destinations reaches them, and nothing else, while it runs.
+///
+/// # Errors
+/// What `cleared` says: then the job did not start.
+pub async fn run_when<E>(
+    sandbox: &Sandbox,
+    mut job: SandboxJob,
+    egress: Option<Egress>,
+    cleared: impl Future<Output = Result<(), E>>,
+) -> Result<Ran, E> {
+    let limits = job.plan.confinement.limits;
+    let ports = job.plan.confinement.network.clone();
+    let proxy = egress.map(|egress| {
+        let (proxy, listeners) = Proxy::new(egress);
+        job.network = Some(listeners);
+        proxy
+    });
+    let mut outcome = sandbox.run_when(job, cleared).await?;
+    let traffic = match proxy {
+        Some(proxy) => Some(proxy.end().await),
+        None => None,
+    };
+    if let (Ok(outcome), Some(traffic)) = (&mut outcome, &traffic) {
+        note(outcome, traffic, &ports);
+    }
+    let network = traffic.and_then(|traffic| serde_json::to_value(traffic).ok());
+    Ok(Ran { outcome, limits, network })
+}
+
+/// A job that has run, or has not.
+#[derive(Debug)]
+pub struct Ran {
+    /// What the sandbox says.
+    pub outcome: Result<Outcome, RunError>,
+    limits: stockade_plan::Limits,
+    network: Option<serde_json::Value>,
+}
+
+impl Ran {
+    /// What is said of the attempt.
+    pub fn finished(self) -> Finished {
+        let finished = match self.outcome {
+            Ok(outcome) => outcome::finished(outcome, &self.limits),
+            Err(error) => outcome::not_run(&error),
+        };
+        Finished { network: self.network, ..finished }
+    }
+}
+
+/// What the proxy refused is a denial like any other, and the proxy a layer.
+fn note(outcome: &mut Outcome, traffic: &Traffic, network: &Network) {
+    outcome.denials.extend(traffic.refused.iter().map(|refused| Denial {
+        layer: "egress",
+        what: "connect",
+        target: refused.destination.clone(),
+        count: refused.count,
+        at_least: false,
+        at: refused.at,
+    }));
+    let detail = format!(
+        "proxy of this job alone, listening on {} ports; names looked up and addresses checked at each connection",
+        network.ports().len()
+    );
+    outcome.enforcement.0.insert("egress", Layer { state: State::Enforced, detail });
+}

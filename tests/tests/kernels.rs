@@ -1,0 +1,67 @@
+//! The sandbox suite and the doctor on other kernels than this host's: Debian's 6.1 and 6.12, booted in virtual machines
+//! under software emulation, with control groups in version 2 only. Needs root, as the suite on this host does.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, prints its results, and starts the programs it tests"
+)]
+
+#[path = "kernels/doctor.rs"]
+mod doctor;
+#[path = "kernels/image.rs"]
+mod image;
+#[path = "kernels/kernel.rs"]
+mod kernel;
+#[path = "kernels/machine.rs"]
+mod machine;
+#[path = "kernels/verdict.rs"]
+mod verdict;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use kernel::{KERNELS, Kernel};
+use machine::Machine;
+use verdict::Expected;
+
+/// Below this two machines do not run side by side, bytes.
+const MEMORY_FOR_TWO: u64 = 3 << 30;
+
+fn main() -> ExitCode {
+    assert!(rustix::process::geteuid().is_root(), "these tests need root: run `make test-kernels` as root");
+    // Groups of the suite to be run, separated by commas, instead of all.
+    let groups = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let groups = groups.as_deref();
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("kernels");
+    let programs = image::Programs::gather(&directory);
+    let expected = Expected { all: programs.tests(groups), delegated: programs.tests(Some("groups")) };
+    let root = image::root(&directory, &programs);
+    let start = |kernel: &Kernel| Machine::start(kernel, &kernel.fetched(&directory), &root, groups);
+    let finished: Vec<_> = if available_memory() >= MEMORY_FOR_TWO {
+        let started: Vec<Machine> = KERNELS.iter().map(start).collect();
+        started.into_iter().map(Machine::finish).collect()
+    } else {
+        KERNELS.iter().map(|kernel| start(kernel).finish()).collect()
+    };
+    let mut failed = 0;
+    for (kernel, run) in KERNELS.iter().zip(&finished) {
+        failed += verdict::judge(kernel, run, &expected);
+    }
+    println!("{} kernels, {failed} failures", KERNELS.len());
+    if failed == 0 && !expected.all.is_empty() && !expected.delegated.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// `MemAvailable` of proc_meminfo(5), bytes.
+fn available_memory() -> u64 {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}

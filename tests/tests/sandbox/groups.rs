@@ -1,0 +1,131 @@
+//! Control groups from outside: what the kernel's own files say of a job that runs.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use stockade_sandbox::End;
+use stockade_tests::{Leftovers, Rig, Suite, eventually, patience, processes};
+use tokio_util::sync::CancellationToken;
+
+const POLICY: &str = "\
+policy: grouped
+version: 1
+description: Limits to be found again.
+extends: script-standard
+commands: [/usr/bin/python3, /bin/sh]
+resource_limits: {memory_mb: 96, cpu_cores: 0.75, pids: 20, cpu_seconds: 60, wall_seconds: 60}
+";
+
+pub(crate) fn run(suite: &mut Suite) {
+    let rig = Rig::start(None);
+    suite.test("every_process_of_a_job_is_in_its_group_in_every_hierarchy", || whole_job(&rig));
+    suite.test("the_kernels_files_say_the_limits", || limits_in_files(&rig));
+    suite.test("a_job_that_never_stops_forking_is_killed_whole", || fork_storm(&rig));
+    rig.close();
+}
+
+/// Process ids of this launcher's jobs.
+fn of_jobs(rig: &Rig) -> Vec<String> {
+    let ids = rig.sandbox.facts().uid_base..rig.sandbox.facts().uid_base + rig.sandbox.facts().uid_slots;
+    processes().into_iter().filter(|one| ids.contains(&one.uid)).map(|one| one.pid.to_string()).collect()
+}
+
+/// The groups of a process: `controllers:path` of each hierarchy that has something of ours, cgroups(7).
+fn groups(pid: &str) -> BTreeSet<(String, String)> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    let split = |line: &str| {
+        let (_, rest) = line.split_once(':')?;
+        rest.split_once(':').map(|(names, path)| (names.to_owned(), path.to_owned()))
+    };
+    text.lines().filter_map(split).filter(|(_, path)| path.contains("stockade/w-")).collect()
+}
+
+/// Runs `look` while a job of two processes does nothing.
+fn beside_a_job(rig: &Rig, look: impl FnOnce(&[String])) {
+    let cancel = CancellationToken::new();
+    let job = rig.start_job(POLICY, &["/bin/sh", "-c", "kill -STOP $$"], &cancel);
+    let found = eventually("init and the job", patience(Duration::from_secs(5)), || {
+        Some(of_jobs(rig)).filter(|found| {
+            let stopped = |pid: &String| {
+                std::fs::read_to_string(format!("/proc/{pid}/status"))
+                    .is_ok_and(|text| text.contains("State:\tT"))
+            };
+            found.len() == 2 && found.iter().any(stopped)
+        })
+    });
+    look(&found);
+    cancel.cancel();
+    assert_eq!(rig.runtime.block_on(job).unwrap().unwrap().end, End::Cancelled);
+}
+
+fn whole_job(rig: &Rig) {
+    beside_a_job(rig, |found| {
+        let of_first = groups(&found[0]);
+        assert!(found.iter().all(|pid| groups(pid) == of_first), "{of_first:?}");
+        let own = std::process::id();
+        let leaf = |(_, path): &(String, String)| {
+            let in_worker = path.split_once(&format!("/w-{own}-")).and_then(|(_, rest)| rest.split_once('/'));
+            in_worker.is_some_and(|(_, leaf)| leaf.starts_with('j'))
+        };
+        assert!(!of_first.is_empty() && of_first.iter().all(leaf), "{of_first:?}");
+    });
+}
+
+fn limits_in_files(rig: &Rig) {
+    // As many microseconds of every 100000 as the policy gives, and one process more than it gives: init.
+    let (memory, pids, quota) = ((96 << 20).to_string(), "21", "75000");
+    beside_a_job(rig, |found| {
+        let v2 = file(&found[0], "", "cgroup.controllers").map_or(String::new(), |text| text);
+        let has = |name: &str| v2.split_whitespace().any(|one| one == name);
+        let of = |controller: &str, name: &str| {
+            let hierarchy = if has(controller) { "" } else { controller };
+            file(&found[0], hierarchy, name).unwrap_or_else(|| panic!("no {name}"))
+        };
+        assert_eq!(of("pids", "pids.max"), pids);
+        if has("memory") {
+            assert_eq!(of("memory", "memory.max"), memory);
+            assert_eq!(
+                (of("memory", "memory.swap.max"), of("memory", "memory.oom.group")),
+                ("0".into(), "1".into())
+            );
+        } else {
+            assert_eq!(of("memory", "memory.limit_in_bytes"), memory);
+            assert_eq!(of("memory", "memory.memsw.limit_in_bytes"), memory);
+        }
+        match has("cpu") {
+            true => assert_eq!(of("cpu", "cpu.max"), format!("{quota} 100000")),
+            false => assert_eq!(of("cpu", "cpu.cfs_quota_us"), quota),
+        }
+    });
+}
+
+/// A file of the process's group in the hierarchy of `controller`; that of version 2 has none in its name.
+fn file(pid: &str, controller: &str, name: &str) -> Option<String> {
+    let (_, path) =
+        groups(pid).into_iter().find(|(names, _)| names.split(',').any(|one| one == controller))?;
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    let is_its = |fields: &Vec<&str>| match controller {
+        "" => fields[2] == "cgroup2",
+        _ => fields[2] == "cgroup" && fields[3].split(',').any(|option| option == controller),
+    };
+    let mount = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>()).find(is_its)?;
+    let text = std::fs::read_to_string(PathBuf::from(mount[1]).join(path.trim_start_matches('/')).join(name))
+        .ok()?;
+    Some(text.trim().to_owned())
+}
+
+fn fork_storm(rig: &Rig) {
+    let before = Leftovers::now();
+    let storm = "\
+import os
+while True:
+  try:
+    if os.fork() == 0: os.setsid()
+  except OSError: pass";
+    let policy = POLICY.replace("wall_seconds: 60", "wall_seconds: 2");
+    let outcome = rig.run(&policy, &["/usr/bin/python3", "-c", storm]);
+    assert_eq!(outcome.end, End::TimedOut);
+    assert_eq!(outcome.usage.peak_processes, Some(20));
+    Leftovers::assert_none_since(&before);
+}
