@@ -220,7 +220,11 @@ async fn build(
     let mut status = Status::new(pipe);
     let ready = tokio::select! {
         ready = timeout(SETUP_DEADLINE, status.ready()) => ready.map_err(|_| RunError::SetupDeadline)?,
-        Ok(error) = &mut failed => Err(NotReady::Setup(error)),
+        Ok(error) = &mut failed => match timeout(SETUP_DEADLINE, status.ready()).await {
+            // What init says of itself is the reason; that it could not be told follows from it.
+            Ok(Err(NotReady::Setup(own))) => Err(NotReady::Setup(own)),
+            _ => Err(NotReady::Setup(error)),
+        },
     };
     let ready = match ready {
         // An init that is not told what to build ends, and that may be seen before the launcher's word why. After that

@@ -9,6 +9,8 @@ mod state_dir;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::geteuid;
 use stockade_plan::Stage;
 use stockade_sandbox::{
@@ -56,6 +58,22 @@ pub enum StartError {
              anything else is done (`sudo stockade {0} …`)"
     )]
     NotRoot(&'static str),
+    /// Fewer files may be open than the sandboxes need.
+    #[error(
+        "{sandboxes} sandboxes at a time need {wanted} open files, and at most {hard} are allowed: lower \
+             `--concurrency`, or raise the hard limit (`LimitNOFILE=` of the unit, `ulimit -Hn`)"
+    )]
+    Descriptors {
+        /// Running and made ahead.
+        sandboxes: usize,
+        /// What they need.
+        wanted: u64,
+        /// `RLIMIT_NOFILE`, hard.
+        hard: u64,
+    },
+    /// The limit on open files cannot be read or raised.
+    #[error("cannot raise the limit on open files: {0}")]
+    RaiseDescriptors(io::Error),
     /// The user is missing, or root could not be given up for it.
     #[error(transparent)]
     Privilege(PrivilegeError),
@@ -116,6 +134,30 @@ impl Means {
     pub fn prepare_cgroups(&self, user: &User) -> Result<CgroupParent, StartError> {
         Ok(CgroupParent::prepare(&CgroupConfig { parent: self.cgroup_parent.clone() }, user)?)
     }
+}
+
+/// What a worker has open whatever it does: its database, its listeners, the launcher, and some more.
+const OWN_DESCRIPTORS: u64 = 128;
+/// What it has open for each sandbox: five pipes, and a control group's file or two for a moment.
+const SANDBOX_DESCRIPTORS: u64 = 8;
+
+/// Makes room for so many sandboxes at a time: this process, and the launcher after it, may open as many files as whoever
+/// starts us allows.
+///
+/// # Errors
+/// [`StartError::Descriptors`] if that is too few.
+pub fn room_for(sandboxes: usize) -> Result<(), StartError> {
+    let limit = Resource::RLIMIT_NOFILE;
+    let failed = |errno: Errno| StartError::RaiseDescriptors(errno.into());
+    let (soft, hard) = getrlimit(limit).map_err(failed)?;
+    if soft < hard {
+        setrlimit(limit, hard, hard).map_err(failed)?;
+    }
+    let wanted = OWN_DESCRIPTORS + SANDBOX_DESCRIPTORS * u64::try_from(sandboxes).unwrap_or(u64::MAX / 16);
+    if wanted > hard {
+        return Err(StartError::Descriptors { sandboxes, wanted, hard });
+    }
+    Ok(())
 }
 
 /// Whether this process is root.

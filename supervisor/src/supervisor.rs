@@ -67,7 +67,7 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// Starts the sandbox, loads the rules and checks them on this host.
+    /// Starts the sandbox, loads the rules and checks them on this host. So much as `warm` says is made ahead of its job.
     ///
     /// # Errors
     /// [`SupervisorError`].
@@ -75,8 +75,9 @@ impl Supervisor {
         confinement: Confinement,
         state_dir: &Path,
         rules: &Rules,
+        warm: Warm,
     ) -> Result<Self, SupervisorError> {
-        let sandbox = Sandbox::start(confinement.launcher, confinement.cgroups, Warm::default()).await?;
+        let sandbox = Sandbox::start(confinement.launcher, confinement.cgroups, warm).await?;
         match Self::around(sandbox.clone(), state_dir, rules) {
             Ok(supervisor) => Ok(supervisor),
             Err(error) => {

@@ -26,7 +26,7 @@ impl Leftovers {
 
     /// Waits up to two seconds until there is nothing that was not there `before`.
     pub fn assert_none_since(before: &Self) {
-        for _ in 0..200 {
+        for _ in 0..200 * crate::slack() {
             if Self::now().beyond(before).is_empty() {
                 return;
             }

@@ -37,5 +37,5 @@ pub use rig::{Rig, binary, job, plan_for};
 pub use server::Server;
 pub use suite::Suite;
 pub use terminal::Terminal;
-pub use wait::{ended, eventually, patience, polled};
+pub use wait::{ended, eventually, patience, polled, slack};
 pub use world::World;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// How many times longer things take than on a machine of its own: on an emulated one, `STOCKADE_SLACK` says so. It
 /// stretches how long a test waits for something, never what a limit of a job is.
-fn slack() -> u32 {
+pub fn slack() -> u32 {
     std::env::var("STOCKADE_SLACK").ok().and_then(|slack| slack.parse().ok()).unwrap_or(1)
 }
 

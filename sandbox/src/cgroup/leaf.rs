@@ -148,7 +148,7 @@ impl Leaf {
             self.controllers
                 .iter()
                 .filter(|(_, hierarchy, _)| *hierarchy == Hierarchy::V1)
-                .map(|(controller, _, path)| (controller.name(), path.as_path())),
+                .map(|(controller, _, path)| (controller.v1_name(), path.as_path())),
         );
         expected.into_iter().try_for_each(|(controller, path)| {
             let found = path_in(joined, controller);

@@ -35,6 +35,38 @@ struct Cli {
     command: Command,
 }
 
+/// The same with `exec` alone: describing all the others to the parser takes longer than all else that is done before the
+/// launcher starts.
+#[derive(Debug, Parser)]
+#[command(name = "stockade")]
+struct ExecCli {
+    #[command(flatten)]
+    log: LogOptions,
+    #[command(subcommand)]
+    command: ExecCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ExecCommand {
+    Exec(Box<exec::Exec>),
+}
+
+impl Cli {
+    fn parsed(arguments: &[OsString]) -> Result<Self, clap::Error> {
+        if is_exec(arguments)
+            && let Ok(ExecCli { log, command: ExecCommand::Exec(exec) }) = ExecCli::try_parse_from(arguments)
+        {
+            return Ok(Self { log, command: Command::Exec(exec) });
+        }
+        // Also what is wrong with `exec`, and its help, is told by the whole.
+        Self::try_parse_from(arguments)
+    }
+}
+
+fn is_exec(arguments: &[OsString]) -> bool {
+    arguments.get(1).is_some_and(|command| command == "exec")
+}
+
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Log")]
 struct LogOptions {
@@ -101,7 +133,7 @@ impl Command {
 /// Runs the command that `arguments` spell and answers with what the process is to exit with.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let cli = match Cli::try_parse_from(&arguments) {
+    let cli = match Cli::parsed(&arguments) {
         Ok(cli) => cli,
         Err(error) => return not_understood(&error, &arguments),
     };
@@ -118,10 +150,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn not_understood(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     // Nobody is left to tell if printing fails.
     let _ = error.print();
-    let is_exec = arguments.get(1).is_some_and(|command| command == "exec");
     match error.exit_code() {
         0 => ExitCode::from(exit::DONE),
-        _ if is_exec => ExitCode::from(exit::NOT_SET_UP),
+        _ if is_exec(arguments) => ExitCode::from(exit::NOT_SET_UP),
         code => ExitCode::from(u8::try_from(code).unwrap_or(exit::FAILED)),
     }
 }
@@ -135,6 +166,16 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn exec_is_understood_as_the_whole_command_line_understands_it() {
+        let arguments =
+            ["stockade", "exec", "--log-level", "off", "--policy", "p", "--tty", "--", "/bin/sh", "--json"]
+                .map(OsString::from);
+        let whole = Cli::try_parse_from(&arguments).unwrap();
+        assert_eq!(format!("{:?}", Cli::parsed(&arguments).unwrap()), format!("{whole:?}"));
+        assert!(Cli::parsed(&["stockade", "exec", "--nonsense"].map(OsString::from)).is_err());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, value_parser};
 use stockade_plan::Stage;
 use stockade_policies::Environment;
+use stockade_sandbox::Warm;
 
 use crate::postgres::database_of;
 use crate::start::{Account, Means};
@@ -119,12 +120,27 @@ pub(super) struct WorkerOptions {
     /// Seconds that running jobs are given to finish when the worker is told to stop
     #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = value_parser!(u64).range(0..=3600))]
     grace: u64,
+    /// Sandboxes kept built for the policies in use, in all; each holds two processes and a little memory until a job
+    /// comes. 0: none
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = value_parser!(u16).range(0..=200))]
+    ready_sandboxes: u16,
+    /// Sandboxes kept prepared for any policy
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = value_parser!(u16).range(0..=200))]
+    spare_sandboxes: u16,
 }
 
 impl WorkerOptions {
     pub(super) fn concurrency(&self) -> usize {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         self.concurrency.map_or(2 * cores, usize::from)
+    }
+
+    /// What is made ahead of its job.
+    pub(super) fn warm(&self) -> Warm {
+        match (self.ready_sandboxes, self.spare_sandboxes) {
+            (0, 0) => Warm::NONE,
+            (ready, spare) => Warm { ready: ready.into(), spare: spare.into(), ..Warm::default() },
+        }
     }
 
     pub(super) fn lease(&self) -> Duration {

@@ -34,6 +34,8 @@ pub(super) struct WorkOptions {
 impl WorkOptions {
     /// Takes what it takes root for, and gives root up.
     pub(super) fn confined(&self, command: &'static str) -> Result<Confinement, CliError> {
+        let warm = self.worker.warm();
+        start::room_for(self.worker.concurrency() + warm.ready + warm.spare)?;
         Ok(start::confined(command, &self.account.account(), &self.means.means())?)
     }
 
@@ -43,7 +45,7 @@ impl WorkOptions {
             policies: self.policies.directory(),
             environment: self.policies.environment,
         };
-        Ok(Supervisor::assemble(confinement, &self.account.state_dir, &rules).await?)
+        Ok(Supervisor::assemble(confinement, &self.account.state_dir, &rules, self.worker.warm()).await?)
     }
 
     pub(super) async fn work(

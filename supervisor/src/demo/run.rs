@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use stockade_policies::Environment;
+use stockade_sandbox::Warm;
 use uuid::Uuid;
 
 use super::cases::{ALL, Case, SERVICES};
@@ -48,7 +49,7 @@ pub async fn run(confinement: Confinement, settings: &Settings) -> Result<Report
     let services = settings.state_dir.join("services.yaml");
     write_registry(&services).map_err(failed("write the demo's registry"))?;
     let rules = Rules { services, policies: settings.policies.clone(), environment: settings.environment };
-    let supervisor = Supervisor::assemble(confinement, &settings.state_dir, &rules).await?;
+    let supervisor = Supervisor::assemble(confinement, &settings.state_dir, &rules, Warm::default()).await?;
     let postgres = EmbeddedPostgres::start(&settings.state_dir).await?;
     let held = hold(supervisor, &postgres.database()).await;
     postgres.stop().await;

@@ -2,7 +2,7 @@
 # claim: FS-2
 # expect: EACCES
 # control: none: the case does the same to a file of its own first, which must work
-# evidence: none: it is opened as a library or refused by its mode before Landlock is asked
+# evidence: none: its mode refuses it before Landlock is asked
 import errno, os
 
 open("own", "w").close()

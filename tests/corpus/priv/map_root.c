@@ -2,7 +2,7 @@
 // claim: PRIV-2
 // expect: EACCES
 // control: without landlock: EPERM
-// evidence: none: it is opened as a library or refused by its mode before Landlock is asked
+// evidence: landlock write /proc/3/uid_map
 #include "../attempt.h"
 
 static long attempt(void)

@@ -3,7 +3,7 @@
 # claim: PROC-3
 # expect: none
 # control: none: a program that runs is busy everywhere; own_exe_for_writing shows the layer
-# evidence: none: it is opened as a library or refused by its mode before Landlock is asked
+# evidence: none: its mode refuses it before Landlock is asked
 import errno, os
 
 told = set()

@@ -3,7 +3,7 @@
 // claim: PROC-3
 // expect: EACCES
 // control: none: mode, mount and use of the file say no as well; own_memory_file shows the layer
-// evidence: none: it is opened as a library or refused by its mode before Landlock is asked
+// evidence: none: its mode refuses it before Landlock is asked
 #include "../attempt.h"
 
 static long attempt(void)

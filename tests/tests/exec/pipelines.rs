@@ -114,6 +114,7 @@ fn a_slow_reader_gets_everything() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "closes the streams of the program that is tested")]
 fn closed_streams_are_no_reason_to_fail() {
     let place = place();
     let inner = shell(&place, "cat; echo out; echo err >&2; exit 3");

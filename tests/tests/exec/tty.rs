@@ -56,7 +56,8 @@ fn what_is_typed_reaches_the_job_and_is_shown_once() {
 fn ctrl_c_is_a_key_for_the_job_and_the_callers_modes_come_back() {
     let (place, mut terminal) = (place(), Terminal::new());
     let modes = terminal.modes();
-    let code = "import time\ntry:\n  print('ready', flush=True); time.sleep(60)\nexcept KeyboardInterrupt:\n  print('interrupted'); raise SystemExit(5)";
+    // A terminal drops what is on its way out when Ctrl-C is typed, termios(3), and the kernel tells the job before that.
+    let code = "import time\ntry:\n  print('ready', flush=True); time.sleep(60)\nexcept KeyboardInterrupt:\n  time.sleep(0.5); print('interrupted'); raise SystemExit(5)";
     let mut exec = python(&terminal, &place, code);
     terminal.expect("ready");
     assert_ne!(terminal.modes(), modes, "raw while the job runs");

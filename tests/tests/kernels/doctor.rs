@@ -37,7 +37,7 @@ pub(crate) fn problems(kernel: &Kernel, results: &str) -> Vec<String> {
     ]);
     let mut problems: Vec<String> = expected.filter_map(|expected| wrong(&report, expected)).collect();
     let service =
-        "/sys/fs/cgroup/system.slice/stockade.service/stockade, within the group that was delegated";
+        "/sys/fs/cgroup/system.slice/examined.service/stockade, within the group that was delegated";
     problems.extend(wrong(&self::report(results, "delegated-doctor"), ("cgroup parent", "good", service)));
     problems.extend(for_people(results, &report));
     problems

@@ -39,14 +39,15 @@ impl Machine {
         let [results, console, swap] =
             ["results", "console", "swap.img"].map(|name| fetched.directory.join(name));
         File::create(&swap).and_then(|file| file.set_len(SWAP_BYTES)).unwrap();
-        // A panic ends the machine; the mitigations cost emulated time and guard nobody there.
+        // One processor: what the kernel writes into its own code while another processor runs it, emulation may show half
+        // written. A panic ends the machine; the mitigations cost emulated time and guard nobody there.
         let line = format!(
             "console=ttyS0 quiet panic=-1 mitigations=off stockade.groups={}",
             groups.unwrap_or_default()
         );
         let mut command = Command::new("qemu-system-x86_64");
         command
-            .args(["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", &MEMORY_MB.to_string()])
+            .args(["-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", &MEMORY_MB.to_string()])
             .args(["-nodefaults", "-no-reboot", "-display", "none", "-append", &line])
             .arg("-kernel")
             .arg(&fetched.image)

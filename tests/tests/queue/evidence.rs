@@ -75,6 +75,28 @@ fn what_was_refused_a_job_is_counted() {
     assert_eq!(event["body"]["detail"]["denials"], job["security_context"]["denials"]);
 }
 
+/// It asks for a host that its policy does not name: nothing is looked up, and nothing leaves.
+#[test]
+fn a_jobs_connections_are_in_its_row_and_on_record() {
+    let ask = "import socket\ns = socket.create_connection(('127.0.0.1', 3128))\n\
+               s.sendall(b'CONNECT evil.example:443 HTTP/1.1\\r\\n\\r\\n')\nprint(s.recv(12))";
+    let job = SERVER.run("packages", "python", &script(ask));
+    assert_eq!(job["output_data"]["stdout"], "b'HTTP/1.1 403'\n", "{job}");
+    let context = &job["security_context"];
+    let [connection] = context["network"]["connections"].as_array().unwrap().as_slice() else {
+        panic!("{context}")
+    };
+    for (key, value) in [("destination", "evil.example:443"), ("how", "connect"), ("verdict", "refused")] {
+        assert_eq!(connection[key], value, "{connection}");
+    }
+    let denials = context["denials"].as_array().unwrap();
+    let denial = denials.iter().find(|denial| denial["layer"] == "egress").unwrap();
+    assert_eq!((&denial["target"], &denial["count"]), (&json!("evil.example:443"), &json!(1)));
+    assert_eq!(context["enforcement"]["egress"]["state"], "enforced");
+    let event = SERVER.events(id_of(&job)).pop().unwrap();
+    assert_eq!(event["body"]["detail"]["network"], context["network"], "{event}");
+}
+
 #[test]
 fn an_attempt_is_on_record_before_it_ends_and_again_when_it_has() {
     let id = SERVER.submit("tools", "sh", &script("sleep 1.0625"));

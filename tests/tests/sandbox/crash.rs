@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use stockade_sandbox::RunError;
-use stockade_tests::{Leftovers, Rig, Suite, patience};
+use stockade_tests::{Leftovers, Rig, Suite, eventually, patience, slack};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) fn run(suite: &mut Suite) {
@@ -13,11 +13,13 @@ pub(crate) fn run(suite: &mut Suite) {
     suite.test("a_killed_launcher_takes_its_jobs_with_it_and_callers_are_told", || {
         let cancel = CancellationToken::new();
         let job = rig.start_job("shell-utils", &["/bin/sh", "-c", "kill -STOP $$"], &cancel);
+        let both = || (Leftovers::now().processes().len() == before.processes().len() + 2).then_some(());
+        eventually("init and the job", patience(Duration::from_secs(5)), both);
+        // It has been told that the job runs, or will be while nothing else happens.
         std::thread::sleep(patience(Duration::from_millis(300)));
-        assert_eq!(Leftovers::now().processes().len(), before.processes().len() + 2, "init and the job");
         killer.kill_launcher_of_this_process();
         assert!(matches!(rig.runtime.block_on(job).unwrap(), Err(RunError::LauncherGone)));
-        for _ in 0..200 {
+        for _ in 0..200 * slack() {
             if Leftovers::now().processes() == before.processes() {
                 break;
             }

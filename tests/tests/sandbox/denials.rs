@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use stockade_sandbox::{Denial, End, Outcome};
-use stockade_tests::{Rig, Suite};
+use stockade_tests::{Rig, Suite, patience, slack};
 use tokio_util::sync::CancellationToken;
 
 const POLICY: &str = "\
@@ -91,7 +91,7 @@ fn flooding(times: usize) -> String {
 }
 
 fn flood(rig: &Rig) {
-    let times = 200_000;
+    let times = 200_000 / usize::try_from(slack()).unwrap();
     let began = Instant::now();
     let outcome = python(rig, &flooding(times));
     assert_eq!(outcome.end, End::Exited(0), "{}", text(&outcome));
@@ -105,7 +105,7 @@ fn beside_a_flood(rig: &Rig) {
     let cancel = CancellationToken::new();
     let script = flooding(100_000_000);
     let flood = rig.start_job(POLICY, &["/usr/bin/python3", "-c", &script], &cancel);
-    std::thread::sleep(Duration::from_millis(300));
+    std::thread::sleep(patience(Duration::from_millis(300)));
     let quiet = python(rig, FOUR);
     find(&quiet, "seccomp", "system_call", "io_uring_setup");
     assert!(!quiet.denials.iter().any(|denial| denial.target == "mount"), "{:#?}", quiet.denials);
@@ -118,7 +118,7 @@ fn beside_a_flood(rig: &Rig) {
 }
 
 fn killed(rig: &Rig) {
-    let policy = POLICY.replace("wall_seconds: 60", "wall_seconds: 1");
+    let policy = POLICY.replace("wall_seconds: 60", &format!("wall_seconds: {}", slack()));
     let script = format!("{FOUR}\nimport time\ntime.sleep(60)\n");
     let outcome = rig.run(&policy, &["/usr/bin/python3", "-c", &script]);
     assert_eq!(outcome.end, End::TimedOut);

@@ -21,6 +21,7 @@ pub(crate) fn run(suite: &mut Suite) {
     let rig = Rig::start(None);
     suite.test("every_process_of_a_job_is_in_its_group_in_every_hierarchy", || whole_job(&rig));
     suite.test("the_kernels_files_say_the_limits", || limits_in_files(&rig));
+    suite.test("one_process_killed_for_memory_takes_all_with_it", || whole_group_out_of_memory(&rig));
     suite.test("a_job_that_never_stops_forking_is_killed_whole", || fork_storm(&rig));
     rig.close();
 }
@@ -115,6 +116,16 @@ fn file(pid: &str, controller: &str, name: &str) -> Option<String> {
     Some(text.trim().to_owned())
 }
 
+/// The parent would go on without its child for longer than the job may take.
+fn whole_group_out_of_memory(rig: &Rig) {
+    let before = Leftovers::now();
+    let greedy = "import os, time\nif os.fork() == 0: bytearray(1 << 30)\nos.wait()\ntime.sleep(60)";
+    let outcome = rig.run(POLICY, &["/usr/bin/python3", "-c", greedy]);
+    assert_eq!(outcome.end, End::OutOfMemory);
+    assert!(outcome.denials.iter().any(|denial| denial.what == "out_of_memory"), "{:?}", outcome.denials);
+    Leftovers::assert_none_since(&before);
+}
+
 fn fork_storm(rig: &Rig) {
     let before = Leftovers::now();
     let storm = "\
@@ -123,9 +134,13 @@ while True:
   try:
     if os.fork() == 0: os.setsid()
   except OSError: pass";
-    let policy = POLICY.replace("wall_seconds: 60", "wall_seconds: 2");
-    let outcome = rig.run(&policy, &["/usr/bin/python3", "-c", storm]);
-    assert_eq!(outcome.end, End::TimedOut);
-    assert_eq!(outcome.usage.peak_processes, Some(20));
+    let cancel = CancellationToken::new();
+    let job = rig.start_job(POLICY, &["/usr/bin/python3", "-c", storm], &cancel);
+    // Init is not counted against the job's own limit.
+    let full = || (of_jobs(rig).len() > 20).then_some(());
+    eventually("as many processes as there may be", patience(Duration::from_secs(10)), full);
+    cancel.cancel();
+    let outcome = rig.runtime.block_on(job).unwrap().unwrap();
+    assert_eq!((outcome.end, outcome.usage.peak_processes), (End::Cancelled, Some(20)));
     Leftovers::assert_none_since(&before);
 }

@@ -9,9 +9,14 @@ use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
 };
+<<<<<<< HEAD
 use stockade_plan::{
     Confinement, FRAME_MAX, PLAN_VERSION, Reply, Request, SetupError, Stage, decode, encode,
 };
+=======
+use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
+use stockade_plan::{FRAME_MAX, PLAN_VERSION, Reply, Request, SetupError, Stage, decode, encode};
+>>>>>>> main
 use stockade_policies::{Host, Library};
 use stockade_tests::{Leftovers, Suite, binary, plan_for};
 
@@ -118,6 +123,21 @@ pub(crate) fn run(suite: &mut Suite) {
     suite.test("an_oversized_datagram_is_refused", || {
         raw.send(&vec![0; FRAME_MAX + 1], &[]);
         assert!(raw.refusal().target.contains("larger"));
+    });
+    suite.test("only_a_pseudo_terminal_becomes_a_jobs_terminal", || {
+        let prepare = encode(&Request::Prepare { id: 7, v1_groups: 0, terminal: true }).unwrap();
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        for other in [null.as_fd(), master.as_fd()] {
+            raw.send(&prepare, &[null.as_fd(), other]);
+            assert!(raw.refusal().target.contains("terminal"));
+        }
+        raw.send(&prepare, &[null.as_fd()]);
+        assert!(raw.refusal().target.contains("1 descriptors"));
+        // The other end of the pair is taken; what is refused then is the group.
+        unlockpt(&master).unwrap();
+        let inner = ioctl_tiocgptpeer(&master, OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        raw.send(&prepare, &[null.as_fd(), inner.as_fd()]);
+        assert!(raw.refusal().target.contains("control group"));
     });
     suite.test("a_group_descriptor_that_is_no_control_group_is_refused", || {
         raw.send(&prepare, &[null.as_fd()]);

@@ -220,7 +220,7 @@ fn limits_hold(rig: &Rig) {
     cancel.cancel();
     let outcome = rig.runtime.block_on(job).unwrap().unwrap();
     assert_eq!((outcome.end, outcome.made_ahead), (End::Cancelled, true));
-    assert!(outcome.usage.user_cpu_ms > 100.0, "{:?}", outcome.usage);
+    assert!(outcome.usage.user_cpu_ms > 20.0, "{:?}", outcome.usage);
 }
 
 fn caller_gone(rig: &Rig) {

@@ -27,6 +27,11 @@ use terminal::{CallersTerminal, Pty};
 /// it does not run. Must be started as root, which is given up once the named files are open: whoever may start this with
 /// `sudo` may so read any file.
 ///
+/// Standard input is read as the job takes it, and some of it ahead. What it prints comes as it prints it; when nobody reads that any
+/// more the job is told as any program is, and what nobody takes while the job's wall time lasts is given up: 124. SIGTERM,
+/// SIGINT, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 are the job's; it may answer them as it likes, but a second one of the first four,
+/// or ten seconds after the first, kill it and all it started. SIGTSTP stops it with this program, and its wall time goes on.
+///
 /// The command is the absolute path of a program that the policy lists, as the policy spells it. Input files lie in
 /// `/job`, where the job starts. What the job prints goes to a terminal unchanged: use `--json` if you would not let it.
 #[derive(Debug, Args)]
@@ -34,7 +39,7 @@ use terminal::{CallersTerminal, Pty};
   that of the job, or 128 and the number of the signal that ended it
   124 it took too long               125 it could not be set up, and did not run
   126 the policy refused it          137 it went over its memory
-  143 it was cancelled, by a signal to this program
+  143 it did not end when it was told to, and was killed
   152 it used up its processor time  153 it printed more than it may
 
 Examples:

@@ -114,6 +114,11 @@ fn print_attempt(attempt: &Attempt) -> Result<(), CliError> {
     for denial in denials.into_iter().flatten() {
         output::line(&format!("  refused  {}", denial_text(denial)))?;
     }
+    let network = attempt.security_context.as_ref().and_then(|context| context.get("network"));
+    let connections = network.and_then(|network| network.get("connections")?.as_array());
+    for connection in connections.into_iter().flatten() {
+        output::line(&format!("  network  {}", connection_text(connection)))?;
+    }
     for (name, stream) in [("stdout", &attempt.stdout), ("stderr", &attempt.stderr)] {
         for (index, line) in String::from_utf8_lossy(&stream.bytes).lines().enumerate() {
             output::line(&format!("  {:8} {line}", if index == 0 { name } else { "" }))?;
@@ -123,6 +128,22 @@ fn print_attempt(attempt: &Attempt) -> Result<(), CliError> {
         }
     }
     Ok(())
+}
+
+/// `a.example:443 (203.0.113.10), connect: allowed, 719 bytes out, 1632 in`.
+fn connection_text(connection: &Value) -> String {
+    let text = |key: &str| connection.get(key).and_then(Value::as_str);
+    let bytes = |key: &str| connection.get(key).and_then(Value::as_u64).unwrap_or_default();
+    let address = text("address").map(|address| format!(" ({address})")).unwrap_or_default();
+    let reason = text("reason").map(|reason| format!(" because {reason}")).unwrap_or_default();
+    format!(
+        "{}{address}, {}: {}{reason}, {} bytes out, {} in",
+        text("destination").unwrap_or_default(),
+        text("how").unwrap_or_default(),
+        text("verdict").unwrap_or_default(),
+        bytes("sent_bytes"),
+        bytes("received_bytes"),
+    )
 }
 
 fn usage_text(usage: &Value) -> String {
