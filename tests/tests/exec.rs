@@ -1,13 +1,5 @@
 //! `stockade exec` among other programs: in pipelines, told by signals, at a terminal. Needs root.
-<<<<<<< HEAD
-#![expect(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    reason = "a test fails by panicking, and starts the programs it tests"
-)]
-=======
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
->>>>>>> main
 
 #[path = "exec/pipelines.rs"]
 mod pipelines;

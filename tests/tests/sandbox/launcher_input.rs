@@ -9,14 +9,10 @@ use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
 };
-<<<<<<< HEAD
+use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 use stockade_plan::{
     Confinement, FRAME_MAX, PLAN_VERSION, Reply, Request, SetupError, Stage, decode, encode,
 };
-=======
-use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
-use stockade_plan::{FRAME_MAX, PLAN_VERSION, Reply, Request, SetupError, Stage, decode, encode};
->>>>>>> main
 use stockade_policies::{Host, Library};
 use stockade_tests::{Leftovers, Suite, binary, plan_for};
 
