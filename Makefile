@@ -3,7 +3,7 @@ CARGO ?= cargo
 STATE ?= /var/lib/stockade
 HAKONIWA = 1.8.0
 
-.PHONY: demo test test-kernels check check-fmt check-clippy check-doc check-unit check-deny fuzz fuzz-short fuzz-replay soak bench setup
+.PHONY: demo test test-kernels check check-fmt check-clippy check-doc check-unit check-deny security-table fuzz fuzz-short fuzz-replay soak bench setup
 
 # Builds, starts the embedded Postgres, runs honest and hostile jobs, prints what became of each.
 demo:
@@ -76,6 +76,13 @@ bench:
 		|| echo "make bench: hakoniwa-cli $(HAKONIWA) cannot be built here; it is not measured"
 	$(CARGO) build --release --locked --bins
 	$(CARGO) bench --locked -p stockade-tests
+
+# The table of claims in SECURITY.md, from a run of the sandbox suite on this kernel. Needs root.
+security-table:
+	$(CARGO) build --locked --bins
+	@rm -f $${CARGO_TARGET_DIR:-target}/sandbox-tests
+	STOCKADE_TESTS_REPORT=$$(realpath $${CARGO_TARGET_DIR:-target})/sandbox-tests $(CARGO) test --locked -p stockade-tests --test sandbox
+	STOCKADE_TESTS_REPORT=$$(realpath $${CARGO_TARGET_DIR:-target})/sandbox-tests $(CARGO) test --locked -p stockade-tests --test claims
 
 setup:
 	@./deploy/setup.sh run

@@ -37,13 +37,15 @@ mkdir -p "$root/usr/bin" "$root/usr/sbin" "$root/usr/lib64" "$root/usr/share" "$
 mkdir -p "$root/proc" "$root/sys" "$root/dev" "$root/run" "$root/tmp" "$root/var/tmp" "$root/var/lib" "$root/root" "$root/home"
 chmod 1777 "$root/tmp" "$root/var/tmp"
 
-put /bin/sh /usr/bin/python3 /usr/bin/busybox /usr/bin/setpriv /lib64/ld-linux-x86-64.so.2
+put /bin/sh /usr/bin/python3 /usr/bin/busybox /usr/bin/setpriv /usr/bin/unshare /usr/bin/mount /lib64/ld-linux-x86-64.so.2
 # Of coreutils and its like, each that is a file.
 for program in $(dpkg -L coreutils | grep '^/\(usr/\)\?bin/.'); do
     put "$program"
 done
 python=$(/usr/bin/python3 -c 'import sys; print("/usr/lib/python3.%d" % sys.version_info[1])')
 put "$python"
+# What cases of the corpus try to start and to load.
+put /usr/lib/apt/methods/copy /usr/lib/x86_64-linux-gnu/libz.so.1
 mkdir -p "$root/usr/lib/python3/dist-packages"
 rm -rf "$root$python/test" "$root$python"/config-*
 mkdir -p "$root/stockade"
@@ -52,7 +54,7 @@ cp -a "$programs/." "$root/stockade"
 find "$root/stockade" -type f -perm -u+x -exec strip {} +
 # The list is meant to be split.
 # shellcheck disable=SC2046
-put $(libraries $(find "$root/usr/bin" "$root/stockade" "$root$python/lib-dynload" -type f))
+put $(libraries $(find "$root/usr/bin" "$root/usr/lib/apt" "$root/stockade" "$root$python/lib-dynload" -type f))
 ldconfig -r "$root"
 
 printf 'root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\nstockade:x:990:990::/var/lib/stockade:/bin/false\n' >"$root/etc/passwd"

@@ -4,17 +4,18 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::disallowed_methods,
     reason = "a test fails by panicking, prints its results, and starts the programs it tests"
 )]
 
+mod corpus;
 mod database;
 mod holdings;
 mod jobs;
 mod leftovers;
 mod place;
-mod probe;
 mod processes;
 mod rig;
 mod server;
@@ -23,12 +24,14 @@ mod terminal;
 mod wait;
 mod world;
 
+pub use corpus::{
+    Case, Control, Place as ControlPlace, compile as compile_corpus, compile_program, gather as gather_corpus,
+};
 pub use database::{Database, literal};
 pub use holdings::{Holdings, Worker, memory_kb, network_namespaces};
 pub use jobs::{bytes, is_final};
 pub use leftovers::Leftovers;
 pub use place::Place;
-pub use probe::{Control, build as build_probe};
 pub use processes::{Process, children, groups_of_worker, job_processes, processes, signal};
 pub use rig::{Rig, binary, job, plan_for};
 pub use server::Server;

@@ -33,12 +33,17 @@ impl Rig {
 
     /// Like [`Rig::start`], with sandboxes made ahead.
     pub fn start_with(fail_at: Option<Stage>, warm: Warm) -> Self {
+        Self::start_as(binary("stockade-launcher"), fail_at, warm)
+    }
+
+    /// Like [`Rig::start`], with another program that becomes the launcher.
+    pub fn start_by(launcher: PathBuf) -> Self {
+        Self::start_as(launcher, None, Warm::NONE)
+    }
+
+    fn start_as(launcher: PathBuf, fail_at: Option<Stage>, warm: Warm) -> Self {
         let user = User::lookup(ACCOUNT).expect("make setup makes the account");
-        let config = LauncherConfig {
-            binary: binary("stockade-launcher"),
-            runtime_dir: "/run/stockade".into(),
-            fail_at,
-        };
+        let config = LauncherConfig { binary: launcher, runtime_dir: "/run/stockade".into(), fail_at };
         let launcher = LauncherProcess::start(&config).expect("launcher");
         let cgroups = CgroupParent::prepare(&CgroupConfig::default(), &user).expect("control groups");
         drop_privileges(&user).expect("give up root");

@@ -13,6 +13,8 @@
 
 #[path = "sandbox/attacks.rs"]
 mod attacks;
+#[path = "sandbox/calls.rs"]
+mod calls;
 #[path = "sandbox/confinement.rs"]
 mod confinement;
 #[path = "sandbox/crash.rs"]
@@ -27,6 +29,8 @@ mod egress;
 mod failures;
 #[path = "sandbox/groups.rs"]
 mod groups;
+#[path = "sandbox/hostile.rs"]
+mod hostile;
 #[path = "sandbox/launcher_input.rs"]
 mod launcher_input;
 #[path = "sandbox/limits.rs"]
@@ -37,6 +41,8 @@ mod outputs;
 mod pressure;
 #[path = "sandbox/separation.rs"]
 mod separation;
+#[path = "sandbox/supervisor_side.rs"]
+mod supervisor_side;
 #[path = "sandbox/warm.rs"]
 mod warm;
 
@@ -48,8 +54,12 @@ use stockade_tests::{Leftovers, Suite};
 type Group = (&'static str, fn(&mut Suite));
 
 /// Each group with what it runs.
-const GROUPS: [Group; 14] = [
+const GROUPS: [Group; 18] = [
     ("attacks", attacks::run),
+    ("calls", calls::run),
+    ("hostile", hostile::run),
+    ("replaced-device", hostile::run_with_replaced_device),
+    ("supervisor-side", supervisor_side::run),
     ("confinement", confinement::run),
     ("limits", limits::run),
     ("groups", groups::run),
@@ -81,7 +91,8 @@ fn run_all(filter: Option<&str>, listing: bool) -> ExitCode {
     let wanted =
         |group: &String| filter.is_none_or(|filter| filter.split(',').any(|part| group.contains(part)));
     let mut suite = if listing { Suite::listing() } else { Suite::default() };
-    let stages = Stage::ALL.iter().map(|stage| format!("fail-at-{stage}"));
+    let stages =
+        Stage::ALL.iter().flat_map(|stage| [format!("fail-at-{stage}"), format!("ahead-fail-at-{stage}")]);
     let groups = GROUPS.iter().map(|(name, _)| (*name).to_owned()).chain(stages);
     for group in groups.filter(wanted) {
         let before = Leftovers::now();
@@ -89,6 +100,11 @@ fn run_all(filter: Option<&str>, listing: bool) -> ExitCode {
         command.args(["--group", &group]).args(listing.then_some("--list"));
         let output = command.stderr(std::process::Stdio::inherit()).output().unwrap();
         let output = String::from_utf8_lossy(&output.stdout).into_owned();
+        report(&output);
+        // What a group could not remove, having given up root.
+        for directory in output.lines().filter_map(|line| line.strip_prefix("remove /var/tmp/stockade-")) {
+            std::fs::remove_dir_all(format!("/var/tmp/stockade-{directory}")).unwrap();
+        }
         print!("{}", output.replace("test ", &format!("test {group}::")));
         if !listing {
             suite.add(&output);
@@ -98,10 +114,22 @@ fn run_all(filter: Option<&str>, listing: bool) -> ExitCode {
     suite.finish()
 }
 
+/// How each test went, for the table of claims: `make security-table`.
+fn report(output: &str) {
+    let Some(path) = std::env::var_os("STOCKADE_TESTS_REPORT") else { return };
+    let mut file = std::fs::File::options().append(true).create(true).open(path).unwrap();
+    for (name, verdict) in output.lines().filter_map(|line| line.strip_prefix("test ")?.split_once(" ... ")) {
+        let verdict = verdict.split(' ').next().unwrap();
+        std::io::Write::write_all(&mut file, format!("{name} {verdict}\n").as_bytes()).unwrap();
+    }
+}
+
 fn run_group(group: &str, listing: bool) -> ExitCode {
     let mut suite = if listing { Suite::listing() } else { Suite::default() };
     if let Some(stage) = group.strip_prefix("fail-at-") {
         failures::run(&mut suite, Stage::from_name(stage).expect("a stage"));
+    } else if let Some(stage) = group.strip_prefix("ahead-fail-at-") {
+        supervisor_side::run_ahead(&mut suite, Stage::from_name(stage).expect("a stage"));
     } else {
         let (_, run) = GROUPS.iter().find(|(name, _)| *name == group).expect("a group");
         run(&mut suite);

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use proptest::prelude::*;
-use stockade_plan::{Asked, FILTER_MAX, Filter, WatchList};
+use stockade_plan::{Asked, FILTER_MAX, Filter, Instruction, SECCOMP_DATA_LEN, WatchList, seccomp_data};
 
 use super::bpf::program;
 use super::verdict::{ABSENT, Answer, Case, Condition, DONE, REFUSED, Rule, Verdict};
@@ -16,38 +16,12 @@ use crate::policy::SyscallProfile;
 const X86_64: u32 = 0xc000_003e;
 const I386: u32 = 0x4000_0003;
 
-/// `struct seccomp_data` as a filter sees it.
-fn data(number: u32, architecture: u32, arguments: [u64; 6]) -> Vec<u8> {
-    let mut bytes = [number.to_le_bytes(), architecture.to_le_bytes()].concat();
-    bytes.extend([0; 8]);
-    bytes.extend(arguments.iter().flat_map(|argument| argument.to_le_bytes()));
-    bytes
+fn data(number: u32, architecture: u32, arguments: [u64; 6]) -> [u8; SECCOMP_DATA_LEN] {
+    seccomp_data(number, architecture, arguments)
 }
 
-/// What `program` returns for `data`, and in how many steps; `(code, jt, jf, k)` each, as linux/filter.h.
-fn interpret(program: &[(u16, u8, u8, u32)], data: &[u8]) -> (u32, usize) {
-    let (mut at, mut accumulator, mut steps) = (0, 0_u32, 0);
-    loop {
-        let (code, jt, jf, k) = program[at];
-        let k_index = k as usize;
-        steps += 1;
-        at += 1;
-        match code {
-            0x20 => accumulator = u32::from_le_bytes(data[k_index..k_index + 4].try_into().unwrap()),
-            0x54 => accumulator &= k,
-            0x05 => at += k_index,
-            0x15 => at += usize::from(if accumulator == k { jt } else { jf }),
-            0x25 => at += usize::from(if accumulator > k { jt } else { jf }),
-            0x35 => at += usize::from(if accumulator >= k { jt } else { jf }),
-            0x06 => return (k, steps),
-            other => panic!("instruction {other:#x}"),
-        }
-    }
-}
-
-fn run_on(filter: &Filter, data: &[u8]) -> (u32, usize) {
-    let program: Vec<_> = filter.instructions.iter().map(|i| (i.code, i.jt, i.jf, i.k)).collect();
-    interpret(&program, data)
+fn run_on(filter: &Filter, data: &[u8; SECCOMP_DATA_LEN]) -> (u32, usize) {
+    filter.run(data).unwrap()
 }
 
 /// What becomes of a call: what the filter says, or what init answers for it.
@@ -461,7 +435,7 @@ fn ours(rules: &Rules) -> Filter {
     bare(&answers, REFUSED).unwrap()
 }
 
-fn theirs(rules: &Rules) -> Vec<(u16, u8, u8, u32)> {
+fn theirs(rules: &Rules) -> Filter {
     use seccompiler::{
         SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
     };
@@ -479,7 +453,11 @@ fn theirs(rules: &Rules) -> Vec<(u16, u8, u8, u32)> {
         seccompiler::TargetArch::x86_64,
     );
     let program: seccompiler::BpfProgram = filter.unwrap().try_into().unwrap();
-    program.iter().map(|i| (i.code, i.jt, i.jf, i.k)).collect()
+    let instruction = |i: &seccompiler::sock_filter| Instruction { code: i.code, jt: i.jt, jf: i.jf, k: i.k };
+    Filter {
+        instructions: program.iter().map(instruction).collect::<Vec<_>>().try_into().unwrap(),
+        watched: WatchList::empty(),
+    }
 }
 
 proptest! {
@@ -495,9 +473,9 @@ proptest! {
         let arguments: [u64; 6] = arguments.try_into().unwrap();
         for number in 0..610 {
             let data = data(number, X86_64, arguments);
-            prop_assert_eq!(run_on(&ours, &data).0, interpret(&theirs, &data).0, "{}", number);
+            prop_assert_eq!(run_on(&ours, &data).0, run_on(&theirs, &data).0, "{}", number);
         }
         let foreign = data(0, I386, arguments);
-        prop_assert_eq!(run_on(&ours, &foreign).0, interpret(&theirs, &foreign).0);
+        prop_assert_eq!(run_on(&ours, &foreign).0, run_on(&theirs, &foreign).0);
     }
 }

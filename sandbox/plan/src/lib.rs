@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod bounded;
+mod bpf;
 mod codec;
 mod confinement;
 mod denial;
@@ -31,6 +32,7 @@ mod view;
 mod wire;
 
 pub use bounded::{List, OutOfBounds};
+pub use bpf::{SECCOMP_DATA_LEN, seccomp_data};
 pub use codec::{CodecError, FRAME_MAX, STATUS_FRAME_MAX, decode, encode};
 pub use confinement::{
     Access, Confinement, FILTER_MAX, Filter, Instruction, Landlock, LandlockRule, Rlimits,

@@ -136,33 +136,6 @@ async fn a_server_left_running_is_stopped_and_its_data_kept() {
 }
 
 #[tokio::test]
-async fn a_supervisor_that_is_killed_takes_its_server_with_it() {
-    let state = scratch();
-    start(state.path()).await.stop().await;
-    // The test binary once more, as the supervisor to be killed; /proc/self/exe needs no rights on the way to it.
-    let mut supervisor = program("/proc/self/exe")
-        .args(["--exact", "server::supervisor_to_be_killed", "--ignored"])
-        .env("STOCKADE_TEST_STATE_DIR", state.path())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    until("its server is ready", async || pid_file(state.path()).contains("ready")).await;
-    let server: i32 = pid_file(state.path()).lines().next().unwrap().parse().unwrap();
-    assert!(is_alive(server));
-    supervisor.kill().unwrap();
-    supervisor.wait().unwrap();
-    until("the server is gone", async || pid_file(state.path()).is_empty()).await;
-}
-
-#[tokio::test]
-#[ignore = "not a test of its own: it is the process that another test kills"]
-async fn supervisor_to_be_killed() {
-    let Some(state) = std::env::var_os("STOCKADE_TEST_STATE_DIR") else { return };
-    let _server = start(Path::new(&state)).await;
-    std::future::pending::<()>().await;
-}
-
-#[tokio::test]
 async fn an_interrupted_initdb_is_done_again() {
     let state = scratch();
     let unfinished = state.path().join("postgres/data.new/base");

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use stockade_tests::{binary, build_probe};
+use stockade_tests::{binary, gather_corpus};
 
 use crate::kernel::{run, scripts};
 
@@ -22,7 +22,7 @@ impl Programs {
             std::fs::copy(binary(name), programs.join(name)).unwrap();
         }
         std::fs::copy(suite(), programs.join("deps/sandbox")).unwrap();
-        build_probe(&programs.join("probes"));
+        gather_corpus(&programs.join("probes"));
         Self(programs)
     }
 

@@ -1,163 +1,239 @@
-//! One probe, one thing a job must not get away with. Each runs twice: in a sandbox, where it must be refused
-//! with the error stated here, and on the bare host under an unprivileged account, as the positive control.
+//! The attack corpus: each case in a sandbox, where it must be answered as its header says, and in the places of its
+//! controls, where the same program shows that it asks the right question.
 
+use std::net::TcpListener;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::net::{SocketAddr, UnixListener};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 
-use stockade_sandbox::End;
-use stockade_tests::{Control, Rig, Suite, build_probe};
+use stockade_plan::{
+    AbsPath, Access, Asked, Entry, Filter, Instruction, LandlockRule, List, Plan, seccomp_data,
+};
+use stockade_sandbox::{End, User};
+use stockade_tests::{Case, Control, ControlPlace as Place, Rig, Suite, compile_corpus};
 
-/// What a sandbox answers.
-enum Verdict {
-    /// The call fails with this error.
-    Error(&'static str),
-    /// The call fails with the second error, and before this ABI of Landlock, from another layer, with the third.
-    Since(u8, &'static str, &'static str),
-    /// The process is killed with `SIGSYS`.
-    Killed,
-    /// The call works, and may.
-    Allowed,
-}
-
-use Control::{HostLacks, Refused, SameRefusal, Works, WorksOrUnknown};
-use Verdict::{Allowed, Error, Killed, Since};
-
-/// Probe, verdict in a sandbox, control.
-const CASES: [(&str, Verdict, Control); 58] = [
-    // User namespaces: the way into most of the kernel's privileged surface.
-    ("userns_unshare", Error("EPERM"), Works),
-    ("userns_clone", Error("EPERM"), Works),
-    ("userns_clone3", Error("ENOSYS"), Works),
-    ("thread_clone3_probe", Error("ENOSYS"), Refused("EINVAL")),
-    // Calls with a history.
-    ("io_uring", Error("ENOSYS"), Works),
-    ("userfaultfd", Error("ENOSYS"), Works),
-    ("bpf", Error("EPERM"), Refused("EINVAL")),
-    ("perf", Error("EPERM"), Refused("EACCES")),
-    ("keyctl", Error("ENOSYS"), Works),
-    ("add_key", Error("ENOSYS"), Works),
-    ("personality_random", Error("EPERM"), Works),
-    ("module", Error("EPERM"), HostLacks),
-    ("kexec", Error("EPERM"), HostLacks),
-    ("syslog_read", Error("EPERM"), SameRefusal),
-    ("quota", Error("EPERM"), HostLacks),
-    ("reboot_now", Error("EPERM"), SameRefusal),
-    ("swap_on", Error("EPERM"), SameRefusal),
-    // Socket families.
-    ("af_alg", Error("EPERM"), HostLacks),
-    ("af_vsock", Error("EPERM"), HostLacks),
-    ("af_packet", Error("EPERM"), SameRefusal),
-    ("af_xdp", Error("EPERM"), SameRefusal),
-    ("netlink_route", Error("EPERM"), Works),
-    ("netlink_xfrm", Error("EPERM"), Works),
-    ("netlink_netfilter", Error("EPERM"), Works),
-    // Network: the namespace is empty, even loopback is down. On the host the connection is refused by the
-    // port, and the datagram leaves.
-    ("connect_tcp", Since(4, "EACCES", "ENETUNREACH"), Refused("ECONNREFUSED")),
-    ("send_udp", Error("ENETUNREACH"), Works),
-    // Terminals.
-    ("tiocsti", Error("EPERM"), Refused("ENOTTY")),
-    ("tiocsti_high", Error("EPERM"), Refused("ENOTTY")),
-    ("tioclinux", Error("EPERM"), Refused("ENOTTY")),
-    // Foreign programs.
-    ("memfd_exec", Error("ENOSYS"), Works),
-    // The view does not even have it.
-    ("write_text", Error("ENOENT"), Refused("EACCES")),
-    // Mounts and escapes from the root.
-    ("mount_tmpfs", Error("EPERM"), SameRefusal),
-    ("clone_tree", Error("EPERM"), SameRefusal),
-    ("open_fs", Error("EPERM"), SameRefusal),
-    ("remount", Error("EPERM"), SameRefusal),
-    ("umount_proc", Error("EPERM"), SameRefusal),
-    ("handle", Error("EPERM"), SameRefusal),
-    ("mknod_disk", Error("EACCES"), Refused("EPERM")),
-    ("chroot_here", Error("EPERM"), SameRefusal),
-    // The sandbox's own init.
-    ("ptrace_init", Error("EPERM"), SameRefusal),
-    ("read_init", Error("EPERM"), SameRefusal),
-    ("limit_init", Error("EPERM"), SameRefusal),
-    ("kcmp_init", Error("EPERM"), SameRefusal),
-    ("open_init_memory", Error("ENOENT"), Refused("EACCES")),
-    ("setns_init", Error("ENOENT"), Refused("EACCES")),
-    // Privilege.
-    ("setuid_root", Error("EINVAL"), Refused("EPERM")),
-    ("securebits", Error("EPERM"), SameRefusal),
-    // Other system call tables.
-    ("int80", Killed, Works),
-    ("x32", Killed, HostLacks),
-    // Kernel memory that no control group counts, and what shows other tenants or slows the sandbox down.
-    ("attach_filter", Error("EPERM"), Works),
-    ("bind_memory", Error("ENOSYS"), Works),
-    ("watch_directory", Error("EPERM"), Works),
-    ("watch_files", Error("EPERM"), Works),
-    ("core_limit", Error("EPERM"), Works),
-    ("merge_memory", Error("EPERM"), WorksOrUnknown("EINVAL")),
-    ("idle_init", Error("EPERM"), SameRefusal),
-    // Limits and what may work.
-    ("open_files", Error("EMFILE"), SameRefusal),
-    ("shm_segment", Allowed, Works),
-];
+const X86_64: u32 = 0xc000_003e;
+/// Number and name of each system call, as the policy's reviewed table has them.
+const CALLS: &str = include_str!("../../../policies/tests/golden/seccomp-standard.txt");
 
 pub(crate) fn run(suite: &mut Suite) {
-    // `/tmp` is the job's own in a sandbox, so the probe cannot lie there, nor can this checkout be trusted not to.
-    let directory = tempfile::Builder::new().prefix("stockade-probe").tempdir_in("/var/tmp").unwrap();
-    let probe = build_probe(directory.path());
-    for path in [directory.path(), &probe] {
-        let readable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        std::fs::set_permissions(path, readable).unwrap();
-    }
-    // Before root is given up: the control needs it to become an account without any right here.
-    let controls: Vec<String> = CASES.iter().map(|(name, _, _)| on_the_bare_host(&probe, name)).collect();
+    // `/tmp` is the job's own in a sandbox, so programs cannot lie there, nor can this checkout be trusted not to.
+    let directory = tempfile::Builder::new().prefix("stockade-corpus").tempdir_in("/var/tmp").unwrap();
+    let path = directory.path();
+    std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+    let cases = Case::all();
+    compile_corpus(&cases, path);
+    // Before root is given up: the controls need it to become an account without any right here.
+    let services = HostServices::start();
+    let outside: Vec<Vec<Option<String>>> = cases
+        .iter()
+        .map(|case| case.controls.iter().map(|control| on_host(case, control, path)).collect())
+        .collect();
+    // Whoever removes it later is no longer root.
+    let account = User::lookup("stockade").unwrap();
+    chown(path, Some(account.uid), Some(account.gid)).unwrap();
     let rig = Rig::start(None);
-    let policy = format!(
-        "policy: probe\nversion: 1\ndescription: The probe and nothing else.\nextends: base\ncommands: [{}]\n\
-         filesystem: {{read: [/usr/lib/x86_64-linux-gnu], write: [/job, /tmp]}}\n\
-         resource_limits: {{open_files: 32}}\n",
-        probe.display()
-    );
-    for ((name, verdict, control), outside) in CASES.iter().zip(&controls) {
-        suite.test(name, || {
-            assert_control(name, *control, outside, verdict);
-            assert_verdict(&rig, &policy, &probe, name, verdict);
+    for (case, outside) in cases.iter().zip(&outside) {
+        suite.test(&case.name, || {
+            for (control, outside) in case.controls.iter().zip(outside) {
+                if let Some(said) = outside.clone().or_else(|| beside(&rig, case, control, path)) {
+                    assert!(
+                        control.expect.contains(&said),
+                        "{:?}: `{said}`, not {:?}",
+                        control.place,
+                        control.expect
+                    );
+                }
+            }
+            let plan = rig.plan(&case.policy(path), &arguments(case, path), &[]);
+            let (said, denials) = in_sandbox(&rig, case, plan);
+            let abi = rig.sandbox.facts().landlock_abi;
+            assert!(case.answers(abi).contains(&said), "in a sandbox: `{said}`, not {:?}", case.answers(abi));
+            // Before this ABI Landlock tells the kernel's audit nothing.
+            if abi >= 7 || !case.evidence.starts_with("landlock ") {
+                assert_eq!(denials, case.evidence(), "what the record holds of it");
+            }
         });
     }
     rig.close();
+    drop(services);
 }
 
-fn on_the_bare_host(probe: &Path, name: &str) -> String {
-    let output = Command::new("setpriv")
-        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
-        .arg(probe)
-        .arg(name)
-        .current_dir("/tmp")
-        .stdin(std::process::Stdio::null())
-        .output()
-        .unwrap();
-    assert!(output.status.code().is_none_or(|code| code == 0), "{name}: {output:?}");
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+fn arguments(case: &Case, directory: &Path) -> Vec<&'static str> {
+    case.command(directory).into_iter().map(|argument| &*argument.leak()).collect()
 }
 
-fn assert_control(name: &str, control: Control, outside: &str, verdict: &Verdict) {
-    let wanted = match (control, verdict) {
-        (WorksOrUnknown(error), _) if outside == format!("{name} {error}") => return,
-        (Works | WorksOrUnknown(_), _) => format!("{name} ok"),
-        (Refused(error), _) => format!("{name} {error}"),
-        (SameRefusal, Error(error)) => format!("{name} {error}"),
-        (HostLacks | SameRefusal, _) => return,
-    };
-    assert_eq!(outside, wanted, "on the bare host");
+/// What the host has that a job must not reach; each listens, and nobody need answer.
+struct HostServices {
+    _tcp: TcpListener,
+    _abstract: UnixListener,
+    _named: UnixListener,
 }
 
-fn assert_verdict(rig: &Rig, policy: &str, probe: &Path, name: &str, verdict: &Verdict) {
-    let outcome = rig.run(policy, &[probe.to_str().unwrap(), name]);
-    let said = String::from_utf8_lossy(&outcome.stdout.bytes).trim().to_owned();
-    match verdict {
-        Error(error) => assert_eq!(said, format!("{name} {error}")),
-        Since(abi, error, before) => {
-            let error = if rig.sandbox.facts().landlock_abi >= *abi { error } else { before };
-            assert_eq!(said, format!("{name} {error}"));
+const NAMED: &str = "/tmp/stockade-corpus.sock";
+
+impl HostServices {
+    fn start() -> Self {
+        let _absent = std::fs::remove_file(NAMED);
+        let named = UnixListener::bind(NAMED).unwrap();
+        std::fs::set_permissions(NAMED, PermissionsExt::from_mode(0o777)).unwrap();
+        let account = User::lookup("stockade").unwrap();
+        chown(NAMED, Some(account.uid), Some(account.gid)).unwrap();
+        let address = SocketAddr::from_abstract_name("stockade-corpus").unwrap();
+        Self {
+            _tcp: TcpListener::bind("127.0.0.1:61999").unwrap(),
+            _abstract: UnixListener::bind_addr(&address).unwrap(),
+            _named: named,
         }
-        Allowed => assert_eq!(said, format!("{name} ok")),
-        Killed => assert_eq!(outcome.end, End::Signaled(31), "SIGSYS; it said `{said}`"),
     }
+}
+
+impl Drop for HostServices {
+    fn drop(&mut self) {
+        std::fs::remove_file(NAMED).unwrap();
+    }
+}
+
+/// What a control that is root has of its own.
+const NAMESPACES: [(&str, &str); 6] = [
+    ("mnt", "--mount"),
+    ("pid", "--pid"),
+    ("net", "--net"),
+    ("ipc", "--ipc"),
+    ("uts", "--uts"),
+    ("cgroup", "--cgroup"),
+];
+
+/// Makes sure of it before the case runs: as root on the host itself these programs would do what they try. Stays pid 1,
+/// so that what is asked of init is asked of somebody else.
+const APART: &str = r#"
+for namespace in mnt pid net ipc uts cgroup; do
+    [ -n "$1" ] && [ "$(readlink "/proc/self/ns/$namespace")" != "$1" ] || exit 99
+    shift
+done
+"$@"
+exit $?
+"#;
+
+/// What a control on the host says; `None` for one that is elsewhere.
+fn on_host(case: &Case, control: &Control, directory: &Path) -> Option<String> {
+    let mut command = Command::new("timeout");
+    command.args(["--signal=KILL", "20"]);
+    match control.place {
+        Place::Bare => {
+            command.args(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--"]);
+        }
+        Place::Root => {
+            command.args(["unshare", "--kill-child", "--fork", "--mount-proc"]);
+            command.args(NAMESPACES.map(|(_, option)| option));
+            command.args(["/bin/sh", "-c", APART, "sh"]);
+            command.args(
+                NAMESPACES.map(|(name, _)| std::fs::read_link(format!("/proc/self/ns/{name}")).unwrap()),
+            );
+        }
+        _ => return None,
+    }
+    let place = tempfile::Builder::new().prefix("stockade-control").tempdir_in("/tmp").unwrap();
+    std::fs::set_permissions(place.path(), PermissionsExt::from_mode(0o777)).unwrap();
+    let command = command.args(case.command(directory)).current_dir(place.path());
+    let command = command.env_clear().env("PATH", "/usr/bin:/bin").stdin(std::process::Stdio::null());
+    Some(said(&command.output().unwrap()))
+}
+
+fn said(output: &Output) -> String {
+    match output.status.signal().or(output.status.code().filter(|code| *code > 128).map(|code| code - 128)) {
+        Some(31) => "killed SIGSYS".to_owned(),
+        Some(signal) => format!("killed {signal}: {output:?}"),
+        None => match String::from_utf8_lossy(&output.stdout).trim() {
+            "" => format!("{output:?}"),
+            said => said.to_owned(),
+        },
+    }
+}
+
+/// What a control beside the sandbox says; `None` for one that is elsewhere.
+fn beside(rig: &Rig, case: &Case, control: &Control, directory: &Path) -> Option<String> {
+    let mut plan = rig.plan(&case.policy(directory), &arguments(case, directory), &[]);
+    match &control.place {
+        Place::Without { seccomp, landlock } => {
+            if *seccomp {
+                plan.confinement.filter = allow_all();
+            }
+            if *landlock {
+                grant_all(&mut plan);
+            }
+            Some(in_sandbox(rig, case, plan).0)
+        }
+        Place::Filter { call, arguments } => Some(answer(&plan.confinement.filter, call, arguments)),
+        Place::Bare | Place::Root | Place::None => None,
+    }
+}
+
+/// What it says, and what the record has of its denials.
+fn in_sandbox(rig: &Rig, case: &Case, plan: Plan) -> (String, Vec<String>) {
+    let outcome = rig.run_plan(plan, &[]).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    let denials =
+        outcome.denials.iter().map(|denial| format!("{} {} {}", denial.layer, denial.what, denial.target));
+    let denials = denials.collect();
+    let said = match (outcome.end, text(&outcome.stdout.bytes)) {
+        (End::Signaled(31), _) => "killed SIGSYS".to_owned(),
+        (End::Exited(0), said) if !said.is_empty() => said,
+        (end, said) => format!("{end:?} {said} {}", text(&outcome.stderr.bytes)),
+    };
+    (said, denials)
+}
+
+/// A filter of one instruction: everything passes.
+pub(crate) fn allow_all() -> Filter {
+    const ALLOW: Instruction = Instruction { code: 0x06, jt: 0, jf: 0, k: 0x7fff_0000 };
+    Filter { instructions: vec![ALLOW].try_into().unwrap(), watched: List::empty() }
+}
+
+/// Everything in the view granted, with the rights of the first ABI, which knows nothing of networks and devices. The
+/// probe in the root stays refused, so the launcher finds its domain in force.
+fn grant_all(plan: &mut Plan) {
+    let mut tops: Vec<String> = ["/proc", "/job", "/tmp", "/dev"].map(str::to_owned).into();
+    for entry in plan.confinement.view.entries.iter() {
+        if let Entry::Directory { path } | Entry::File { path, .. } | Entry::Bind { path, .. } = entry {
+            tops.push(format!("/{}", path.components().next().unwrap()));
+        }
+    }
+    tops.sort();
+    tops.dedup();
+    let rule = |top: &String, access| LandlockRule { path: AbsPath::new(top.as_str()).unwrap(), access };
+    let rules = tops.iter().flat_map(|top| [Access::Execute, Access::Write].map(|access| rule(top, access)));
+    plan.confinement.landlock.rules = rules.collect::<Vec<_>>().try_into().unwrap();
+    plan.confinement.landlock.abi = 1;
+}
+
+fn answer(filter: &Filter, call: &str, arguments: &[u64]) -> String {
+    let number = call.strip_prefix("0x").map_or_else(
+        || {
+            let row = CALLS.lines().find(|line| line.split(' ').nth(1) == Some(call));
+            row.and_then(|row| row.split(' ').next()?.parse().ok())
+                .unwrap_or_else(|| panic!("no call `{call}`"))
+        },
+        |hex| u32::from_str_radix(hex, 16).unwrap(),
+    );
+    let mut all = [0; 6];
+    all.iter_mut().zip(arguments).for_each(|(slot, argument)| *slot = *argument);
+    let (action, _) = filter.run(&seccomp_data(number, X86_64, all)).unwrap();
+    match action {
+        0x7fff_0000 => "allow",
+        0x8000_0000 => "kill",
+        0x0005_0001 => "EPERM",
+        0x0005_0026 => "ENOSYS",
+        0x7fc0_0000 => match filter.watched.iter().find(|watched| watched.call == number).unwrap().asked {
+            Asked::GoesAhead => "allow",
+            Asked::Refused(1) => "EPERM",
+            Asked::Refused(38) => "ENOSYS",
+            Asked::Refused(other) => panic!("error {other}"),
+        },
+        other => panic!("action {other:#x}"),
+    }
+    .to_owned()
 }

@@ -10,7 +10,9 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
 };
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
-use stockade_plan::{FRAME_MAX, PLAN_VERSION, Reply, Request, SetupError, Stage, decode, encode};
+use stockade_plan::{
+    Confinement, FRAME_MAX, PLAN_VERSION, Reply, Request, SetupError, Stage, decode, encode,
+};
 use stockade_policies::{Host, Library};
 use stockade_tests::{Leftovers, Suite, binary, plan_for};
 
@@ -81,10 +83,14 @@ fn prepare() -> Vec<u8> {
     encode(&Request::Prepare { id: 7, v1_groups: 0, terminal: false }).unwrap()
 }
 
-fn build(version: u16) -> Vec<u8> {
+fn confinement() -> Confinement {
     let library = Library::shipped().unwrap();
-    let plan = plan_for(&library, &Host::new(), 1, "shell-utils", &["/bin/sh", "-c", "true"], &[]).unwrap();
-    encode(&Request::Build { id: 7, version, confinement: Box::new(plan.confinement) }).unwrap()
+    let plan = plan_for(&library, &Host::new(), 1, "shell-utils", &["/bin/sh", "-c", "true"], &[]);
+    plan.unwrap().confinement
+}
+
+fn build(version: u16) -> Vec<u8> {
+    encode(&Request::Build { id: 7, version, confinement: Box::new(confinement()) }).unwrap()
 }
 
 pub(crate) fn run(suite: &mut Suite) {
@@ -148,6 +154,23 @@ pub(crate) fn run(suite: &mut Suite) {
     suite.test("another_plan_version_is_refused", || {
         raw.send(&build(PLAN_VERSION + 1), &[]);
         assert!(raw.refusal().target.contains("plan version"));
+    });
+    suite.test("limits_that_are_zero_or_absurd_are_refused", || {
+        let spoiled: [fn(&mut Confinement); 6] = [
+            |confinement| confinement.limits.memory_bytes = 0,
+            |confinement| confinement.limits.disk_bytes = u64::MAX,
+            |confinement| confinement.limits.files = u64::MAX,
+            |confinement| confinement.limits.pids = 0,
+            |confinement| confinement.rlimits.open_files = 0,
+            |confinement| confinement.rlimits.stack_bytes = u64::MAX,
+        ];
+        for spoil in spoiled {
+            let mut confinement = confinement();
+            spoil(&mut confinement);
+            let request = Request::Build { id: 7, version: PLAN_VERSION, confinement: Box::new(confinement) };
+            raw.send(&encode(&request).unwrap(), &[]);
+            assert!(raw.refusal().target.contains("malformed"));
+        }
     });
     suite.test("a_sandbox_that_was_never_prepared_is_not_built", || {
         raw.send(&build_now, &[]);

@@ -33,6 +33,7 @@ pub(crate) fn run(suite: &mut Suite) {
     suite.test("processor_time_of_all_processes_together", || cpu_time(&rig));
     suite.test("processor_share", || cpu_share(&rig));
     suite.test("wall_time", || wall_time(&rig));
+    suite.test("a_job_that_ends_as_its_time_does_has_one_end", || one_end(&rig));
     suite.test("disk_bytes_and_files", || disk(&rig));
     suite.test("open_files", || open_files(&rig));
     suite.test("output", || output(&rig));
@@ -106,6 +107,15 @@ fn wall_time(rig: &Rig) {
     let outcome = rig.run(&policy, &["/bin/sh", "-c", "kill -STOP $$"]);
     assert_eq!(outcome.end, End::TimedOut);
     assert!((Duration::from_secs(2)..patience(Duration::from_secs(4))).contains(&began.elapsed()));
+}
+
+fn one_end(rig: &Rig) {
+    let policy = POLICY.replace("wall_seconds: 2", "wall_seconds: 1");
+    for wait in ["0.97", "0.99", "1.0"] {
+        let code = format!("import time; time.sleep({wait})");
+        let outcome = rig.run(&policy, &["/usr/bin/python3", "-S", "-c", &code]);
+        assert!(matches!(outcome.end, End::Exited(0) | End::TimedOut), "{:?}", outcome.end);
+    }
 }
 
 fn disk(rig: &Rig) {

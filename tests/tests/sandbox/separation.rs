@@ -21,6 +21,7 @@ pub(crate) fn run(suite: &mut Suite) {
     suite.test("concurrent_jobs_have_different_host_ids", || concurrent_ids(&rig));
     suite.test("what_a_job_leaves_the_next_does_not_find", || nothing_persists(&rig));
     suite.test("jobs_cannot_signal_or_see_each_other", || no_signals(&rig));
+    suite.test("jobs_beside_each_other_share_no_channel", || no_channel(&rig));
     suite.test("kernel_objects_are_counted_against_the_jobs_own_id", || kernel_objects(&rig));
     suite.test("two_hundred_jobs_leave_nothing_behind", || many_jobs(&rig));
     rig.close();
@@ -74,6 +75,33 @@ print(seen)";
     assert!(["[1]", "[-1]"].contains(&seen.trim()), "its own init alone: {seen}");
     cancel.cancel();
     assert_eq!(rig.runtime.block_on(victim).unwrap().unwrap().end, End::Cancelled);
+}
+
+/// A segment of shared memory, an abstract name, a file in memory: the job that made them finds them, from another
+/// process of its own, and no other job does.
+fn no_channel(rig: &Rig) {
+    const LOOK: &str = "\
+import ctypes, os, signal, socket
+libc = ctypes.CDLL(None)
+def look():
+  found = [libc.shmget(4242, 0, 0) >= 0, os.path.exists('/dev/shm/channel')]
+  try: socket.socket(socket.AF_UNIX).connect('\\0stockade-channel'); found.append(True)
+  except OSError: found.append(False)
+  print(found, flush=True)
+";
+    let make = format!(
+        "{LOOK}assert libc.shmget(4242, 4096, 0o1666) >= 0\nopen('/dev/shm/channel', 'w').close()\n\
+         s = socket.socket(socket.AF_UNIX); s.bind('\\0stockade-channel'); s.listen()\n\
+         if os.fork() == 0: look(); os._exit(0)\nos.wait(); os.kill(os.getpid(), signal.SIGSTOP)"
+    );
+    let cancel = CancellationToken::new();
+    let maker = rig.start_job(POLICY, &["/usr/bin/python3", "-c", &make], &cancel);
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    let other = rig.run(POLICY, &["/usr/bin/python3", "-c", &format!("{LOOK}look()")]);
+    cancel.cancel();
+    let maker = rig.runtime.block_on(maker).unwrap().unwrap();
+    assert_eq!(String::from_utf8_lossy(&maker.stdout.bytes), "[True, True, True]\n");
+    assert_eq!(String::from_utf8_lossy(&other.stdout.bytes), "[False, False, False]\n");
 }
 
 /// The kernel counts inotify instances by the owner of the user namespace, and by the owner's in turn:

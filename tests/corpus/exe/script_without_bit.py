@@ -1,0 +1,16 @@
+# attack: a script that nobody may execute
+# claim: EXE-2
+# expect: EACCES
+# control: none: its twin with the bit is script_of_its_own
+# evidence: mount execute /job/script
+import errno, os, shutil
+
+open("script", "w").write("#!/bin/sh\nexit 0\n"); os.chmod("script", 0o644)
+child = os.fork()
+if child == 0:
+    try:
+        os.execv("./script", ["script"])
+    except OSError as error:
+        os._exit(error.errno)
+status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+print(errno.errorcode.get(status, "ok") if status else "ok")

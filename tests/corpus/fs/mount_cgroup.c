@@ -1,0 +1,14 @@
+// attack: a control group hierarchy mounted, for its release agent
+// seen: CVE-2022-0492, CVE-2021-4154
+// claim: CG-1
+// expect: EPERM
+// control: without seccomp: EPERM
+// control: root: ok | EBUSY
+// evidence: seccomp system_call mount
+#include "../attempt.h"
+
+static long attempt(void)
+{
+    mkdir("c", 0700);
+    return mount("none", "c", "cgroup", 0, "memory");
+}

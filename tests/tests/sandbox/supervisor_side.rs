@@ -1,0 +1,68 @@
+//! Steps of set-up that the supervisor takes, made to fail: the job does not start, the error names what failed, and
+//! the next job runs.
+
+use std::os::unix::fs::PermissionsExt;
+
+use stockade_plan::{Limits, Stage};
+use stockade_sandbox::{End, RunError, Warm};
+use stockade_tests::{Leftovers, Rig, Suite, groups_of_worker};
+
+const COMMAND: [&str; 3] = ["/bin/sh", "-c", "echo started"];
+
+pub(crate) fn run(suite: &mut Suite) {
+    let rig = Rig::start(None);
+    let before = Leftovers::now();
+    suite.test("a_group_that_cannot_be_made_stops_the_job", || {
+        let groups = groups_of_worker(std::process::id());
+        assert!(!groups.is_empty());
+        let mode = |bits| {
+            for group in &groups {
+                std::fs::set_permissions(group, PermissionsExt::from_mode(bits)).unwrap();
+            }
+        };
+        mode(0o500);
+        let refused = rig.try_run("shell-utils", &COMMAND);
+        mode(0o755);
+        assert!(
+            matches!(&refused, Err(RunError::Cgroup(error)) if error.to_string().contains("make")),
+            "{refused:?}"
+        );
+        assert_eq!(rig.run("shell-utils", &COMMAND).end, End::Exited(0));
+        Leftovers::assert_none_since(&before);
+    });
+    suite.test("a_limit_that_the_kernel_does_not_take_stops_the_job", || {
+        // The first is taken as another number, which the reading back shows; the others are not taken at all.
+        let spoiled: [fn(&mut Limits); 3] = [
+            |limits| limits.memory_bytes = u64::MAX - 4095,
+            |limits| limits.pids = u32::MAX,
+            |limits| limits.cpu_quota_us = 1,
+        ];
+        for spoil in spoiled {
+            let mut plan = rig.plan("shell-utils", &COMMAND, &[]);
+            spoil(&mut plan.confinement.limits);
+            let refused = rig.run_plan(plan, &[]);
+            assert!(matches!(&refused, Err(RunError::Cgroup(_))), "{refused:?}");
+        }
+        assert_eq!(rig.run("shell-utils", &COMMAND).end, End::Exited(0));
+        Leftovers::assert_none_since(&before);
+    });
+    rig.close();
+}
+
+/// With sandboxes made ahead, each of which fails at this stage.
+pub(crate) fn run_ahead(suite: &mut Suite, stage: Stage) {
+    let before = Leftovers::now();
+    let rig =
+        Rig::start_with(Some(stage), Warm { ready: 2, spare: 2, idle: std::time::Duration::from_secs(1) });
+    suite.test("with_sandboxes_made_ahead_the_job_does_not_start_either", || {
+        for _ in 0..3 {
+            match rig.try_run("shell-utils", &COMMAND) {
+                Err(RunError::Setup(error)) => assert_eq!(error.stage, stage, "{error}"),
+                other => panic!("{other:?}"),
+            }
+            std::thread::sleep(std::time::Duration::from_millis(60));
+        }
+    });
+    rig.close();
+    Leftovers::assert_none_since(&before);
+}
