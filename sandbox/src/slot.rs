@@ -65,7 +65,7 @@ impl Drop for Remains {
 /// What cannot be removed the next worker's sweep finds.
 async fn clear(leaf: Leaf, exited: Option<oneshot::Receiver<Exited>>) {
     let group = leaf.name();
-    if let Some(exited) = exited {
+    if let Some(exited) = exited.filter(|exited| !exited.is_terminated()) {
         // A group can be removed when the last process has left it. What is wrong is found by removing it.
         let _killed = leaf.kill_surely().await;
         let _ended = timeout(EXIT_DEADLINE, exited).await;

@@ -2,7 +2,7 @@
 // claim: PRIV-2
 // expect: EACCES
 // control: without landlock: EPERM
-// evidence: landlock write /proc/3/uid_map
+// evidence: landlock write /proc/PID/uid_map
 #include "../attempt.h"
 
 static long attempt(void)

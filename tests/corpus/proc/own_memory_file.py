@@ -2,7 +2,7 @@
 # claim: PROC-3
 # expect: EACCES
 # control: without landlock: ok
-# evidence: landlock write /proc/3/mem
+# evidence: landlock write /proc/PID/mem
 import errno, os
 
 try:

@@ -3,7 +3,7 @@
 # claim: RES-1
 # expect: EACCES EACCES
 # control: without landlock: ok EACCES
-# evidence: landlock write /proc/3/oom_score_adj
+# evidence: landlock write /proc/PID/oom_score_adj
 import errno
 
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use stockade_sandbox::End;
-use stockade_tests::{Leftovers, Rig, Suite, eventually, patience, processes};
+use stockade_tests::{Leftovers, Process, Rig, Suite, eventually, patience, processes};
 use tokio_util::sync::CancellationToken;
 
 const POLICY: &str = "\
@@ -31,11 +31,11 @@ fn concurrent_ids(rig: &Rig) {
     let cancel = CancellationToken::new();
     let jobs: Vec<_> =
         (0..8).map(|_| rig.start_job(POLICY, &["/bin/sh", "-c", "kill -STOP $$"], &cancel)).collect();
-    // All of them run, each with its init: a job that has not started has no id to tell.
+    // All of them run: until it is executed, a job's process has the launcher's name, as its init keeps.
     let ids = rig.sandbox.facts().uid_base..rig.sandbox.facts().uid_base + rig.sandbox.facts().uid_slots;
     let all = || {
-        (processes().iter().filter(|one| ids.contains(&one.uid) && one.name == "sh").count() == 8)
-            .then_some(())
+        let started = |one: &&Process| ids.contains(&one.uid) && !one.name.starts_with("stockade");
+        (processes().iter().filter(started).count() == 8).then_some(())
     };
     eventually("eight jobs beside each other", patience(Duration::from_secs(10)), all);
     std::thread::sleep(patience(Duration::from_millis(100)));
