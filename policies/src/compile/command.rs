@@ -10,7 +10,7 @@ use super::job::{JobSpec, bounded};
 use crate::diagnostic::did_you_mean;
 use crate::effective::{EffectivePolicy, members};
 use crate::egress::Egress;
-use crate::host::{Host, HostError, Program};
+use crate::host::{Host, HostError, Program, Survey};
 
 /// Arguments and environment together, bytes: with them and the largest filter, a plan still fits its frame.
 const COMMAND_MAX: usize = 96 * 1024;
@@ -25,7 +25,8 @@ pub(crate) struct Programs<'p>(Vec<(&'p AbsPath, Result<Arc<Program>, HostError>
 impl<'p> Programs<'p> {
     pub(crate) fn of(policy: &'p EffectivePolicy, host: &Host) -> Self {
         let root = policy.root();
-        Self(policy.commands().map(|name| (name, host.program(&root, name))).collect())
+        let survey = Survey::of(&root);
+        Self(policy.commands().map(|name| (name, host.surveyed(&survey, name))).collect())
     }
 
     /// Those that the host has.

@@ -6,6 +6,7 @@ mod image;
 mod program;
 mod script;
 mod search;
+mod survey;
 mod walk;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use stockade_plan::{AbsPath, NameError};
 
 pub(crate) use image::Image;
 pub(crate) use program::Program;
+pub(crate) use survey::Survey;
 pub(crate) use walk::{Link, Resolved, Root};
 
 use program::Stamp;
@@ -113,13 +115,19 @@ impl Host {
 
     /// The command of that name.
     pub(crate) fn program(&self, root: &Root, name: &AbsPath) -> Result<Arc<Program>, HostError> {
+        self.surveyed(&Survey::of(root), name)
+    }
+
+    /// The command of that name, looked up in the course of a `survey`.
+    pub(crate) fn surveyed(&self, survey: &Survey<'_>, name: &AbsPath) -> Result<Arc<Program>, HostError> {
+        let root = survey.root;
         let key = (root.clone(), name.clone());
         if let Some(known) = self.known(&key) {
             return Ok(known);
         }
-        let program = Arc::new(Program::find(root, name)?);
+        let program = Arc::new(Program::find(survey, name)?);
         let files = program.executed.iter().chain(&program.libraries).chain([name]);
-        let stamps = files.map(|file| root.on_host(file).map(|file| Stamp::of(&file)));
+        let stamps = files.map(|file| root.on_host(file).map(|file| survey.stamp(file)));
         let stamps = stamps.collect::<Result<_, _>>()?;
         let mut programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
         programs.insert(key, Known { program: Arc::clone(&program), stamps });

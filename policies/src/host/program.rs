@@ -8,8 +8,9 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use stockade_plan::AbsPath;
 
 use super::elf::{self, Elf};
-use super::search::{DEFAULT_DIRS, configured_dirs};
-use super::walk::{Link, Resolved, Root, join, resolve};
+use super::search::DEFAULT_DIRS;
+use super::survey::Survey;
+use super::walk::{Link, Resolved, Root, join};
 use super::{HostError, script};
 use crate::policy::check_executable;
 
@@ -49,8 +50,9 @@ pub(crate) struct Script {
 
 impl Program {
     /// Finds `name` and what it needs.
-    pub(crate) fn find(root: &Root, name: &AbsPath) -> Result<Self, HostError> {
-        let resolved = resolve(root, name)?;
+    pub(super) fn find(survey: &Survey<'_>, name: &AbsPath) -> Result<Self, HostError> {
+        let root = survey.root;
+        let resolved = survey.resolve(name)?;
         let mut program = Self {
             name: name.clone(),
             location: resolved.location.clone(),
@@ -66,11 +68,11 @@ impl Program {
             Some(shebang) => {
                 let shebang = shebang.map_err(|what| HostError::malformed(name, what))?;
                 program.execute(resolved);
-                file = program.interpret(root, shebang)?;
+                file = program.interpret(survey, shebang)?;
             }
             None => program.execute(resolved),
         }
-        program.load(root, file)?;
+        program.load(survey, file)?;
         program.check_places()?;
         Ok(program)
     }
@@ -91,11 +93,11 @@ impl Program {
     }
 
     /// Takes on the interpreter of a script. One that is a script itself is refused.
-    fn interpret(&mut self, root: &Root, shebang: script::Shebang) -> Result<File, HostError> {
+    fn interpret(&mut self, survey: &Survey<'_>, shebang: script::Shebang) -> Result<File, HostError> {
         let interpreter = AbsPath::new(shebang.interpreter.as_str())
             .map_err(|reason| HostError::Name { path: shebang.interpreter, reason })?;
-        let resolved = resolve(root, &interpreter)?;
-        let (file, head) = open(root, &resolved)?;
+        let resolved = survey.resolve(&interpreter)?;
+        let (file, head) = open(survey.root, &resolved)?;
         if script::parse(&head).is_some() {
             return Err(HostError::malformed(&self.name, "has an interpreter that is a script itself"));
         }
@@ -105,16 +107,16 @@ impl Program {
     }
 
     /// Takes on the loader and the libraries of an ELF file, breadth first as the loader does.
-    fn load(&mut self, root: &Root, file: File) -> Result<(), HostError> {
+    fn load(&mut self, survey: &Survey<'_>, file: File) -> Result<(), HostError> {
         let name = self.script.as_ref().map_or(&self.file, |script| &script.file).clone();
         let elf = elf::read(file).map_err(|what| HostError::malformed(&name, &what))?;
         if let Some(loader) = &elf.interpreter {
             let loader = AbsPath::new(loader.as_str())
                 .map_err(|reason| HostError::Name { path: loader.clone(), reason })?;
-            let resolved = resolve(root, &loader)?;
+            let resolved = survey.resolve(&loader)?;
             self.execute(resolved);
         }
-        let mut search = Search { root, configured: configured_dirs(root), found: BTreeMap::new() };
+        let mut search = Search { survey, found: BTreeMap::new() };
         let mut queue = VecDeque::from([Object { path: name, inherited: elf.rpath.clone(), elf }]);
         while let Some(object) = queue.pop_front() {
             for needed in &object.elf.needed {
@@ -138,7 +140,7 @@ fn open(root: &Root, resolved: &Resolved) -> Result<(File, Vec<u8>), HostError> 
     if !metadata.is_file() || metadata.permissions().mode() & 0o111 == 0 {
         return Err(HostError::malformed(path, "is not an executable file"));
     }
-    let mut head = Vec::new();
+    let mut head = Vec::with_capacity(script::HEAD);
     (&file).take(script::HEAD as u64).read_to_end(&mut head).map_err(|error| HostError::io(path, &error))?;
     Ok((file, head))
 }
@@ -167,8 +169,7 @@ struct Library {
 }
 
 struct Search<'a> {
-    root: &'a Root,
-    configured: Vec<String>,
+    survey: &'a Survey<'a>,
     found: BTreeMap<String, AbsPath>,
 }
 
@@ -182,7 +183,7 @@ impl Search<'_> {
             return Err(HostError::malformed(&object.path, "needs too many libraries"));
         }
         for (directory, by_cache) in self.directories(object) {
-            if let Some((resolved, elf)) = candidate(self.root, &directory, needed) {
+            if let Some((resolved, elf)) = self.survey.library(&directory, needed) {
                 self.found.insert(needed.to_owned(), resolved.file.clone());
                 let inherited = elf.rpath.iter().chain(&object.inherited).cloned().collect();
                 let object = Object { path: resolved.location.clone(), elf, inherited };
@@ -198,7 +199,7 @@ impl Search<'_> {
         let own = if object.elf.runpath.is_empty() { &object.inherited } else { &object.elf.runpath };
         let own = own.iter().filter_map(|path| expand(path, &object.path)).map(|path| (path, false));
         let default = DEFAULT_DIRS.iter().map(|path| ((*path).to_owned(), false));
-        let configured = self.configured.iter().map(|path| (path.clone(), true));
+        let configured = self.survey.configured().iter().map(|path| (path.clone(), true));
         own.chain(default).chain(configured).collect()
     }
 }
@@ -210,17 +211,16 @@ fn expand(path: &str, object: &AbsPath) -> Option<String> {
     (expanded.starts_with('/') && !expanded.contains('$')).then_some(expanded)
 }
 
-/// The library of that name in that directory, if it is one for this architecture.
-fn candidate(root: &Root, directory: &str, name: &str) -> Option<(Resolved, Elf)> {
-    let path = if name.contains('/') { name.to_owned() } else { format!("{directory}/{name}") };
-    let resolved = resolve(root, &without_dots(root, path)?).ok()?;
-    let elf = elf::read(open_file(root, &resolved.file).ok()?).ok()?;
+/// The library at `path`, if it is one for this architecture.
+pub(super) fn candidate(survey: &Survey<'_>, path: &str) -> Option<(Resolved, Elf)> {
+    let resolved = survey.resolve(&without_dots(survey.root, path)?).ok()?;
+    let elf = elf::read(open_file(survey.root, &resolved.file).ok()?).ok()?;
     Some((resolved, elf))
 }
 
 /// A run path may have `..` (`$ORIGIN/../lib`); a plan's paths have none.
-fn without_dots(root: &Root, path: String) -> Option<AbsPath> {
-    if let Ok(path) = AbsPath::new(path.as_str()) {
+fn without_dots(root: &Root, path: &str) -> Option<AbsPath> {
+    if let Ok(path) = AbsPath::new(path) {
         return Some(path);
     }
     let (parent, name) = path.rsplit_once('/')?;

@@ -1,5 +1,7 @@
 //! Paths on the host, with the symbolic links on the way.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -51,16 +53,27 @@ impl Root {
     /// Where a text leads that may have `..`, seen from the top.
     pub(crate) fn follow(&self, text: &str) -> Result<AbsPath, HostError> {
         let asked = named("/")?;
-        Walk { root: self, asked: &asked, links_left: LINKS_MAX }.target(&asked, text)
+        let seen = Seen::default();
+        Walk { root: self, asked: &asked, seen: &seen, links_left: LINKS_MAX }.target(&asked, text)
     }
 }
 
 /// `MAXSYMLINKS`, linux/namei.h.
 const LINKS_MAX: u32 = 40;
 
+/// What the paths of one search were seen to be, below one root: many programs share their directories and libraries.
+/// It is thrown away after the search, so the next sees the host as it is then.
+#[derive(Debug, Default)]
+pub(crate) struct Seen(RefCell<BTreeMap<AbsPath, Option<String>>>);
+
 /// Follows `path` component by component, as the kernel would below `root`; path_resolution(7).
 pub(crate) fn resolve(root: &Root, path: &AbsPath) -> Result<Resolved, HostError> {
-    let mut walk = Walk { root, asked: path, links_left: LINKS_MAX };
+    resolve_once(root, path, &Seen::default())
+}
+
+/// As [`resolve`]; what was `seen` before is not looked at again.
+pub(super) fn resolve_once(root: &Root, path: &AbsPath, seen: &Seen) -> Result<Resolved, HostError> {
+    let mut walk = Walk { root, asked: path, seen, links_left: LINKS_MAX };
     let mut file = root.top()?;
     let mut location = file.clone();
     let mut links = Vec::new();
@@ -82,12 +95,22 @@ pub(crate) fn resolve(root: &Root, path: &AbsPath) -> Result<Resolved, HostError
 struct Walk<'a> {
     root: &'a Root,
     asked: &'a AbsPath,
+    seen: &'a Seen,
     links_left: u32,
 }
 
 impl Walk<'_> {
     /// What the link at `location` says, `None` if that is no link. The directories of `location` have none.
     fn link(&self, location: &AbsPath) -> Result<Option<String>, HostError> {
+        if let Some(seen) = self.seen.0.borrow().get(location) {
+            return Ok(seen.clone());
+        }
+        let link = self.read_link(location)?;
+        self.seen.0.borrow_mut().insert(location.clone(), link.clone());
+        Ok(link)
+    }
+
+    fn read_link(&self, location: &AbsPath) -> Result<Option<String>, HostError> {
         let host = self.root.on_host(location)?;
         let failed = |error: std::io::Error| HostError::io(self.asked, &error);
         if !fs::symlink_metadata(host.as_str()).map_err(failed)?.is_symlink() {

@@ -93,6 +93,17 @@ impl ExecRecord {
         appended
     }
 
+    /// As [`ExecRecord::append`], on another thread, so that the runtime's own does something else meanwhile; within a runtime.
+    ///
+    /// # Errors
+    /// As [`ExecRecord::append`].
+    pub async fn append_aside(&self, kind: &'static str, job: Uuid, body: Value) -> Result<(), RecordError> {
+        let file = self.file.try_clone().map_err(self.failed("append to"))?;
+        let mut record = Self { file, path: self.path.clone() };
+        let appended = tokio::task::spawn_blocking(move || record.append(kind, job, &body)).await;
+        appended.map_err(io::Error::other).map_err(self.failed("append to"))?
+    }
+
     fn append_locked(&mut self, kind: &str, job: Uuid, body: &Value) -> Result<(), RecordError> {
         let mut head = match tail::read(&self.file).map_err(self.failed("read"))? {
             Tail::Empty => Head::genesis(),

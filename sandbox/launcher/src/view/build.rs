@@ -1,9 +1,11 @@
 //! Building one view: a tmpfs filled with links, small files and read-only binds, then made the root.
 
+use std::cell::RefCell;
 use std::ffi::CStr;
 use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::rc::Rc;
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, open, openat, openat2};
@@ -59,6 +61,8 @@ fn own_path(path: &str) -> Result<AbsPath, Fault> {
 struct Root {
     tree: OwnedFd,
     asker: Account,
+    /// The directory that was walked to last: a view names what lies together one after the other.
+    last: RefCell<Option<(String, Rc<OwnedFd>)>>,
 }
 
 impl Root {
@@ -67,7 +71,7 @@ impl Root {
         let target = open(staging, PATH | OFlag::O_DIRECTORY, Mode::empty())
             .during("open", &staging.display().to_string())?;
         sys::move_mount(tmpfs.as_fd(), target.as_fd()).during("move_mount", "root tmpfs")?;
-        Ok(Self { tree: tmpfs, asker })
+        Ok(Self { tree: tmpfs, asker, last: RefCell::default() })
     }
 
     fn add(&self, entry: &Entry) -> Result<(), Fault> {
@@ -99,24 +103,27 @@ impl Root {
         Ok(at)
     }
 
-    fn parent_of<'p>(&self, path: &'p AbsPath) -> Result<(OwnedFd, &'p str), Fault> {
-        let components: Vec<&str> = path.components().collect();
-        let Some((name, parents)) = components.split_last() else {
-            return Err(Fault::new("place", path.as_str(), Errno::EINVAL));
-        };
-        Ok((self.walk(parents.iter().copied(), path)?, name))
+    fn parent_of<'p>(&self, path: &'p AbsPath) -> Result<(Rc<OwnedFd>, &'p str), Fault> {
+        let split = path.as_str().rsplit_once('/').filter(|(_, name)| !name.is_empty());
+        let (parent, name) = split.ok_or_else(|| Fault::new("place", path.as_str(), Errno::EINVAL))?;
+        if let Some((_, found)) = self.last.borrow().as_ref().filter(|(last, _)| last == parent) {
+            return Ok((Rc::clone(found), name));
+        }
+        let found = Rc::new(self.walk(parent.split('/').skip(1), path)?);
+        self.last.replace(Some((parent.to_owned(), Rc::clone(&found))));
+        Ok((found, name))
     }
 
     fn symlink(&self, path: &AbsPath, target: &str) -> Result<(), Fault> {
         let (parent, name) = self.parent_of(path)?;
-        symlinkat(target, &parent, name).during("symlink", path.as_str())
+        symlinkat(target, &*parent, name).during("symlink", path.as_str())
     }
 
     fn file(&self, path: &AbsPath, content: &[u8]) -> Result<(), Fault> {
         let (parent, name) = self.parent_of(path)?;
         let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_WRONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let file =
-            openat(&parent, name, flags, Mode::from_bits_truncate(0o644)).during("create", path.as_str())?;
+            openat(&*parent, name, flags, Mode::from_bits_truncate(0o644)).during("create", path.as_str())?;
         fchmod(&file, Mode::from_bits_truncate(0o444)).during("chmod", path.as_str())?;
         std::fs::File::from(file).write_all(content).during("write", path.as_str())
     }
@@ -130,6 +137,8 @@ impl Root {
         match kind {
             SFlag::S_IFDIR => {
                 let target = self.directory(path)?;
+                // What lies beneath is another directory from here on.
+                self.last.replace(None);
                 attach(found.as_fd(), target.as_fd(), attributes).during("bind", source.as_str())
             }
             SFlag::S_IFREG => self.attach_file(found.as_fd(), path, attributes),
@@ -148,11 +157,13 @@ impl Root {
     fn attach_file(&self, source: BorrowedFd<'_>, path: &AbsPath, attributes: u64) -> Result<(), Fault> {
         let (parent, name) = self.parent_of(path)?;
         let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_WRONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        match openat(&parent, name, flags, Mode::from_bits_truncate(0o444)) {
-            Ok(_) | Err(Errno::EEXIST | Errno::EROFS) => {}
+        let target = match openat(&*parent, name, flags, Mode::from_bits_truncate(0o444)) {
+            Ok(made) => made,
+            Err(Errno::EEXIST | Errno::EROFS) => {
+                open_component(parent.as_fd(), name, PATH).during("open", path.as_str())?
+            }
             Err(errno) => return Err(Fault::new("create", path.as_str(), errno)),
-        }
-        let target = open_component(parent.as_fd(), name, PATH).during("open", path.as_str())?;
+        };
         attach(source, target.as_fd(), attributes).during("bind", path.as_str())
     }
 

@@ -77,7 +77,8 @@ impl<'a> Attempt<'a> {
         let code = ran.as_ref().map_or_else(|| code::of_unrun(&finished), |(end, _)| code::of_end(*end));
         let ended = Ended { code, finished, ran, lost };
         over();
-        record.append("attempt.ended", self.id, &self.ended(&ended.finished))?;
+        // What the sandbox was made of is cleared away while the disk is at work.
+        record.append_aside("attempt.ended", self.id, self.ended(&ended.finished)).await?;
         Ok(ended)
     }
 
