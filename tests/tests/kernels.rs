@@ -21,6 +21,7 @@ mod machine;
 #[path = "kernels/verdict.rs"]
 mod verdict;
 
+use std::fs::File;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -37,6 +38,8 @@ fn main() -> ExitCode {
     let groups = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     let groups = groups.as_deref();
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("kernels");
+    // Held until this process ends: two runs would write over each other's images.
+    let _ours = ours(&directory);
     let programs = image::Programs::gather(&directory);
     let expected = Expected { all: programs.tests(groups), delegated: programs.tests(Some("groups")) };
     let root = image::root(&directory, &programs);
@@ -57,6 +60,17 @@ fn main() -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// Waits for whoever uses the directory.
+fn ours(directory: &Path) -> File {
+    std::fs::create_dir_all(directory).unwrap();
+    let lock = File::create(directory.join("lock")).unwrap();
+    if lock.try_lock().is_err() {
+        println!("waits for another run in {}", directory.display());
+        lock.lock().unwrap();
+    }
+    lock
 }
 
 /// `MemAvailable` of proc_meminfo(5), bytes.
