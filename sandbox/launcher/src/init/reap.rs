@@ -19,6 +19,9 @@ use super::{collect, task};
 use crate::steps::Steps;
 use crate::{frames, sys};
 
+/// Who looks for a program in one directory after the other is at the next one by then. Milliseconds.
+const HELD_BACK_MS: u8 = 100;
+
 /// A sandbox that waits for its task.
 pub(super) struct Started {
     pub(super) job: JobProcess,
@@ -65,11 +68,11 @@ pub(super) fn supervise(
 /// Reaps everything and hears of calls until the job's first process has ended.
 fn wait_for(job: Pid, ends: &SignalFd, witness: &mut Witness, status: BorrowedFd<'_>) -> nix::Result<Ended> {
     loop {
-        let (asked, silent) = wait(ends, witness)?;
-        if asked {
-            witness.hear(status)?;
-        } else if silent {
-            witness.close();
+        match wait(ends, witness)? {
+            Waited::Question => witness.hear(status)?,
+            Waited::NoMoreQuestions => witness.close(),
+            Waited::InVain => witness.tell_what_is_held_back(status)?,
+            Waited::End => {}
         }
         // One signal stands for any number of ends.
         while ends.read_signal()?.is_some() {}
@@ -79,16 +82,33 @@ fn wait_for(job: Pid, ends: &SignalFd, witness: &mut Witness, status: BorrowedFd
     }
 }
 
-/// Waits for an end or a question: whether a question waits, and whether none will ever come.
-fn wait(ends: &SignalFd, witness: &Witness) -> nix::Result<(bool, bool)> {
+/// What came of waiting.
+enum Waited {
+    Question,
+    /// None will ever come.
+    NoMoreQuestions,
+    /// A process may have ended.
+    End,
+    /// Nothing came in time.
+    InVain,
+}
+
+/// Waits for an end or a question; for ever, unless something is held back.
+fn wait(ends: &SignalFd, witness: &Witness) -> nix::Result<Waited> {
+    let patience = if witness.holds_back() { PollTimeout::from(HELD_BACK_MS) } else { PollTimeout::NONE };
     let waited_for = std::iter::once(ends.as_fd()).chain(witness.listener());
     let mut fds: Vec<PollFd<'_>> = waited_for.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
-    match poll(&mut fds, PollTimeout::NONE) {
+    match poll(&mut fds, patience) {
+        Ok(0) => return Ok(Waited::InVain),
         Ok(_) | Err(Errno::EINTR) => {}
         Err(errno) => return Err(errno),
     }
     let found = fds.get(1).and_then(PollFd::revents).unwrap_or(PollFlags::empty());
-    Ok((found.contains(PollFlags::POLLIN), !found.is_empty()))
+    Ok(match found {
+        found if found.contains(PollFlags::POLLIN) => Waited::Question,
+        found if found.is_empty() => Waited::End,
+        _ => Waited::NoMoreQuestions,
+    })
 }
 
 /// Reaps what has ended; how the job's first process did, if it is among it.
