@@ -175,7 +175,7 @@ async fn run_in(
     drop(remains);
     let watched = &plan.confinement.filter.watched;
     let seen = status.refusals.denials(watched, ran.finished.is_some()).collect();
-    let mut denials = denial::merged(seen, sandbox.audit.settle(hearing, end != End::Exited(0)).await);
+    let mut denials = denial::merged(seen, sandbox.audit.settle(hearing, end).await);
     denials.extend(Denial::of(&stats, &plan, &stdout, &stderr, ran.outputs()));
     let measured = Measured {
         setup: ran.setup,
