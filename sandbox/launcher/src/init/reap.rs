@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
+use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -49,9 +50,11 @@ pub(super) fn supervise(
         Ok(None) => return Ok(()),
         Err(error) => return frames::send(status, &Report::SetupFailed(error)),
     };
+    let began = Instant::now();
     frames::send(status, &Report::Started)?;
     let io_before = prepared.io.as_ref().and_then(Io::read);
     let ended = wait_for(begun.pid, &ends, &mut witness, status)?;
+    let wall_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
     end_all()?;
     let io =
         prepared.io.as_ref().and_then(Io::read).zip(io_before).map(|(after, before)| after.since(before));
@@ -59,7 +62,7 @@ pub(super) fn supervise(
     let rusage = sys::children_usage()?;
     let mut status = frames::Sender::new(status);
     witness.rest().try_for_each(|report| status.push(&report))?;
-    status.push(&Report::Ended { ended, read_bytes, written_bytes, rusage })?;
+    status.push(&Report::Ended { ended, read_bytes, written_bytes, rusage, wall_us })?;
     collect::collect(prepared.work_dir.as_fd(), &begun.outputs, &mut status)?;
     status.push(&Report::Done)?;
     status.flush()
