@@ -202,8 +202,15 @@ attempt(lambda: os.execv('/usr/lib/os-release', ['x']))
 open('/job/program', 'w').write('#!/bin/sh')
 os.chmod('/job/program', 0o755)
 attempt(lambda: os.execv('/job/program', ['x']))
+for _ in range(12):
+    os.mkdir('\\x7f' * 250)
+    os.chdir('\\x7f' * 250)
+open('program', 'w')
+attempt(lambda: os.execv('program', ['x']))
 ";
     let outcome = python(rig, script);
+    let longest = outcome.denials.iter().map(|denial| denial.target.len()).max();
+    assert!((1000..1100).contains(&longest.unwrap()), "{longest:?}");
     find(&outcome, "mount", "execute", "/job/program");
     find(&outcome, "landlock", "execute", "/usr/lib/os-release");
     if tells_of_landlock(rig) {
