@@ -217,8 +217,13 @@ fn reports() -> Result<(), Box<dyn Error>> {
     write("report", "ready", &encode(&Report::Ready(Box::new(evidence()?)))?)?;
     write("report", "setup-failed", &encode(&Report::SetupFailed(setup_error(Stage::Exec)))?)?;
     for (name, ended) in [("exited", Ended::Exited(1)), ("signaled", Ended::Signaled(31))] {
-        let report =
-            Report::Ended { ended, read_bytes: Some(u64::MAX), written_bytes: None, rusage: rusage() };
+        let report = Report::Ended {
+            ended,
+            read_bytes: Some(u64::MAX),
+            written_bytes: None,
+            rusage: rusage(),
+            wall_us: u64::MAX,
+        };
         write("report", name, &encode(&report)?)?;
     }
     let found = [
