@@ -9,7 +9,7 @@ HAKONIWA = 1.8.0
 demo:
 	@./deploy/setup.sh run
 	$(CARGO) build --release --locked --bins
-	./target/release/stockade demo
+	$${CARGO_TARGET_DIR:-./target}/release/stockade demo
 
 # Everything: what `check` does, then the whole system against this kernel and a real Postgres. Needs root.
 test: check

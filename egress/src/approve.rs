@@ -37,28 +37,30 @@ pub(crate) async fn connect(
     try_each(&addresses, port).await
 }
 
-/// Those that pass; why the first one does not, if none does.
-fn allowed(
-    found: Vec<IpAddr>,
-    judge: impl Fn(IpAddr) -> Result<IpAddr, Refusal>,
-) -> Result<Vec<IpAddr>, Stop> {
+/// Those that pass; why the first one does not, if none does. That it is refused comes before that it cannot be judged.
+fn allowed(found: Vec<IpAddr>, judge: impl Fn(IpAddr) -> Result<IpAddr, Stop>) -> Result<Vec<IpAddr>, Stop> {
     let (good, bad): (Vec<_>, Vec<_>) = found.into_iter().map(judge).partition(Result::is_ok);
     let good: Vec<IpAddr> = good.into_iter().flatten().collect();
-    match (good.is_empty(), bad.into_iter().find_map(Result::err)) {
-        (false, _) => Ok(good),
-        (true, Some(refusal)) => Err(refusal.into()),
-        (true, None) => Err(Failure::Lookup("it has no address".to_owned()).into()),
+    if !good.is_empty() {
+        return Ok(good);
     }
+    let (refused, failed): (Vec<_>, Vec<_>) =
+        bad.into_iter().filter_map(Result::err).partition(|stop| matches!(stop, Stop::Refused(_)));
+    let nowhere = || Failure::Lookup("it has no address".to_owned()).into();
+    Err(refused.into_iter().chain(failed).next().unwrap_or_else(nowhere))
 }
 
-fn judge(egress: &Egress, address: IpAddr, port: u16) -> Result<IpAddr, Refusal> {
+fn judge(egress: &Egress, address: IpAddr, port: u16) -> Result<IpAddr, Stop> {
     if egress.names(address, port) {
         return Ok(address);
     }
     match special(address) {
-        Some(kind) => Err(Refusal::Special { address, kind }),
-        None if is_own(address) => Err(Refusal::OwnAddress(address)),
-        None => Ok(address),
+        Some(kind) => Err(Refusal::Special { address, kind }.into()),
+        None => match is_own(address) {
+            Ok(false) => Ok(address),
+            Ok(true) => Err(Refusal::OwnAddress(address).into()),
+            Err(error) => Err(Failure::Connect(address, error).into()),
+        },
     }
 }
 
@@ -88,11 +90,19 @@ mod tests {
 
     #[test]
     fn addresses_that_do_not_pass_are_left_out_and_without_any_other_the_name_is_refused() {
-        let judge = |address: IpAddr| judge(&Egress::default(), address, 443);
+        let unreachable = |address| Failure::Connect(address, std::io::ErrorKind::NetworkUnreachable.into());
+        let judge = |address: IpAddr| match address {
+            IpAddr::V4(_) if special(address).is_none() => Ok(address),
+            IpAddr::V4(_) => judge(&Egress::default(), address, 443),
+            IpAddr::V6(_) => Err(unreachable(address).into()),
+        };
         let found = ["127.0.0.1", "203.0.113.200", "169.254.169.254", "2001:db8::9"].map(ip).to_vec();
-        assert_eq!(allowed(found, judge).unwrap(), [ip("203.0.113.200"), ip("2001:db8::9")]);
-        let refused = allowed(vec![ip("169.254.169.254")], judge).unwrap_err().to_string();
+        assert_eq!(allowed(found, judge).unwrap(), [ip("203.0.113.200")]);
+        let refused = allowed(["2001:db8::9", "169.254.169.254"].map(ip).to_vec(), judge).unwrap_err();
+        let refused = refused.to_string();
         assert!(refused.contains("169.254.169.254, which is the cloud's metadata service"), "{refused}");
+        let failed = allowed(vec![ip("2001:db8::9")], judge);
+        assert!(matches!(failed, Err(Stop::Failed(Failure::Connect(..)))));
         assert!(matches!(allowed(Vec::new(), judge), Err(Stop::Failed(Failure::Lookup(_)))));
     }
 }

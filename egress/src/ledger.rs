@@ -9,14 +9,12 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::destination::Destination;
-use crate::stop::{Refusal, Stop};
+use crate::stop::{Refusal, Stop, shown};
 
 /// More are counted, not listed.
 const LISTED_MAX: usize = 256;
 /// Destinations that were refused; more are counted under one heading.
 const TARGETS_MAX: usize = 64;
-/// What is shown of bytes that are no destination.
-const SHOWN_MAX: usize = 96;
 
 /// How a job asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -204,8 +202,7 @@ impl Open {
 
     /// And for what, which is nothing.
     pub(crate) fn for_bytes(&mut self, bytes: &[u8]) -> Refusal {
-        let shown = bytes.get(..SHOWN_MAX).unwrap_or(bytes);
-        self.connection.destination = shown.escape_ascii().to_string();
+        self.connection.destination = shown(bytes);
         Refusal::BadName
     }
 

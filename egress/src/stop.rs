@@ -3,6 +3,14 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+/// What is shown of bytes of the job's: each connection is on record, and a job makes many.
+const SHOWN_MAX: usize = 96;
+
+/// The beginning of what a job said, escaped so that it forges nothing.
+pub(crate) fn shown(said: &[u8]) -> String {
+    said.get(..SHOWN_MAX).unwrap_or(said).escape_ascii().to_string()
+}
+
 /// The policy, or this proxy in its name, says no.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
@@ -57,5 +65,18 @@ pub(crate) enum Stop {
 impl From<std::io::Error> for Stop {
     fn from(error: std::io::Error) -> Self {
         Self::Failed(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_a_job_says_the_beginning_is_shown_without_harm() {
+        let said = [b"b.example\0\x1b[31m", &[0xff; 32 * 1024][..]].concat();
+        let shown = shown(&said);
+        assert!(shown.starts_with("b.example\\x00\\x1b[31m\\xff"), "{shown}");
+        assert!(shown.len() <= 4 * SHOWN_MAX);
     }
 }

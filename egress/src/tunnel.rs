@@ -13,7 +13,7 @@ use crate::forward::forward;
 use crate::head::Client;
 use crate::ledger::{Open, Protocol};
 use crate::relay::{IDLE, both};
-use crate::stop::{Failure, Refusal, Stop};
+use crate::stop::{Failure, Refusal, Stop, shown};
 use crate::wire::Step;
 use crate::wire::first::{First, first};
 use crate::wire::hello::{self, Hello, hello};
@@ -99,7 +99,7 @@ fn judge_hello(said: &Hello, destination: &Destination) -> Result<(), Refusal> {
         _ if said.hidden => Err(Refusal::HiddenServerName),
         None => Err(Refusal::NoServerName),
         Some(name) if name.eq_ignore_ascii_case(allowed.as_str().as_bytes()) => Ok(()),
-        Some(name) => Err(Refusal::OtherServerName(name.escape_ascii().to_string())),
+        Some(name) => Err(Refusal::OtherServerName(shown(name))),
     }
 }
 
@@ -111,7 +111,7 @@ pub(crate) fn readdressed(head: &Head, destination: &Destination) -> Result<Vec<
             let meant = Destination::parse(authority.as_bytes(), Some(HTTP_PORT));
             (meant.as_ref() == Some(destination))
                 .then_some(path)
-                .ok_or_else(|| Refusal::OtherHost(authority.escape_default().to_string()))?
+                .ok_or_else(|| Refusal::OtherHost(shown(authority.as_bytes())))?
         }
         None if head.method == "CONNECT" => {
             return Err(Refusal::Malformed("a proxy behind the proxy is asked for"));
@@ -128,9 +128,9 @@ pub(crate) fn readdressed(head: &Head, destination: &Destination) -> Result<Vec<
         (Some(said), _) if Destination::parse(said, default).as_ref() == Some(destination) => {}
         (Some(said), Target::Address(_)) => match Destination::parse(said, default) {
             Some(named) => host = host_of(&named, default),
-            None => return Err(Refusal::OtherHost(said.escape_ascii().to_string())),
+            None => return Err(Refusal::OtherHost(shown(said))),
         },
-        (Some(said), Target::Name(_)) => return Err(Refusal::OtherHost(said.escape_ascii().to_string())),
+        (Some(said), Target::Name(_)) => return Err(Refusal::OtherHost(shown(said))),
     }
     Ok(head.written(&path, &host))
 }

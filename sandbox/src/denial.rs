@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use stockade_plan::{NotCollected, Plan};
 
-use crate::cgroup::Stats;
+use crate::cgroup::{Stats, Throttled};
 use crate::outcome::{Captured, Collected, OutputState};
 
 /// Something a job was refused, as the kernel or the supervisor counted it.
@@ -69,6 +69,11 @@ impl Denial {
         if stats.fork_refusals > 0 {
             let target = format!("limit of {} processes", limits.pids);
             denials.push(Self::now("cgroup", "fork", target, stats.fork_refusals));
+        }
+        // Less than a millisecond is what the end of a period costs whoever uses his whole share.
+        let Throttled { us, periods } = stats.throttled;
+        if us >= 1000 {
+            denials.push(Self::now("cgroup", "cpu_throttled", format!("{} ms", us / 1000), periods));
         }
         for (name, stream) in [("stdout", stdout), ("stderr", stderr)] {
             if stream.truncated {

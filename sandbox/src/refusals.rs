@@ -1,17 +1,13 @@
 //! What a sandbox's init tells of calls that were refused its job.
 
 use chrono::{DateTime, Utc};
-use stockade_plan::{
-    Named, Refusal, Refused, TOLD_PATH_MAX, WATCHED_MAX, Wall, Watched, arguments_that_matter,
-};
+use stockade_plan::{Named, Refusal, Refused, WATCHED_MAX, Wall, Watched, arguments_that_matter};
 
 use crate::denial::Denial;
-use crate::text::printable;
+use crate::text::{SHOWN_MAX, printable};
 
 /// More kinds of refusal than an init of ours tells: it keeps seventeen apart for each call at the most.
 const KINDS_MAX: usize = 17 * WATCHED_MAX;
-/// Bytes of a path that are shown.
-const SHOWN_MAX: usize = TOLD_PATH_MAX;
 
 /// Each kind with its count so far.
 #[derive(Debug, Default)]

@@ -175,7 +175,7 @@ async fn run_in(
     drop(remains);
     let watched = &plan.confinement.filter.watched;
     let seen = status.refusals.denials(watched, ran.finished.is_some()).collect();
-    let mut denials = denial::merged(seen, sandbox.audit.settle(hearing, end != End::Exited(0)).await);
+    let mut denials = denial::merged(seen, sandbox.audit.settle(hearing, end).await);
     denials.extend(Denial::of(&stats, &plan, &stdout, &stderr, ran.outputs()));
     let measured = Measured {
         setup: ran.setup,
@@ -413,7 +413,8 @@ impl Running<'_> {
             () = cancellation.cancelled() => Some(End::Cancelled),
             failed = heard(self.sandbox, self.id, &self.remains.leaf, &mut self.signals) => return Err(failed),
         };
-        let wall = started.elapsed();
+        let told = finished.as_ref().map(|finished| finished.wall);
+        let (setup, wall) = apart(began.elapsed(), setup, started.elapsed(), told);
         let memory_samples = watch.samples();
         let rusage = finished.as_ref().map(|finished| finished.rusage).unwrap_or_default();
         Ok(Ran { setup, wall, ended_for, finished, memory_samples, rusage })
@@ -473,6 +474,13 @@ impl Ran {
     }
 }
 
+/// Set-up and run of a job that took so long in all. On a busy host its start is seen late, perhaps only when it has ended: what
+/// init has `told` of the run is then the better measure. No word of init's makes a run longer than all of it was.
+fn apart(all: Duration, setup: Duration, run: Duration, told: Option<Duration>) -> (Duration, Duration) {
+    let run = told.map_or(run, |told| run.max(told.min(all)));
+    (setup.min(all.saturating_sub(run)), run)
+}
+
 /// Does what the caller says for as long as somebody drives it; returns only if it cannot.
 async fn heard(sandbox: &Inner, id: u64, leaf: &Leaf, signals: &mut Signals) -> RunError {
     loop {
@@ -520,5 +528,19 @@ async fn beside<T, U, P: Future<Output = ()>>(
             Ok((done, other))
         }
         ended = &mut other => Ok((first.await?, ended)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_that_was_seen_late_is_no_set_up() {
+        let ms = Duration::from_millis;
+        assert_eq!(apart(ms(75), ms(70), ms(5), Some(ms(60))), (ms(15), ms(60)));
+        assert_eq!(apart(ms(75), ms(15), ms(60), Some(ms(59))), (ms(15), ms(60)));
+        assert_eq!(apart(ms(75), ms(15), ms(60), None), (ms(15), ms(60)));
+        assert_eq!(apart(ms(75), ms(15), ms(60), Some(Duration::MAX)), (Duration::ZERO, ms(75)));
     }
 }

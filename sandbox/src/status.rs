@@ -1,5 +1,7 @@
 //! What a sandbox's init reports, read with bounds: init is ours, but it has run beside the job.
 
+use std::time::Duration;
+
 use stockade_plan::{Ended, Evidence, Found, Output, Report, Rusage, STATUS_FRAME_MAX, SetupError, decode};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -25,6 +27,8 @@ pub(crate) enum NotReady {
 #[derive(Debug)]
 pub(crate) struct Finished {
     pub(crate) ended: Ended,
+    /// From its execution to its end.
+    pub(crate) wall: Duration,
     pub(crate) read_bytes: Option<u64>,
     pub(crate) written_bytes: Option<u64>,
     pub(crate) rusage: Rusage,
@@ -76,26 +80,26 @@ impl<R: AsyncRead + Unpin> Status<R> {
 
     /// Waits until the job has ended and its outputs have come; `None` if init ended before it said so.
     pub(crate) async fn finished(&mut self, declared: &[Output]) -> Result<Option<Finished>, RunError> {
-        let (ended, read_bytes, written_bytes, rusage) = match self.next().await? {
-            Some(Report::Ended { ended, read_bytes, written_bytes, rusage }) => {
-                (ended, read_bytes, written_bytes, rusage)
+        let mut finished = match self.next().await? {
+            Some(Report::Ended { ended, read_bytes, written_bytes, rusage, wall_us }) => {
+                let (wall, outputs) = (Duration::from_micros(wall_us), Vec::with_capacity(declared.len()));
+                Finished { ended, wall, read_bytes, written_bytes, rusage, outputs }
             }
             Some(other) => return Err(unexpected(&other)),
             None => return Ok(None),
         };
-        let mut outputs = Vec::with_capacity(declared.len());
         for (index, output) in (0_u32..).zip(declared) {
             match self.next().await? {
                 Some(Report::Output { index: reported, found }) if reported == index => {
                     let state = self.output(output, found).await?;
-                    outputs.push(Collected { path: output.path.clone(), state });
+                    finished.outputs.push(Collected { path: output.path.clone(), state });
                 }
                 Some(other) => return Err(unexpected(&other)),
                 None => return Ok(None),
             }
         }
         match self.next().await? {
-            Some(Report::Done) => Ok(Some(Finished { ended, read_bytes, written_bytes, rusage, outputs })),
+            Some(Report::Done) => Ok(Some(finished)),
             Some(other) => Err(unexpected(&other)),
             None => Ok(None),
         }
@@ -202,6 +206,7 @@ mod tests {
             read_bytes: None,
             written_bytes: None,
             rusage: Rusage::default(),
+            wall_us: 1,
         }
     }
 

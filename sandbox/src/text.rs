@@ -1,22 +1,27 @@
 //! Bytes of a stranger's as text that forges nothing.
 
-use std::fmt::Write;
+use std::str::Utf8Chunk;
 
-/// At most `max` of the bytes, as text on one line. Whatever is not a plain character is escaped, as Rust does it.
+/// What a denial shows of a path or a name, bytes of escaped text.
+pub(crate) const SHOWN_MAX: usize = 1024;
+
+/// The bytes as text on one line, cut at `max` bytes of that text. Whatever is not a plain character is escaped, as Rust does it:
+/// that makes it longer, up to ten times, and a record must not be flooded by what a job calls its files.
 pub(crate) fn printable(bytes: &[u8], max: usize) -> String {
-    let shown = bytes.get(..max).unwrap_or(bytes);
-    let mut text = String::with_capacity(shown.len());
-    for chunk in shown.utf8_chunks() {
-        text.extend(chunk.valid().chars().flat_map(escaped));
-        for byte in chunk.invalid() {
-            // Writing to a String cannot fail.
-            let _infallible = write!(text, "\\x{byte:02x}");
+    let mut text = String::new();
+    for piece in bytes.utf8_chunks().flat_map(pieces) {
+        if text.len() + piece.len() > max {
+            text.push('…');
+            break;
         }
-    }
-    if shown.len() < bytes.len() {
-        text.push('…');
+        text.push_str(&piece);
     }
     text
+}
+
+fn pieces(chunk: Utf8Chunk<'_>) -> impl Iterator<Item = String> {
+    let characters = chunk.valid().chars().map(|character| escaped(character).collect());
+    characters.chain(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")))
 }
 
 /// The character; escaped if it is not seen, or if an escape could be mistaken for it.
@@ -40,5 +45,9 @@ mod tests {
         assert_eq!(printable(b"a\n\x1b[0m\0\xff\xc3\\", 64), "a\\n\\u{1b}[0m\\0\\xff\\xc3\\\\");
         assert_eq!(printable("\u{202e}x\u{200b}".as_bytes(), 64), "\\u{202e}x\\u{200b}");
         assert_eq!(printable(b"abcd", 2), "ab…");
+        assert_eq!(printable(b"abcd", 4), "abcd");
+        assert_eq!(printable(b"a\n\n", 4), "a\\n…");
+        assert_eq!(printable(b"\xff\xff", 7), "\\xff…");
+        assert!(printable(&[0x7f; 4096], 1024).len() <= 1024 + "…".len());
     }
 }

@@ -71,7 +71,7 @@ impl Usage {
             user_cpu_ms: millis(float(stats.cpu.user_us)),
             system_cpu_ms: millis(float(stats.cpu.system_us)),
             cpu_usage_percent: if wall_us > 0.0 { 100.0 * float(cpu_us) / wall_us } else { 0.0 },
-            throttled_ms: millis(float(stats.throttled_us)),
+            throttled_ms: millis(float(stats.throttled.us)),
             memory_mb: mean(memory_samples) / MIB,
             peak_memory_mb: stats.peak_memory_bytes.map(|bytes| float(bytes) / MIB),
             peak_processes: stats.peak_processes,
@@ -102,7 +102,7 @@ fn mean(samples: &[u64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cgroup::CpuTime;
+    use crate::cgroup::{CpuTime, Throttled};
 
     fn measured() -> Measured {
         Measured {
@@ -110,7 +110,7 @@ mod tests {
             wall: Duration::from_millis(1500),
             stats: Stats {
                 cpu: CpuTime { user_us: 900_000, system_us: 600_000 },
-                throttled_us: 1500,
+                throttled: Throttled { us: 1500, periods: 1 },
                 memory_bytes: 0,
                 peak_memory_bytes: Some(3 << 20),
                 oom_kills: 0,

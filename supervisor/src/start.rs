@@ -93,8 +93,7 @@ pub enum StartError {
     },
     /// This program does not know where it lies.
     #[error(
-        "cannot find out where this program lies, to find the programs beside it: {0}; name them with `--launcher` (and \
-             `--recorder`)"
+        "cannot find out where this program lies, to find the launcher beside it: {0}; name it with `--launcher`"
     )]
     OwnPath(io::Error),
     /// The launcher did not start.

@@ -44,8 +44,10 @@ for program in $(dpkg -L coreutils | grep '^/\(usr/\)\?bin/.'); do
 done
 python=$(/usr/bin/python3 -c 'import sys; print("/usr/lib/python3.%d" % sys.version_info[1])')
 put "$python"
-# What cases of the corpus try to start and to load.
-put /usr/lib/apt/methods/copy /usr/lib/x86_64-linux-gnu/libz.so.1
+# What cases of the corpus try to start, to load and to find.
+put /usr/lib/apt/methods/copy /usr/lib/x86_64-linux-gnu/libz.so.1 /usr/lib/os-release
+mkdir -p "$root/var/lib/dpkg"
+: >"$root/var/lib/dpkg/status"
 mkdir -p "$root/usr/lib/python3/dist-packages"
 rm -rf "$root$python/test" "$root$python"/config-*
 mkdir -p "$root/stockade"

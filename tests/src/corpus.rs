@@ -13,6 +13,8 @@ pub struct Case {
     pub class: String,
     /// Its file.
     pub path: PathBuf,
+    /// What is in it; read once, as whoever runs it may have no right to its directory by then.
+    text: String,
     /// What it tries.
     pub attack: String,
     /// The claim of SECURITY.md that it puts to the test; `served` if it shows what a job may do.
@@ -108,6 +110,7 @@ impl Case {
             name: name(path),
             class: name(path.parent().unwrap()),
             path: path.to_owned(),
+            text: text.clone(),
             attack: must("attack"),
             claim: must("claim"),
             expect: words(&must("expect")),
@@ -154,11 +157,10 @@ impl Case {
 
     /// How it is started; `directory` has the compiled ones.
     pub fn command(&self, directory: &Path) -> Vec<String> {
-        let text = || std::fs::read_to_string(&self.path).unwrap();
         match self.path.extension().and_then(|ending| ending.to_str()) {
             Some("c") => vec![directory.join(&self.name).to_str().unwrap().to_owned()],
-            Some("py") => vec!["/usr/bin/python3".to_owned(), "-c".to_owned(), text()],
-            Some("sh") => vec!["/bin/sh".to_owned(), "-c".to_owned(), text()],
+            Some("py") => vec!["/usr/bin/python3".to_owned(), "-c".to_owned(), self.text.clone()],
+            Some("sh") => vec!["/bin/sh".to_owned(), "-c".to_owned(), self.text.clone()],
             _ => panic!("{}: neither C nor Python nor shell", self.path.display()),
         }
     }

@@ -39,6 +39,8 @@ mod limits;
 mod outputs;
 #[path = "sandbox/pressure.rs"]
 mod pressure;
+#[path = "sandbox/proxied.rs"]
+mod proxied;
 #[path = "sandbox/separation.rs"]
 mod separation;
 #[path = "sandbox/supervisor_side.rs"]
@@ -54,7 +56,7 @@ use stockade_tests::{Leftovers, Suite};
 type Group = (&'static str, fn(&mut Suite));
 
 /// Each group with what it runs.
-const GROUPS: [Group; 18] = [
+const GROUPS: [Group; 19] = [
     ("attacks", attacks::run),
     ("calls", calls::run),
     ("hostile", hostile::run),
@@ -72,29 +74,38 @@ const GROUPS: [Group; 18] = [
     ("crash", crash::run),
     ("pressed-launcher", pressure::launcher),
     ("pressed-supervisor", pressure::supervisor),
+    ("proxied", proxied::run),
     ("egress", egress::run),
 ];
 
-/// Every group, or those that are named, by a part of their names, separated by commas; `--list` tells the tests' names
-/// and runs none.
+/// Every group, or those that are named, by a part of their names, separated by commas, without those that `--skip=` names
+/// so; `--list` tells the tests' names and runs none.
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().collect();
     let listing = args.iter().any(|arg| arg == "--list");
     match args.iter().position(|arg| arg == "--group").and_then(|at| args.get(at + 1)) {
         Some(group) => run_group(group, listing),
-        None => run_all(args.iter().skip(1).find(|arg| !arg.starts_with('-')).map(String::as_str), listing),
+        None => {
+            let skip = args.iter().find_map(|arg| arg.strip_prefix("--skip=")).unwrap_or_default();
+            let wanted = args.iter().skip(1).find(|arg| !arg.starts_with('-'));
+            run_all(wanted.map(String::as_str), skip, listing)
+        }
     }
 }
 
-fn run_all(filter: Option<&str>, listing: bool) -> ExitCode {
+fn run_all(filter: Option<&str>, skip: &str, listing: bool) -> ExitCode {
     assert!(rustix::process::geteuid().is_root(), "these tests need root: run `make test` as root");
-    let wanted =
-        |group: &String| filter.is_none_or(|filter| filter.split(',').any(|part| group.contains(part)));
+    let named = |group: &str, parts: &str| parts.split(',').any(|part| group.contains(part));
+    let wanted = |group: &String| filter.is_none_or(|parts| named(group, parts));
     let mut suite = if listing { Suite::listing() } else { Suite::default() };
     let stages =
         Stage::ALL.iter().flat_map(|stage| [format!("fail-at-{stage}"), format!("ahead-fail-at-{stage}")]);
     let groups = GROUPS.iter().map(|(name, _)| (*name).to_owned()).chain(stages);
     for group in groups.filter(wanted) {
+        if !skip.is_empty() && named(&group, skip) {
+            println!("not run {group}");
+            continue;
+        }
         let before = Leftovers::now();
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--group", &group]).args(listing.then_some("--list"));

@@ -19,7 +19,7 @@ pub enum First {
 }
 
 /// Tells by the first line. What could be a line of HTTP to a lenient server counts as HTTP: empty lines before it,
-/// any method, any bytes but controls in its middle. It is then read strictly, and refused.
+/// any method, any bytes behind a word that could be one. It is then read strictly, and refused.
 pub fn first(bytes: &[u8]) -> First {
     match bytes.first() {
         None => return First::More,
@@ -32,12 +32,21 @@ pub fn first(bytes: &[u8]) -> First {
     let end = line.iter().position(|byte| *byte == b'\n');
     let line = end.and_then(|end| line.get(..end)).unwrap_or(line);
     match end {
-        _ if line.iter().any(is_control) => First::Other,
+        _ if !may_ask(line) && line.iter().any(is_control) => First::Other,
         Some(_) if names_http(line) => First::Http,
         Some(_) => First::Other,
         None if bytes.len() > LINE_MAX => First::Http,
         None => First::More,
     }
+}
+
+/// Whether it begins with a word that could be a method, and a blank: then controls in the rest tell nothing, for there are
+/// servers that take them for a part of the path. Some take other controls for blanks as well, as Python's `str.split`.
+fn may_ask(line: &[u8]) -> bool {
+    let is_of_word = |byte: &u8| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_');
+    let end = line.iter().position(|byte| !is_of_word(byte));
+    let blank = end.filter(|end| *end > 0).and_then(|end| line.get(end));
+    blank.is_some_and(|byte| matches!(byte, b' ' | b'\t' | 0x0b | 0x0c | 0x1c..=0x1f))
 }
 
 fn names_http(line: &[u8]) -> bool {
@@ -60,8 +69,18 @@ mod tests {
             (b"*1\r\n$4\r\nPING\r\n", First::Other),
             (b"\0\0\0\x08\x04\xd2\x16\x2f", First::Other),
             (b"\x80\x2e\x01\x03\x01", First::Other),
+            (b"AMQP\0\0\x09\x01", First::Other),
+            (b"0032git-upload-pack /a.git\0host=a.example\0", First::Other),
+            (b"set key\x01 0 0 1\r\n", First::Other),
         ] {
             assert_eq!(first(bytes), spoken, "{}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_line_that_may_become_http_is_waited_for() {
+        for bytes in [&b"GET /\x01"[..], b"GET /\0 HTTP/1.", b"x\x0c\x01"] {
+            assert_eq!(first(bytes), First::More, "{}", bytes.escape_ascii());
         }
     }
 
@@ -73,6 +92,9 @@ mod tests {
             b"anything-at_all /\xff HTTP/1.1\r\n",
             b"get /\thttp/1.1\n",
             b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            b"GET /\x01 HTTP/1.1\r\nHost: b.example\r\n\r\n",
+            b"GET /\0 HTTP/1.1\r\n",
+            b"GET\x0b/\x1fHTTP/1.1\r\n",
             &[b'x'; LINE_MAX + 1],
         ] {
             assert_eq!(first(bytes), First::Http, "{}", bytes.escape_ascii());

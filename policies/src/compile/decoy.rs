@@ -37,7 +37,7 @@ fn meets(entry: &Entry, path: &AbsPath) -> bool {
         | Entry::Symlink { path, .. }
         | Entry::File { path, .. }
         | Entry::Bind { path, .. } => path,
-        Entry::Device(_) => return false,
+        Entry::Device(_) | Entry::Recorder => return false,
     };
     path.is_beneath(at) || at.is_beneath(path)
 }

@@ -60,8 +60,6 @@ const LIMITS: [(LimitKey, u64); 6] = [
 /// How a program is recorded.
 #[derive(Debug, Clone, Copy)]
 pub struct Recording<'a> {
-    /// The program `stockade-recorder` on this host; no component of its path is a link.
-    pub recorder: &'a AbsPath,
     /// Paths that are shown beyond the usual ones. They must be such as a policy may name.
     pub shown: &'a [AbsPath],
     /// Variables that are passed from the caller.
@@ -109,7 +107,7 @@ impl Recording<'_> {
         }
         sight.grant(path_of(RECORDER)?, Access::Execute);
         let assembled = Assembled {
-            view: self.with_recorder(sight.view()?)?,
+            view: with_recorder(sight.view()?)?,
             landlock: sight.landlock(landlock_abi)?,
             filter: unwatched_filter(&calls())?,
             command,
@@ -137,16 +135,12 @@ impl Recording<'_> {
         };
         EffectivePolicy::new(PolicyName::recording(), 1, rights, self.environment)
     }
+}
 
-    fn with_recorder(&self, view: View) -> Result<View, CompileError> {
-        let mut entries = view.entries.into_vec();
-        entries.push(Entry::Bind {
-            source: self.recorder.clone(),
-            path: path_of(RECORDER)?,
-            executable: true,
-        });
-        Ok(View { entries: bounded("things in the job's file system", entries)? })
-    }
+fn with_recorder(view: View) -> Result<View, CompileError> {
+    let mut entries = view.entries.into_vec();
+    entries.push(Entry::Recorder);
+    Ok(View { entries: bounded("things in the job's file system", entries)? })
 }
 
 /// The calls of a recording: those of the largest profile, and ptrace(2) for the recorder, which takes it from what it

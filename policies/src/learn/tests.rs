@@ -293,19 +293,13 @@ fn a_file_with_the_name_of_a_pattern_is_no_output() {
 #[test]
 fn a_recording_sees_programs_and_no_secrets() {
     let job = JobSpec::command(vec!["/bin/sh".to_owned()]).unwrap();
-    let recorder = AbsPath::new("/opt/stockade/stockade-recorder").unwrap();
-    let recording = Recording {
-        recorder: &recorder,
-        shown: &[],
-        pass: &[],
-        seconds: 10,
-        memory_mb: 64,
-        environment: Environment::Production,
-    };
+    let recording =
+        Recording { shown: &[], pass: &[], seconds: 10, memory_mb: 64, environment: Environment::Production };
     let (_, plan) = recording.compile(&job, &Host::new(), 6).unwrap();
     assert_eq!((plan.task.command.executable.as_str(), plan.task.command.arguments.len()), (RECORDER, 3));
     let granted: Vec<&str> = plan.confinement.landlock.rules.iter().map(|rule| rule.path.as_str()).collect();
     assert!(granted.contains(&"/usr"));
+    assert!(plan.confinement.view.entries.contains(&stockade_plan::Entry::Recorder));
     for secret in ["/", "/etc", "/root", "/home", "/var", "/etc/shadow", "/etc/ssh", "/run"] {
         assert!(!granted.contains(&secret), "{secret}");
     }

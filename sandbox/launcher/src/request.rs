@@ -5,8 +5,9 @@ use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixCredentials, recvmsg};
-use nix::sys::stat::{SFlag, fstat, major};
+use nix::sys::stat::{Mode, SFlag, fstat, major};
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, fstatfs};
 use nix::{cmsg_space, libc};
 use stockade_plan::{Confinement, FRAME_MAX, JobSignal, PLAN_VERSION, Request, SetupError, Stage, decode};
@@ -48,6 +49,12 @@ pub(crate) struct Groups {
     pub(crate) v1: Vec<OwnedFd>,
     /// The job's end of its terminal, where it has one.
     pub(crate) terminal: Option<OwnedFd>,
+}
+
+impl Groups {
+    fn all(&self) -> impl Iterator<Item = &OwnedFd> {
+        std::iter::once(&self.leaf).chain(&self.v1)
+    }
 }
 
 /// A request that is not carried out.
@@ -113,19 +120,23 @@ fn parse(frame: &[u8], fds: Vec<OwnedFd>, asker: Option<Account>) -> Result<Aske
 fn check(request: Request, fds: Vec<OwnedFd>, asker: Option<Account>) -> Result<Asked, Fault> {
     match request {
         Request::Prepare { id, v1_groups, terminal } => {
-            groups(id, v1_groups, terminal, fds).map(Asked::Prepare)
+            let groups = groups(id, v1_groups, terminal, fds)?;
+            known(asker)?.look(|| groups.all().try_for_each(|group| may_be_joined(group.as_fd())))?;
+            Ok(Asked::Prepare(groups))
         }
         Request::Build { version, .. } if version != PLAN_VERSION => {
             Err(Fault::new("check", format!("plan version {version}"), Errno::EPROTONOSUPPORT))
         }
         Request::Build { .. } | Request::Signal { .. } if !fds.is_empty() => Err(wrong_descriptors(&fds)),
         Request::Build { id, confinement, version: _ } => {
-            let asker =
-                asker.ok_or_else(|| Fault::new("check", "credentials of the sender", Errno::EACCES))?;
-            Ok(Asked::Build { id, confinement, asker })
+            Ok(Asked::Build { id, confinement, asker: known(asker)? })
         }
         Request::Signal { id, signal } => Ok(Asked::Signal { id, signal }),
     }
+}
+
+fn known(asker: Option<Account>) -> Result<Account, Fault> {
+    asker.ok_or_else(|| Fault::new("check", "credentials of the sender", Errno::EACCES))
 }
 
 fn groups(id: u64, v1_groups: u8, terminal: bool, mut fds: Vec<OwnedFd>) -> Result<Groups, Fault> {
@@ -153,6 +164,15 @@ fn is_cgroup(fd: BorrowedFd<'_>, magic: libc::__fsword_t) -> Result<(), Fault> {
     } else {
         Err(Fault::new("check", "control group descriptor", Errno::EINVAL))
     }
+}
+
+/// The launcher could put a sandbox into any group of the host, and so out of every limit: it must be one that the asker could
+/// put a process into; cgroups(7).
+fn may_be_joined(group: BorrowedFd<'_>) -> Result<(), Fault> {
+    let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
+    openat(group, "cgroup.procs", flags, Mode::empty())
+        .during("open", "control group: cgroup.procs")
+        .map(drop)
 }
 
 /// What is to become a job's terminal must be the inner end of a pseudo-terminal: never one that people sit at.

@@ -8,9 +8,9 @@
 mod build;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open, readlink};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::stat::{Mode, fstatat};
 use stockade_plan::{Entry, View};
@@ -47,7 +47,7 @@ impl Views {
         staging: &Path,
         asker: Account,
     ) -> Result<BorrowedFd<'_>, Fault> {
-        let sources = asker.look(|| sources(view))?;
+        let sources = sources(view, asker)?;
         let built = match self.kept.iter().position(|built| built.view == *view) {
             Some(index) => Some(self.kept.remove(index)).filter(|built| built.sources == sources),
             None => None,
@@ -67,18 +67,28 @@ impl Views {
     }
 }
 
-fn sources(view: &View) -> Result<Vec<(u64, u64)>, Fault> {
+fn sources(view: &View, asker: Account) -> Result<Vec<(u64, u64)>, Fault> {
     let binds = view.entries.iter().filter_map(|entry| match entry {
-        Entry::Bind { source, .. } => Some(source),
+        Entry::Bind { source, .. } => Some(Path::new(source.as_str())),
         _ => None,
     });
-    binds
-        .map(|source| {
-            let found = fstatat(AT_FDCWD, source.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW)
-                .during("stat", source.as_str())?;
-            Ok((found.st_dev, found.st_ino))
-        })
-        .collect()
+    let mut sources = asker.look(|| binds.map(source).collect::<Result<Vec<_>, _>>())?;
+    if view.entries.contains(&Entry::Recorder) {
+        sources.push(source(&recorder()?)?);
+    }
+    Ok(sources)
+}
+
+fn source(path: &Path) -> Result<(u64, u64), Fault> {
+    let found = fstatat(AT_FDCWD, path, AtFlags::AT_SYMLINK_NOFOLLOW);
+    let found = found.during("stat", &path.display().to_string())?;
+    Ok((found.st_dev, found.st_ino))
+}
+
+/// Where the recorder of this build lies: beside this program, whose own path has no link in it; proc_pid_exe(5).
+fn recorder() -> Result<PathBuf, Fault> {
+    let own = readlink("/proc/self/exe").during("readlink", "/proc/self/exe")?;
+    Ok(Path::new(&own).with_file_name("stockade-recorder"))
 }
 
 /// Builds a view in a new mount namespace and comes back to the launcher's own.

@@ -45,6 +45,9 @@ pub enum Entry {
     },
     /// A device node of the host, verified by its number before it is bound.
     Device(Device),
+    /// The program `stockade-recorder`, at [`crate::RECORDER`], to be executed. The launcher finds it beside itself and opens
+    /// it with its own rights: it is ours, and may lie where the supervisor's account cannot go.
+    Recorder,
 }
 
 /// The devices a job may be given; null(4), full(4), random(4).

@@ -163,6 +163,8 @@ pub enum Report {
         written_bytes: Option<u64>,
         /// What its processes used; getrusage(2), `RUSAGE_CHILDREN`.
         rusage: Rusage,
+        /// From its execution to its end, microseconds, as init saw it.
+        wall_us: u64,
     },
     /// What became of one declared output; [`Report::Chunk`]s follow for a file that was found.
     Output {

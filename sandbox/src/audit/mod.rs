@@ -22,9 +22,14 @@ use tokio::time::timeout;
 use self::ledger::Ledger;
 pub use self::record::{AuditEvent, AuditRecord};
 use crate::denial::Denial;
+use crate::outcome::End;
 
 /// How long a first word is waited for of a job that has failed. Records come within a fraction of a millisecond.
 const FIRST_WORD: Duration = Duration::from_millis(5);
+/// How long it is waited for if the job was killed as a filter kills: then there is one to come.
+const EXPECTED_WORD: Duration = Duration::from_millis(500);
+/// What a filter kills with, seccomp(2).
+const SIGSYS: i32 = 31;
 /// How long the kernel's own count of what a domain refused is waited for. It comes when the last that belonged to the domain
 /// has been cleared away, dozens of milliseconds after the job.
 const LAST_WORD: Duration = Duration::from_millis(150);
@@ -68,6 +73,8 @@ pub(crate) struct Hearing {
 pub(crate) struct Feed {
     /// A netlink socket. tokio has no type for those; its datagram socket is used for readiness only.
     socket: Option<UnixDatagram>,
+    /// Whether it tells of Landlock, too.
+    whole: bool,
     state: String,
     ledger: Mutex<Ledger>,
     told: Notify,
@@ -78,25 +85,28 @@ pub(crate) struct Feed {
 impl Feed {
     /// Takes the feed over; within a runtime. `ids` are the host ids of jobs: the first and how many.
     pub(crate) fn new(opened: Opened, landlock_abi: u8, ids: (u32, u32)) -> std::io::Result<Self> {
+        let whole = opened.socket.is_ok() && landlock_abi >= AUDITED_ABI;
+        let told = if whole { "Landlock and calls that kill" } else { "calls that kill" };
         let (socket, state) = match opened.socket {
-            Err(missing) => (None, missing),
-            Ok(_) if landlock_abi < AUDITED_ABI => {
-                (None, format!("the audit does not tell of Landlock before ABI {AUDITED_ABI}"))
-            }
+            Err(missing) => (None, format!("Landlock and calls that kill by nothing: {missing}")),
             Ok(socket) => {
                 let how = if opened.switched_on {
-                    format!(
-                        "the kernel's audit, switched on for it, at most {} records a second",
-                        netlink::RATE_LIMIT
-                    )
+                    format!("switched on for it, at most {} records a second", netlink::RATE_LIMIT)
                 } else {
-                    "the kernel's audit, as it is set up on this host".to_owned()
+                    "as it is set up on this host".to_owned()
                 };
-                (Some(UnixDatagram::from_std(socket.into())?), how)
+                let lacking = if whole {
+                    String::new()
+                } else {
+                    format!("; Landlock by nothing: the audit does not tell of it before ABI {AUDITED_ABI}")
+                };
+                let state = format!("{told} by the kernel's audit, {how}{lacking}");
+                (Some(UnixDatagram::from_std(socket.into())?), state)
             }
         };
         Ok(Self {
             socket,
+            whole,
             state,
             ledger: Mutex::new(Ledger::of(ids)),
             told: Notify::new(),
@@ -104,9 +114,9 @@ impl Feed {
         })
     }
 
-    /// Whether there is a feed, and where from, or why not.
+    /// Whether it tells all that it can tell of, and from where it has that, or why not.
     pub(crate) fn state(&self) -> (bool, &str) {
-        (self.socket.is_some(), &self.state)
+        (self.whole, &self.state)
     }
 
     /// Reads for as long as it is driven.
@@ -128,16 +138,18 @@ impl Feed {
     }
 
     /// What is known of a job whose processes are gone. Nobody is kept waiting who has given no reason to: of one that
-    /// `failed`, and of which nothing is known, a first word is waited for, a moment; and where records may be missing, the
+    /// failed, and of which nothing is known, a first word is waited for, a moment; and where records may be missing, the
     /// kernel's own count.
-    pub(crate) async fn settle(&self, hearing: Hearing, failed: bool) -> Vec<Denial> {
+    pub(crate) async fn settle(&self, hearing: Hearing, end: End) -> Vec<Denial> {
         let Hearing { uid, overruns, records } = hearing;
         if self.socket.is_none() {
             return Vec::new();
         }
         self.read_what_waits();
-        if failed {
-            self.wait(FIRST_WORD, |ledger| ledger.knows(uid)).await;
+        match end {
+            End::Exited(0) => {}
+            End::Signaled(SIGSYS) => self.wait(EXPECTED_WORD, |ledger| ledger.knows(uid)).await,
+            _ => self.wait(FIRST_WORD, |ledger| ledger.knows(uid)).await,
         }
         let overruns = self.overruns.load(Ordering::Relaxed) - overruns;
         let records = self.ledger().records - records;

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use chrono::{DateTime, Utc};
 
-use crate::text::printable;
+use crate::text::{SHOWN_MAX, printable};
 
 /// `AUDIT_SECCOMP`, linux/audit.h.
 const SECCOMP: u16 = 1326;
@@ -16,9 +16,6 @@ const SECCOMP: u16 = 1326;
 const LANDLOCK_ACCESS: u16 = 1423;
 /// `AUDIT_LANDLOCK_DOMAIN`, linux/audit.h.
 const LANDLOCK_DOMAIN: u16 = 1424;
-
-/// Bytes of a path that are kept. `PATH_MAX`, linux/limits.h.
-const PATH_MAX: usize = 4096;
 
 /// A record that tells of a sandbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,7 +154,7 @@ impl<'t> Fields<'t> {
     /// What a refused right was applied to, as far as it has a name.
     fn target(&self) -> Option<String> {
         if let Some(path) = self.get("path").or_else(|| self.get("name")) {
-            return Some(printable(&untrusted(path), PATH_MAX));
+            return Some(printable(&untrusted(path), SHOWN_MAX));
         }
         let address = |name| self.text(name).and_then(|text| text.parse::<IpAddr>().ok());
         if let Some(port) = self.decimal("dest") {
@@ -169,7 +166,7 @@ impl<'t> Fields<'t> {
         if let Some(port) = self.decimal::<u16>("src") {
             return Some(format!("port {port}"));
         }
-        self.get("ocomm").map(|name| printable(&untrusted(name), PATH_MAX))
+        self.get("ocomm").map(|name| printable(&untrusted(name), SHOWN_MAX))
     }
 
     fn domain(&self) -> Option<AuditEvent> {
@@ -181,7 +178,11 @@ impl<'t> Fields<'t> {
         }
     }
 
+    /// A job may install filters of its own that have calls recorded and let them pass (`SECCOMP_RET_LOG`): those kill nobody.
     fn killed(&self) -> Option<AuditEvent> {
+        /// `SIGSYS`, asm-generic/signal.h.
+        const KILLED: u32 = 31;
+        (self.decimal::<u32>("sig")? == KILLED).then_some(())?;
         let architecture = u32::try_from(self.hexadecimal("arch")?).ok()?;
         Some(AuditEvent::Killed { uid: self.decimal("uid")?, architecture, call: self.decimal("syscall")? })
     }
@@ -261,6 +262,7 @@ mod tests {
                     exe=\"/probe\" sig=31 arch=40000003 syscall=20 compat=1 ip=0x8048 code=0x80000000";
         let killed = AuditEvent::Killed { uid: 1_879_048_192, architecture: 0x4000_0003, call: 20 };
         assert_eq!(event(1326, text), Some(killed));
+        assert_eq!(event(1326, &text.replace("sig=31", "sig=0")), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{CgroupError, Controller, Hierarchy, Leaf};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stats {
     pub(crate) cpu: CpuTime,
-    pub(crate) throttled_us: u64,
+    pub(crate) throttled: Throttled,
     pub(crate) memory_bytes: u64,
     pub(crate) peak_memory_bytes: Option<u64>,
     pub(crate) oom_kills: u64,
@@ -16,6 +16,14 @@ pub(crate) struct Stats {
     pub(crate) peak_processes: Option<u64>,
     /// How often a fork was refused.
     pub(crate) fork_refusals: u64,
+}
+
+/// How long processes that could have run were kept from it, because the group had had its share.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Throttled {
+    pub(crate) us: u64,
+    /// In so many periods of [`stockade_plan::CPU_PERIOD_US`].
+    pub(crate) periods: u64,
 }
 
 /// Processor time, microseconds.
@@ -45,7 +53,7 @@ impl Leaf {
         let peak = read_if_there(pids, "pids.peak")?.and_then(|text| text.parse::<u64>().ok());
         Ok(Stats {
             cpu: self.cpu_time()?,
-            throttled_us: self.throttled_us()?,
+            throttled: self.throttled()?,
             memory_bytes: self.memory_bytes()?,
             peak_memory_bytes: self.peak_memory_bytes()?,
             oom_kills: self.oom_kills()?,
@@ -84,13 +92,14 @@ impl Leaf {
         Ok(read_if_there(path, file)?.and_then(|text| text.parse().ok()))
     }
 
-    fn throttled_us(&self) -> Result<u64, CgroupError> {
+    fn throttled(&self) -> Result<Throttled, CgroupError> {
         let (hierarchy, path) = self.place(Controller::Cpu)?;
         let text = read(path, "cpu.stat")?;
-        Ok(match hierarchy {
+        let us = match hierarchy {
             Hierarchy::V2 => keyed(&text, "throttled_usec").unwrap_or(0),
             // Version 1 counts nanoseconds.
             Hierarchy::V1 => keyed(&text, "throttled_time").unwrap_or(0) / 1000,
-        })
+        };
+        Ok(Throttled { us, periods: keyed(&text, "nr_throttled").unwrap_or(0) })
     }
 }

@@ -10,5 +10,7 @@
 static long attempt(void)
 {
     mkdir("c", 0700);
-    return mount("none", "c", "cgroup", 0, "memory");
+    long mounted = mount("none", "c", "cgroup", 0, "memory");
+    /* A host with version 2 only has no controller to mount. */
+    return mounted == 0 || errno == EBUSY ? mounted : mount("none", "c", "cgroup2", 0, NULL);
 }

@@ -26,12 +26,16 @@ impl Programs {
         Self(programs)
     }
 
-    /// The names of the suite's tests, as it tells them itself.
-    pub(crate) fn tests(&self, groups: Option<&str>) -> BTreeSet<String> {
-        let listed = Command::new(self.0.join("deps/sandbox")).arg("--list").args(groups).output().unwrap();
+    /// The names of the suite's tests, as it tells them itself, and of the groups that are not run.
+    pub(crate) fn tests(&self, groups: Option<&str>, skip: &str) -> (BTreeSet<String>, BTreeSet<String>) {
+        let mut list = Command::new(self.0.join("deps/sandbox"));
+        let listed = list.args(["--list", &format!("--skip={skip}")]).args(groups).output().unwrap();
         assert!(listed.status.success(), "{listed:?}");
-        let names = String::from_utf8(listed.stdout).unwrap();
-        names.lines().filter_map(|line| line.strip_prefix("test ")).map(str::to_owned).collect()
+        let said = String::from_utf8(listed.stdout).unwrap();
+        let after = |start: &str| {
+            said.lines().filter_map(|line| line.strip_prefix(start)).map(str::to_owned).collect()
+        };
+        (after("test "), after("not run "))
     }
 }
 

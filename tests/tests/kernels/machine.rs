@@ -35,14 +35,20 @@ pub(crate) struct Run {
 
 impl Machine {
     /// Boots the kernel with the root file system, of which it gets a copy that is thrown away.
-    pub(crate) fn start(kernel: &Kernel, fetched: &Fetched, root: &Path, groups: Option<&str>) -> Self {
+    pub(crate) fn start(
+        kernel: &Kernel,
+        fetched: &Fetched,
+        root: &Path,
+        groups: Option<&str>,
+        skip: &str,
+    ) -> Self {
         let [results, console, swap] =
             ["results", "console", "swap.img"].map(|name| fetched.directory.join(name));
         File::create(&swap).and_then(|file| file.set_len(SWAP_BYTES)).unwrap();
         // One processor: what the kernel writes into its own code while another processor runs it, emulation may show half
         // written. A panic ends the machine; the mitigations cost emulated time and guard nobody there.
         let line = format!(
-            "console=ttyS0 quiet panic=-1 mitigations=off stockade.groups={}",
+            "console=ttyS0 quiet panic=-1 mitigations=off stockade.skip={skip} stockade.groups={}",
             groups.unwrap_or_default()
         );
         let mut command = Command::new("qemu-system-x86_64");

@@ -12,6 +12,8 @@ pub(crate) struct Expected {
     pub(crate) all: BTreeSet<String>,
     /// Of the suite in a group that has been delegated.
     pub(crate) delegated: BTreeSet<String>,
+    /// Groups of the suite that are not run.
+    pub(crate) not_run: BTreeSet<String>,
 }
 
 /// Prints what became of each test and gives the number of failures. Nothing passes by not having been said.
@@ -37,6 +39,13 @@ pub(crate) fn judge(kernel: &Kernel, run: &Run, expected: &Expected) -> usize {
 fn problems(kernel: &Kernel, run: &Run, expected: &Expected) -> Vec<String> {
     let mut problems = tests(&run.results, "suite", &expected.all);
     problems.extend(tests(&run.results, "delegated-suite", &expected.delegated));
+    let not_run: BTreeSet<String> = step(&run.results, "suite")
+        .filter_map(|line| line.strip_prefix("not run "))
+        .map(str::to_owned)
+        .collect();
+    if not_run != expected.not_run {
+        problems.push(format!("{not_run:?} were not run, instead of {:?}", expected.not_run));
+    }
     let mut check = |good: bool, problem: String| {
         if !good {
             problems.push(problem);

@@ -1,8 +1,8 @@
 //! Programs that mean well.
 
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
 
-use stockade_tests::Place;
+use stockade_tests::{Place, binary};
 
 use super::support::{learn, refusal};
 
@@ -119,12 +119,22 @@ fn a_program_that_is_not_there_is_named() {
         refusal(&[], &["nothing-of-this-name"]).contains("it is in none of /usr/local/bin, /usr/bin, /bin")
     );
     assert!(refusal(&[], &["./relative"]).contains("name it by its whole path"));
-    let recorder = Path::new("/no/such/recorder").to_str().unwrap();
-    assert!(
-        refusal(&["--recorder", recorder], &["/bin/true"])
-            .contains("cannot use the recorder `/no/such/recorder`")
-    );
     assert!(refusal(&["--show", "/etc/ssh"], &["/bin/true"]).contains("/etc/ssh"));
+}
+
+#[test]
+fn the_recorder_beside_the_launcher_is_used_wherever_they_lie() {
+    let place = Place::new("services: []\n");
+    let closed = place.path().join("closed");
+    std::fs::create_dir(&closed).unwrap();
+    std::fs::set_permissions(&closed, PermissionsExt::from_mode(0o700)).unwrap();
+    let launcher = closed.join("stockade-launcher");
+    std::fs::copy(binary("stockade-launcher"), &launcher).unwrap();
+    let options = ["--trials", "0", "--launcher", launcher.to_str().unwrap()];
+    assert!(refusal(&options, &["/bin/true"]).contains("closed/stockade-recorder`: No such file"));
+    std::fs::copy(binary("stockade-recorder"), closed.join("stockade-recorder")).unwrap();
+    // Where the account that jobs are asked for by cannot go.
+    learn(&options, &["/bin/true"]);
 }
 
 #[test]

@@ -6,11 +6,17 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use stockade_sandbox::{CgroupError, End, Hierarchy, Kernel, Outcome, RunError, State};
-use stockade_tests::{Rig, Suite};
+use stockade_tests::{Rig, Suite, slack};
 
-/// What is read, MiB; and so many of them a second.
+/// What is read, MiB.
 const SIZE_MB: usize = 12;
-const RATE_MB: usize = 4;
+/// How often the control is tried: a machine that has other things to do may be slow once.
+const TRIES: u32 = 10;
+
+/// And so many of them a second: fewer where the disk itself is slow, so that the limit shows.
+fn rate_mb() -> usize {
+    if slack() > 1 { 1 } else { 4 }
+}
 
 pub(crate) fn run(suite: &mut Suite) {
     // Not in `/tmp`: that may be memory.
@@ -50,7 +56,7 @@ fn read(rig: &Rig, path: &Path, limit: &str) -> Result<(Outcome, f64), RunError>
 }
 
 fn held(rig: &Rig, path: &Path) {
-    let limit = format!(", disk_read_mb_per_second: {RATE_MB}");
+    let limit = format!(", disk_read_mb_per_second: {}", rate_mb());
     let place = Kernel::here().controllers.into_iter().find(|(name, _)| *name == "io");
     // A file system with a major number of zero may be on any disk, or on none.
     let disk_is_known = std::fs::metadata(path).unwrap().dev() >> 8 != 0;
@@ -59,18 +65,20 @@ fn held(rig: &Rig, path: &Path) {
         (Err(RunError::Cgroup(CgroupError::NoDisk { .. })), Some(_)) if !disk_is_known => return,
         (read, _) => read.unwrap(),
     };
-    let least = (SIZE_MB / RATE_MB) as f64 * 0.8;
-    assert!(took > least, "{SIZE_MB} MiB at {RATE_MB} MiB a second in {took} s");
+    let least = (SIZE_MB / rate_mb()) as f64 * 0.8;
+    assert!(took > least, "{SIZE_MB} MiB at {} MiB a second in {took} s", rate_mb());
     let layer = &outcome.enforcement.0["cgroup_io"];
     let version = if place == Some(("io", Hierarchy::V2)) { "cgroup v2" } else { "cgroup v1" };
     assert_eq!(layer.state, State::Enforced);
     assert!(
-        layer.detail.starts_with("4194304 bytes a second") && layer.detail.ends_with(version),
+        layer.detail.starts_with(&format!("{} bytes a second", rate_mb() << 20))
+            && layer.detail.ends_with(version),
         "{layer:?}"
     );
     // The control: the same without a limit.
-    let (_, unhindered) = read(rig, path, "").unwrap();
-    assert!(unhindered < took / 2.0, "{unhindered} s without a limit, {took} s with one");
+    let unhindered = |_| read(rig, path, "").unwrap().1;
+    let shows = (0..TRIES).map(unhindered).any(|seconds| seconds < took / 2.0);
+    assert!(shows, "{TRIES} times without a limit took no less than half of {took} s with one");
 }
 
 fn unlimited(rig: &Rig, path: &Path) {

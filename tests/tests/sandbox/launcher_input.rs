@@ -7,14 +7,25 @@ use std::process::{Child, Command};
 
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, UCred, recvmsg, sendmsg, socketpair,
 };
+use rustix::process::{Gid, Uid, getpid};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 use stockade_plan::{
-    Confinement, FRAME_MAX, PLAN_VERSION, Reply, Request, SetupError, Stage, decode, encode,
+    Confinement, Errno, FRAME_MAX, PLAN_VERSION, Reply, Request, SetupError, Stage, decode, encode,
 };
 use stockade_policies::{Host, Library};
 use stockade_tests::{Leftovers, Suite, binary, plan_for};
+
+/// An account that owns nothing.
+const NOBODY: u32 = 65534;
+
+/// Where the cgroup2 hierarchy is mounted.
+fn cgroup2() -> String {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    let mut fields = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    fields.find(|fields| fields[2] == "cgroup2").unwrap()[1].to_owned()
+}
 
 /// A launcher spoken to directly.
 pub(crate) struct Raw {
@@ -38,8 +49,17 @@ impl Raw {
     }
 
     pub(crate) fn send(&self, frame: &[u8], fds: &[BorrowedFd<'_>]) {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(250))];
+        self.send_as(None, frame, fds);
+    }
+
+    /// As another account, which root may say it is; unix(7).
+    fn send_as(&self, account: Option<u32>, frame: &[u8], fds: &[BorrowedFd<'_>]) {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(250), ScmCredentials(1))];
         let mut control = SendAncillaryBuffer::new(&mut space);
+        if let Some(account) = account {
+            let (uid, gid) = (Uid::from_raw(account), Gid::from_raw(account));
+            assert!(control.push(SendAncillaryMessage::ScmCredentials(UCred { pid: getpid(), uid, gid })));
+        }
         if !fds.is_empty() {
             assert!(control.push(SendAncillaryMessage::ScmRights(fds)));
         }
@@ -134,6 +154,12 @@ pub(crate) fn run(suite: &mut Suite) {
         let inner = ioctl_tiocgptpeer(&master, OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         raw.send(&prepare, &[null.as_fd(), inner.as_fd()]);
         assert!(raw.refusal().target.contains("control group"));
+    });
+    suite.test("a_group_that_the_account_cannot_write_to_is_joined_by_nobody", || {
+        let root = std::fs::File::open(cgroup2()).unwrap();
+        raw.send_as(Some(NOBODY), &prepare, &[root.as_fd()]);
+        let refusal = raw.refusal();
+        assert!(refusal.target.contains("cgroup.procs") && refusal.errno == Errno(13), "{refusal:?}");
     });
     suite.test("a_group_descriptor_that_is_no_control_group_is_refused", || {
         raw.send(&prepare, &[null.as_fd()]);

@@ -99,6 +99,9 @@ fn cpu_share(rig: &Rig) {
     let (share, throttled) = (outcome.usage.cpu_usage_percent, outcome.usage.throttled_ms);
     assert!((5.0..40.0).contains(&share), "a fifth of a core for a second, got {share} %");
     assert!(throttled > 100.0, "throttled for {throttled} ms");
+    let denial = outcome.denials.iter().find(|denial| denial.what == "cpu_throttled").unwrap();
+    assert!(denial.layer == "cgroup" && denial.count > 1, "{denial:?}");
+    assert_eq!(denial.target, format!("{} ms", throttled.trunc()));
 }
 
 fn wall_time(rig: &Rig) {

@@ -69,10 +69,13 @@ fn every_layer(rig: &Rig) {
     let outcome = ahead(rig, "pass");
     let layers = &outcome.enforcement.0;
     assert!(layers.len() >= 20, "{layers:?}");
-    // Landlock says `degraded` on kernels before 6.12, which lack a part of it.
-    let whole = rig.sandbox.facts().landlock_abi >= 6;
-    let as_it_should_be =
-        |name: &str| if name == "landlock" && !whole { State::Degraded } else { State::Enforced };
+    // What kernels before 6.12 lack of Landlock, and of its evidence those before 6.15.
+    let abi = rig.sandbox.facts().landlock_abi;
+    let as_it_should_be = |name: &str| match name {
+        "landlock" if abi < 6 => State::Degraded,
+        "evidence" if abi < 7 => State::Degraded,
+        _ => State::Enforced,
+    };
     assert!(layers.iter().all(|(name, layer)| layer.state == as_it_should_be(name)), "{layers:?}");
 }
 

@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, IoSlice, Read};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
@@ -63,10 +63,11 @@ fn hand_over(listeners: &[OwnedFd], supervisor: BorrowedFd<'_>) -> nix::Result<(
     sendmsg::<()>(supervisor.as_raw_fd(), &[IoSlice::new(b"n")], &rights, flags, None).map(drop)
 }
 
-/// Whether somebody listens there. All else is nowhere: there is no route, or nobody.
+/// Whether somebody listens there. All else is nowhere: there is no route, or nobody. An IPv4 address may be mapped into
+/// IPv6, and the unspecified one is the host itself; ipv6(7), ip(7).
 pub(super) fn reaches(network: &Network, address: SocketAddr) -> bool {
-    address.ip().is_loopback()
-        && address.is_ipv4()
+    let IpAddr::V4(host) = address.ip().to_canonical() else { return false };
+    (host.is_loopback() || host.is_unspecified())
         && network.ports().iter().any(|port| port.get() == address.port())
 }
 
@@ -184,8 +185,10 @@ mod tests {
     #[test]
     fn what_listens_is_reached_and_nothing_else() {
         let reached = |network: &Network, address: &str| reaches(network, address.parse().unwrap());
-        assert!(reached(&asked(), "127.0.0.1:443") && reached(&asked(), "127.64.0.7:80"));
-        for address in ["127.0.0.1:22", "192.0.2.7:443", "[::1]:443"] {
+        for address in ["127.0.0.1:443", "127.64.0.7:80", "0.0.0.0:80", "[::ffff:127.0.0.1]:443"] {
+            assert!(reached(&asked(), address), "{address}");
+        }
+        for address in ["127.0.0.1:22", "192.0.2.7:443", "[::1]:443", "[::]:443", "[::ffff:192.0.2.7]:80"] {
             assert!(!reached(&asked(), address), "{address}");
         }
         assert!(!reached(&Network::None, "127.0.0.1:443"));

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
+use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -18,6 +19,9 @@ use super::witness::Witness;
 use super::{collect, task};
 use crate::steps::Steps;
 use crate::{frames, sys};
+
+/// Who looks for a program in one directory after the other is at the next one by then. Milliseconds.
+const HELD_BACK_MS: u8 = 100;
 
 /// A sandbox that waits for its task.
 pub(super) struct Started {
@@ -46,9 +50,11 @@ pub(super) fn supervise(
         Ok(None) => return Ok(()),
         Err(error) => return frames::send(status, &Report::SetupFailed(error)),
     };
+    let began = Instant::now();
     frames::send(status, &Report::Started)?;
     let io_before = prepared.io.as_ref().and_then(Io::read);
     let ended = wait_for(begun.pid, &ends, &mut witness, status)?;
+    let wall_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
     end_all()?;
     let io =
         prepared.io.as_ref().and_then(Io::read).zip(io_before).map(|(after, before)| after.since(before));
@@ -56,7 +62,7 @@ pub(super) fn supervise(
     let rusage = sys::children_usage()?;
     let mut status = frames::Sender::new(status);
     witness.rest().try_for_each(|report| status.push(&report))?;
-    status.push(&Report::Ended { ended, read_bytes, written_bytes, rusage })?;
+    status.push(&Report::Ended { ended, read_bytes, written_bytes, rusage, wall_us })?;
     collect::collect(prepared.work_dir.as_fd(), &begun.outputs, &mut status)?;
     status.push(&Report::Done)?;
     status.flush()
@@ -65,11 +71,11 @@ pub(super) fn supervise(
 /// Reaps everything and hears of calls until the job's first process has ended.
 fn wait_for(job: Pid, ends: &SignalFd, witness: &mut Witness, status: BorrowedFd<'_>) -> nix::Result<Ended> {
     loop {
-        let (asked, silent) = wait(ends, witness)?;
-        if asked {
-            witness.hear(status)?;
-        } else if silent {
-            witness.close();
+        match wait(ends, witness)? {
+            Waited::Question => witness.hear(status)?,
+            Waited::NoMoreQuestions => witness.close(),
+            Waited::InVain => witness.tell_what_is_held_back(status)?,
+            Waited::End => {}
         }
         // One signal stands for any number of ends.
         while ends.read_signal()?.is_some() {}
@@ -79,16 +85,33 @@ fn wait_for(job: Pid, ends: &SignalFd, witness: &mut Witness, status: BorrowedFd
     }
 }
 
-/// Waits for an end or a question: whether a question waits, and whether none will ever come.
-fn wait(ends: &SignalFd, witness: &Witness) -> nix::Result<(bool, bool)> {
+/// What came of waiting.
+enum Waited {
+    Question,
+    /// None will ever come.
+    NoMoreQuestions,
+    /// A process may have ended.
+    End,
+    /// Nothing came in time.
+    InVain,
+}
+
+/// Waits for an end or a question; for ever, unless something is held back.
+fn wait(ends: &SignalFd, witness: &Witness) -> nix::Result<Waited> {
+    let patience = if witness.holds_back() { PollTimeout::from(HELD_BACK_MS) } else { PollTimeout::NONE };
     let waited_for = std::iter::once(ends.as_fd()).chain(witness.listener());
     let mut fds: Vec<PollFd<'_>> = waited_for.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
-    match poll(&mut fds, PollTimeout::NONE) {
+    match poll(&mut fds, patience) {
+        Ok(0) => return Ok(Waited::InVain),
         Ok(_) | Err(Errno::EINTR) => {}
         Err(errno) => return Err(errno),
     }
     let found = fds.get(1).and_then(PollFd::revents).unwrap_or(PollFlags::empty());
-    Ok((found.contains(PollFlags::POLLIN), !found.is_empty()))
+    Ok(match found {
+        found if found.contains(PollFlags::POLLIN) => Waited::Question,
+        found if found.is_empty() => Waited::End,
+        _ => Waited::NoMoreQuestions,
+    })
 }
 
 /// Reaps what has ended; how the job's first process did, if it is among it.

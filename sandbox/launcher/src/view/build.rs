@@ -13,9 +13,9 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::{Mode, SFlag, fchmod, fstat, major, minor, mkdirat};
 use nix::sys::statvfs::{self, FsFlags};
 use nix::unistd::{chdir, fchdir, pivot_root, symlinkat};
-use stockade_plan::{AbsPath, Device, Entry, View};
+use stockade_plan::{AbsPath, Device, Entry, RECORDER, View};
 
-use super::PROBE;
+use super::{PROBE, recorder};
 use crate::abi::{MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY};
 use crate::account::Account;
 use crate::steps::{During, Fault};
@@ -81,6 +81,7 @@ impl Root {
             Entry::File { path, content } => self.file(path, content),
             Entry::Bind { source, path, executable } => self.bind(source, path, *executable),
             Entry::Device(device) => self.device(*device),
+            Entry::Recorder => self.recorder(),
         }
     }
 
@@ -148,9 +149,20 @@ impl Root {
 
     /// Opens a path of the host's, no component of which may be a link, as whoever asks for it would.
     fn open_source(&self, path: &AbsPath) -> Result<OwnedFd, Fault> {
-        let how = OpenHow::new().flags(PATH).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
-        self.asker
-            .look(|| openat2(AT_FDCWD, path.as_str(), how).during("open as the supervisor", path.as_str()))
+        self.asker.look(|| open_host(path.as_str()).during("open as the supervisor", path.as_str()))
+    }
+
+    /// Binds the recorder that lies beside this program: as trusted as this program is.
+    fn recorder(&self) -> Result<(), Fault> {
+        let (source, path) = (recorder()?, own_path(RECORDER)?);
+        let shown = source.display().to_string();
+        let found = open_host(&source).during("open", &shown)?;
+        let mode = SFlag::from_bits_truncate(fstat(&found).during("stat", &shown)?.st_mode);
+        if mode & SFlag::S_IFMT != SFlag::S_IFREG {
+            return Err(Fault::new("bind (no file)", shown, Errno::EINVAL));
+        }
+        let attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+        self.attach_file(found.as_fd(), &path, attributes)
     }
 
     /// Binds a file over an empty one. The empty file may be there already: the same path bound before.
@@ -191,6 +203,10 @@ impl Root {
         umount2(".", MntFlags::MNT_DETACH).during("umount", "the host's root")?;
         chdir("/").during("chdir", "/")
     }
+}
+
+fn open_host<P: ?Sized + nix::NixPath>(path: &P) -> nix::Result<OwnedFd> {
+    openat2(AT_FDCWD, path, OpenHow::new().flags(PATH).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS))
 }
 
 const PATH: OFlag = OFlag::O_PATH.union(OFlag::O_CLOEXEC).union(OFlag::O_NOFOLLOW);

@@ -197,6 +197,8 @@ for way in (direct, tunnel, by_socks, odd):
                  b'\\r\\nGET /front HTTP/1.1\\r\\nHost: b.example\\r\\n\\r\\n',
                  b'get /front http/1.1\\nHost: b.example\\n\\n',
                  b'GET /front\\xff HTTP/1.1\\r\\nHost: b.example\\r\\n\\r\\n',
+                 b'GET /front?\\x01 HTTP/1.1\\r\\nHost: b.example\\r\\n\\r\\n',
+                 b'GET\\x0b/front\\x0bHTTP/1.1\\r\\nHost: b.example\\r\\n\\r\\n',
                  b'GET http://b.example/front HTTP/1.1\\r\\nHost: a.example\\r\\n\\r\\n',
                  b'GET /front HTTP/1.1\\r\\nHost: a.example\\r\\nHost: b.example\\r\\n\\r\\n',
                  b'PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n'):

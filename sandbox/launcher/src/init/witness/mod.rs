@@ -10,6 +10,7 @@
 
 mod memory;
 mod program;
+mod search;
 mod table;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -23,6 +24,7 @@ use stockade_plan::{
 
 use self::memory::Address;
 use self::program::Programs;
+use self::search::{Execution, Searches};
 use self::table::Table;
 use super::network;
 use crate::frames;
@@ -39,7 +41,15 @@ pub(super) struct Witness {
     watched: Vec<Watched>,
     programs: Programs,
     network: Network,
+    searches: Searches,
     table: Table,
+}
+
+/// What a call is found to be.
+enum Seen {
+    Nothing,
+    Refusal(Refused),
+    Execution(Execution),
 }
 
 impl Witness {
@@ -49,6 +59,7 @@ impl Witness {
             watched: confinement.filter.watched.clone().into_vec(),
             programs: Programs::of(&confinement.landlock),
             network: confinement.network.clone(),
+            searches: Searches::default(),
             table: Table::default(),
         }
     }
@@ -64,22 +75,19 @@ impl Witness {
     }
 
     /// Takes the question that waits, tells what is refused by it, then answers it: what a job has seen refused has been
-    /// told before.
+    /// told before, but for a program that it may be about to find elsewhere.
     pub(super) fn hear(&mut self, status: BorrowedFd<'_>) -> nix::Result<()> {
         let Some(listener) = &self.listener else { return Ok(()) };
         let Some(question) = sys::next_question(listener.as_fd())? else { return Ok(()) };
         let asked =
             self.watched.iter().find(|watched| watched.call == question.call).map(|watched| watched.asked);
-        let refused = match asked {
-            Some(Asked::Refused(_)) => Some(refused_call(&question)),
+        let seen = match asked {
+            Some(Asked::Refused(_)) => Seen::Refusal(refused_call(&question)),
             _ => self.look(&question),
         };
         // If it does not wait any more another process may have its number, and what was read be that one's.
         if !sys::still_asked(listener.as_fd(), question.id) {
             return Ok(());
-        }
-        if let Some(refusal) = refused.and_then(|refused| self.table.count(refused)) {
-            frames::send(status, &Report::Refused(refusal))?;
         }
         let errno = match asked {
             Some(Asked::Refused(errno)) => Some(errno),
@@ -87,36 +95,55 @@ impl Witness {
             // A filter of a plan asks about nothing else. If one did, refusing is the answer that cannot be wrong.
             None => Some(EPERM),
         };
+        let refused = match seen {
+            Seen::Execution(execution) => self.searches.heard(execution),
+            Seen::Refusal(refused) => self.searches.heard_another().into_iter().chain([refused]).collect(),
+            Seen::Nothing => self.searches.heard_another(),
+        };
+        tell(&mut self.table, refused, status)?;
         sys::answer(listener.as_fd(), question.id, errno)
+    }
+
+    /// Whether there is something to be told of if nothing is heard for a while.
+    pub(super) fn holds_back(&self) -> bool {
+        self.searches.are_open()
+    }
+
+    /// Tells it.
+    pub(super) fn tell_what_is_held_back(&mut self, status: BorrowedFd<'_>) -> nix::Result<()> {
+        tell(&mut self.table, self.searches.give_up(), status)
     }
 
     /// What is still to be told at the end.
     pub(super) fn rest(&mut self) -> impl Iterator<Item = Report> {
-        self.table.untold().into_iter().map(Report::Refused)
+        let held_back = self.searches.give_up();
+        let mut rest: Vec<_> =
+            held_back.into_iter().filter_map(|refused| self.table.count(refused)).collect();
+        rest.extend(self.table.untold());
+        rest.into_iter().map(Report::Refused)
     }
 
     /// What another layer will refuse of a call that goes ahead.
-    fn look(&self, question: &Question) -> Option<Refused> {
+    fn look(&self, question: &Question) -> Seen {
         let [first, second, third, _, fifth, sixth] = question.arguments;
-        match i64::from(question.call) {
-            libc::SYS_execve => self.look_at_program(question, None, first),
-            libc::SYS_execveat => self.look_at_program(question, descriptor(first), second),
+        let refused = match i64::from(question.call) {
+            libc::SYS_execve => return self.look_at_program(question, None, first),
+            libc::SYS_execveat => return self.look_at_program(question, descriptor(first), second),
             libc::SYS_connect => self.look_at_address(question, second, third),
             libc::SYS_sendto => self.look_at_address(question, fifth, sixth),
             _ => None,
-        }
+        };
+        refused.map_or(Seen::Nothing, Seen::Refusal)
     }
 
-    fn look_at_program(&self, question: &Question, from: Option<i32>, address: u64) -> Option<Refused> {
+    fn look_at_program(&self, question: &Question, from: Option<i32>, address: u64) -> Seen {
         let process = Pid::from_raw(question.pid);
         let Some(path) = memory::path(process, address) else {
-            return Some(Refused::Unread { call: question.call });
+            return Seen::Refusal(Refused::Unread { call: question.call });
         };
-        let refused = self.programs.refusal(&program::Asked { process, from, path: &path })?;
-        let mut path = refused.path;
-        path.truncate(TOLD_PATH_MAX);
-        let program = Named::Known(PathBytes::try_from(path).ok()?);
-        Some(Refused::Execute { program, by: refused.by })
+        let refused = self.programs.refusal(&program::Asked { process, from, path: &path });
+        let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default().to_vec();
+        Seen::Execution(Execution { process: question.pid, name, refused: refused.and_then(told) })
     }
 
     fn look_at_address(&self, question: &Question, address: u64, len: u64) -> Option<Refused> {
@@ -127,6 +154,23 @@ impl Witness {
             None => Some(Refused::Unread { call: question.call }),
         }
     }
+}
+
+/// Counts, and tells what is to be told of it.
+fn tell(
+    table: &mut Table,
+    refused: impl IntoIterator<Item = Refused>,
+    status: BorrowedFd<'_>,
+) -> nix::Result<()> {
+    let refusals = refused.into_iter().filter_map(|refused| table.count(refused));
+    refusals.map(Report::Refused).try_for_each(|report| frames::send(status, &report))
+}
+
+/// As it is told: its path cut to what a report may hold.
+fn told(refused: program::Refused) -> Option<Refused> {
+    let program::Refused { mut path, by } = refused;
+    path.truncate(TOLD_PATH_MAX);
+    Some(Refused::Execute { program: Named::Known(PathBytes::try_from(path).ok()?), by })
 }
 
 fn refused_call(question: &Question) -> Refused {

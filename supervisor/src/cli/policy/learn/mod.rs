@@ -79,9 +79,6 @@ pub(super) struct Learn {
     /// Print one object that says what was learned, instead of passing through what the program prints
     #[arg(long)]
     json: bool,
-    /// The recorder [default: `stockade-recorder` beside this program]
-    #[arg(long, value_name = "PATH", help_heading = "Sandbox")]
-    recorder: Option<PathBuf>,
     #[command(flatten)]
     policies: PolicyOptions,
     #[command(flatten)]
@@ -104,7 +101,6 @@ impl Learn {
     }
 
     fn learn(mut self) -> Result<ExitCode, CliError> {
-        let recorder = self.recorder()?;
         let program = self.program()?;
         if let Some(first) = self.command.first_mut() {
             program.as_str().clone_into(first);
@@ -115,22 +111,8 @@ impl Learn {
         let name = self.name.clone().map_or_else(|| default_name(&program), Ok)?;
         let caller = caller();
         let confinement = start::confined("policy learn", &self.account.account(), &self.means.means())?;
-        let given = Given { recorder, program, name, inputs: inputs.read()?, stdin: read_stdin()?, caller };
+        let given = Given { program, name, inputs: inputs.read()?, stdin: read_stdin()?, caller };
         runtime::single(self.session(confinement, given, draft_file))
-    }
-
-    /// The recorder's own path, without links: that is how a view names it.
-    fn recorder(&self) -> Result<AbsPath, CliError> {
-        let path = self.recorder.clone().map_or_else(|| start::beside_us("stockade-recorder"), Ok)?;
-        let unusable = |why: String| {
-            CliError::Other(format!(
-                "cannot use the recorder `{}`: {why}; install it from the same build, or name it with `--recorder`",
-                path.display()
-            ))
-        };
-        let real = std::fs::canonicalize(&path).map_err(|error| unusable(error.to_string()))?;
-        let text = real.to_str().ok_or_else(|| unusable("its path is not UTF-8".to_owned()))?;
-        AbsPath::new(text).map_err(|reason| unusable(format!("its path {reason}")))
     }
 
     /// The program's path: as it was given, or, for a bare name, where a job's PATH would find it.

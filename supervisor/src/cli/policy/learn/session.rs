@@ -33,7 +33,6 @@ const STDIN_MAX: u64 = 64 << 20;
 
 /// What the caller gave.
 pub(super) struct Given {
-    pub(super) recorder: AbsPath,
     pub(super) program: AbsPath,
     pub(super) name: PolicyName,
     pub(super) inputs: Vec<Input>,
@@ -149,7 +148,6 @@ impl Session<'_> {
     /// Runs the program with the recorder beside it.
     async fn recording(&mut self) -> Result<(Trace, Ended, Usage), CliError> {
         let recording = Recording {
-            recorder: &self.given.recorder,
             shown: &self.learn.shown,
             pass: &self.learn.pass,
             seconds: self.learn.timeout,
