@@ -21,7 +21,40 @@ fn main() -> Result<(), Box<dyn Error>> {
     connections()?;
     replies()?;
     reports()?;
+    records()?;
     recordings()
+}
+
+/// Records of the kernel's audit: the type as one byte, then the text.
+fn records() -> Result<(), Box<dyn Error>> {
+    const KILLED: &str = "auid=4294967295 uid=1879048192 gid=1879048192 ses=4294967295 pid=9 comm=\"probe\" exe=\"/probe\" \
+                          sig=31 arch=40000003 syscall=20 compat=1 ip=0x8048 code=0x80000000";
+    let accesses = [
+        ("bind", "blockers=net.bind_tcp src=8080"),
+        ("connect", "blockers=net.connect_tcp daddr=192.0.2.1 dest=80"),
+        ("connect-v6", "blockers=net.connect_tcp daddr=2001:db8::1 dest=443"),
+        ("hexadecimal", "blockers=fs.write_file,fs.truncate path=2F6120620A dev=\"tmpfs\" ino=35"),
+        ("other", "blockers=fs.something_new"),
+        ("read", "blockers=fs.read_file path=\"/etc/shadow\" dev=\"tmpfs\" ino=35"),
+        ("signal", "blockers=scope.signal opid=1 ocomm=\"systemd\""),
+        ("trace", "blockers=ptrace opid=1 ocomm=\"systemd\""),
+    ];
+    let domains = [
+        (
+            "allocated",
+            "status=allocated mode=enforcing pid=16533 uid=1879048192 exe=\"/x\" comm=646F6D61696E3D31",
+        ),
+        ("deallocated", "status=deallocated denials=2"),
+    ];
+    let record = |kind: u8, text: &str| [&[kind][..], text.as_bytes()].concat();
+    let at = "audit(1795446429.972:4816):";
+    write("audit", "killed", &record(0, &format!("{at} {KILLED}")))?;
+    for (kind, texts) in [(1, &accesses[..]), (2, &domains)] {
+        for (name, text) in texts {
+            write("audit", name, &record(kind, &format!("{at} domain=18c678dc0 {text}")))?;
+        }
+    }
+    Ok(())
 }
 
 fn root() -> PathBuf {

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use rustix::io::FdFlags;
-use rustix::net::sockopt::{set_socket_send_buffer_size, set_socket_send_buffer_size_force};
+use rustix::net::sockopt::{
+    set_socket_passcred, set_socket_send_buffer_size, set_socket_send_buffer_size_force,
+};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use stockade_plan::{CodecError, FRAME_MAX, Stage};
 
@@ -84,6 +86,9 @@ impl LauncherProcess {
         set_socket_send_buffer_size_force(&socket, 2 * FRAME_MAX)
             .or_else(|_| set_socket_send_buffer_size(&socket, 2 * FRAME_MAX))
             .map_err(std::io::Error::from)?;
+        // From the first request on: one may be sent before the launcher runs, and the kernel adds the credentials, by which
+        // the launcher judges what the asker may reach, when a message is sent; unix(7).
+        set_socket_passcred(&theirs, true).map_err(std::io::Error::from)?;
         rustix::io::fcntl_setfd(&theirs, FdFlags::empty()).map_err(std::io::Error::from)?;
         let child = command(config, theirs.as_raw_fd())
             .spawn()
