@@ -138,8 +138,8 @@ impl Feed {
     }
 
     /// What is known of a job whose processes are gone. Nobody is kept waiting who has given no reason to: of one that
-    /// failed, and of which nothing is known, a first word is waited for, a moment; and where records may be missing, the
-    /// kernel's own count.
+    /// failed, and of which nothing is known, a first word is waited for, a moment; so long, too, for more of one that was
+    /// refused something; and where records may be missing, the kernel's own count.
     pub(crate) async fn settle(&self, hearing: Hearing, end: End) -> Vec<Denial> {
         let Hearing { uid, overruns, records } = hearing;
         if self.socket.is_none() {
@@ -150,6 +150,10 @@ impl Feed {
             End::Exited(0) => {}
             End::Signaled(SIGSYS) => self.wait(EXPECTED_WORD, |ledger| ledger.knows(uid)).await,
             _ => self.wait(FIRST_WORD, |ledger| ledger.knows(uid)).await,
+        }
+        if self.ledger().knows(uid) {
+            // One that was refused something may have been refused more: the rest is on its way.
+            self.wait(FIRST_WORD, |ledger| !ledger.is_open(uid)).await;
         }
         let overruns = self.overruns.load(Ordering::Relaxed) - overruns;
         let records = self.ledger().records - records;
