@@ -7,6 +7,8 @@ use super::Step;
 /// A longer head is not read.
 pub const HEAD_MAX: usize = 32 * 1024;
 const HEADERS_MAX: usize = 100;
+/// `Host`, the framing and `Connection` are written anew: what is passed on must be no longer than what would be read.
+const WRITTEN_ANEW: usize = 3;
 
 /// A request, so that it can be written anew: nothing of its head is passed on as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,16 +78,20 @@ fn taken(request: &Request<'_, '_>) -> Result<Head, &'static str> {
         let is = |name: &&str| header.name.eq_ignore_ascii_case(name);
         !NOT_PASSED_ON.iter().any(is) && !hop_by_hop.iter().any(|name| is(&name.as_str()))
     };
+    let fields: Vec<_> = headers
+        .iter()
+        .filter(passed_on)
+        .map(|header| (header.name.to_owned(), header.value.to_vec()))
+        .collect();
+    if fields.len() > HEADERS_MAX - WRITTEN_ANEW {
+        return Err("the request has more than 97 fields to be passed on");
+    }
     Ok(Head {
         method: request.method.unwrap_or_default().to_owned(),
         target: request.path.unwrap_or_default().to_owned(),
         host: only(headers, "host").map_err(|()| "the request has more than one `Host`")?.map(<[u8]>::to_vec),
         body: body(headers, request.version)?,
-        fields: headers
-            .iter()
-            .filter(passed_on)
-            .map(|header| (header.name.to_owned(), header.value.to_vec()))
-            .collect(),
+        fields,
     })
 }
 
@@ -175,6 +181,14 @@ pub fn chunk(bytes: &[u8]) -> Step<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_passed_on_has_no_more_fields_than_are_read() {
+        let asked = |fields| format!("POST / HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(fields));
+        let passed_on = read(&asked(97)).written("/", "a.example");
+        assert!(matches!(head(&passed_on), Step::Done(..)));
+        assert!(matches!(head(asked(98).as_bytes()), Step::Bad(_)));
+    }
 
     fn read(text: &str) -> Head {
         match head(text.as_bytes()) {
