@@ -3,7 +3,7 @@
 # expect: ENOENT
 # control: root: ok
 # evidence: none: hidepid hides init
-import errno, os, shutil
+import errno, os
 
 
 child = os.fork()

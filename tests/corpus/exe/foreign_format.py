@@ -4,7 +4,7 @@
 # control: without landlock: EACCES
 # control: bare: ENOEXEC | ok
 # evidence: mount execute /job/arm
-import errno, os, shutil
+import errno, os
 
 open("arm", "wb").write(b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\0\xb7\0" + bytes(44)); os.chmod("arm", 0o755)
 child = os.fork()

@@ -3,7 +3,7 @@
 # expect: ok
 # control: none: it may
 # evidence: none: it may
-import errno, os, shutil
+import errno, os
 
 
 child = os.fork()

@@ -4,7 +4,7 @@
 # control: without landlock: EACCES
 # control: bare: ok
 # evidence: mount execute /job/script
-import errno, os, shutil
+import errno, os
 
 open("script", "w").write("#!/bin/sh\nexit 0\n"); os.chmod("script", 0o755)
 child = os.fork()

@@ -3,7 +3,7 @@
 # expect: EACCES
 # control: none: its twin with the bit is script_of_its_own
 # evidence: mount execute /job/script
-import errno, os, shutil
+import errno, os
 
 open("script", "w").write("#!/bin/sh\nexit 0\n"); os.chmod("script", 0o644)
 child = os.fork()

@@ -3,7 +3,7 @@
 # expect: ENOENT | EACCES
 # control: bare: ok
 # evidence: view execute /job/./link
-import errno, os, shutil
+import errno, os
 
 os.symlink("/usr/bin/env", "link")
 child = os.fork()

@@ -3,7 +3,7 @@
 # expect: ENOENT | EACCES
 # control: bare: ok
 # evidence: view execute /usr/bin/env
-import errno, os, shutil
+import errno, os
 
 
 child = os.fork()
