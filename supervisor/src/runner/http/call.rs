@@ -3,6 +3,7 @@
 use chrono::Utc;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
+use stockade_policies::HttpRights;
 use tokio::time::Instant;
 
 use super::body::{self, Body, Stopped};
@@ -11,7 +12,6 @@ use super::fault::{Fault, Kind};
 use super::journal::Journal;
 use super::place::Place;
 use super::redirect::{NotFollowed, next};
-use super::rights::HttpRights;
 use super::send::{Message, Ways};
 use super::token::TokenRequest;
 

@@ -30,7 +30,7 @@ pub(super) enum Credentials {
 
 /// A secret that cannot be sent: it has a line end, or another byte that no field holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the secret has a byte that no header field can hold; a line end perhaps")]
+#[error("has a byte that no header field can hold; a line end perhaps")]
 pub(super) struct Unsendable;
 
 impl Credentials {
@@ -49,6 +49,13 @@ impl Credentials {
         let mut value = HeaderValue::from_str(value).map_err(|_| Unsendable)?;
         value.set_sensitive(true);
         Ok(Self::Field(name, value))
+    }
+
+    /// What a server may send back of them.
+    pub(super) fn shown(&self) -> Option<String> {
+        let Self::Field(_, value) = self else { return None };
+        let text = value.to_str().ok()?;
+        Some(text.rsplit(' ').next().unwrap_or(text).to_owned())
     }
 
     /// Puts them on a request.

@@ -7,25 +7,36 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGEN
 use stockade_plan::Digest;
 use uuid::Uuid;
 
+use crate::runner::JobFacts;
+
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// No server makes a job wait longer than this by its own word.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
 /// Whose call it is.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Caller<'a> {
-    pub(super) job: Uuid,
-    pub(super) attempt: u64,
-    pub(super) idempotency_key: Option<&'a str>,
-    pub(super) correlation_id: Option<&'a str>,
+#[derive(Debug, Clone)]
+pub(super) struct Caller {
+    job: Uuid,
+    idempotency_key: Option<String>,
+    correlation_id: Option<String>,
+}
+
+impl Caller {
+    pub(super) fn of(job: &JobFacts<'_>) -> Self {
+        Self {
+            job: job.id.0,
+            idempotency_key: job.idempotency_key.map(str::to_owned),
+            correlation_id: job.correlation_id.map(str::to_owned),
+        }
+    }
 }
 
 /// The fields that go with every call: the same key for all attempts of a job, so that the server can tell that it has
 /// done it; the trace that the call is part of (W3C Trace Context, 3.2), another span for each attempt.
-pub(super) fn insert_own(headers: &mut HeaderMap, caller: &Caller<'_>) {
+pub(super) fn insert_own(headers: &mut HeaderMap, caller: &Caller, attempt: i32) {
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("stockade/", env!("CARGO_PKG_VERSION"))));
-    let span = Digest::of(format!("{}/{}", caller.job, caller.attempt).as_bytes()).to_string();
+    let span = Digest::of(format!("{}/{}", caller.job, attempt).as_bytes()).to_string();
     let traceparent = format!("00-{}-{}-01", trace_id(caller), span.get(..16).unwrap_or_default());
     for (name, value) in [(IDEMPOTENCY_KEY, idempotency_key(caller)), (TRACEPARENT, traceparent)] {
         // Both are printable: the key was looked at, the trace is made of digits.
@@ -36,8 +47,8 @@ pub(super) fn insert_own(headers: &mut HeaderMap, caller: &Caller<'_>) {
 }
 
 /// The key that the job's row has, if it can be sent as it is; a key made of it otherwise.
-fn idempotency_key(caller: &Caller<'_>) -> String {
-    let key = caller.idempotency_key.filter(|key| !key.is_empty());
+fn idempotency_key(caller: &Caller) -> String {
+    let key = caller.idempotency_key.as_deref().filter(|key| !key.is_empty());
     let fits = |key: &&str| key.len() <= 255 && key.bytes().all(|byte| byte.is_ascii_graphic());
     match key {
         None => caller.job.to_string(),
@@ -47,8 +58,8 @@ fn idempotency_key(caller: &Caller<'_>) -> String {
 }
 
 /// Calls of one correlation belong to one trace.
-fn trace_id(caller: &Caller<'_>) -> String {
-    let id = match caller.correlation_id.filter(|id| !id.is_empty()) {
+fn trace_id(caller: &Caller) -> String {
+    let id = match caller.correlation_id.as_deref().filter(|id| !id.is_empty()) {
         None => caller.job,
         Some(id) => match id.parse::<Uuid>() {
             Ok(id) => id,
@@ -80,10 +91,10 @@ mod tests {
 
     const JOB: Uuid = Uuid::from_u128(7);
 
-    fn sent<'a>(attempt: u64, key: Option<&'a str>, correlation: Option<&'a str>) -> (String, String) {
+    fn sent(attempt: i32, key: Option<&str>, correlation: Option<&str>) -> (String, String) {
         let mut headers = HeaderMap::new();
-        let caller = Caller { job: JOB, attempt, idempotency_key: key, correlation_id: correlation };
-        insert_own(&mut headers, &caller);
+        let (idempotency_key, correlation_id) = (key.map(str::to_owned), correlation.map(str::to_owned));
+        insert_own(&mut headers, &Caller { job: JOB, idempotency_key, correlation_id }, attempt);
         let text = |name: HeaderName| headers[name].to_str().unwrap().to_owned();
         (text(IDEMPOTENCY_KEY), text(TRACEPARENT))
     }

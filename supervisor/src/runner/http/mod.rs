@@ -23,13 +23,13 @@ mod token;
 use std::sync::Arc;
 use std::time::Duration;
 
-use stockade_policies::{EffectivePolicy, HttpAuth, Runner};
+use stockade_policies::{EffectivePolicy, Enforces, HttpAuth, Runner};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::{Boxed, Finished, JobRunner, Refusal, Request, RunnerError, Running, Work, WorkFacts};
 use crate::secret::Redactor;
-use crate::store::AttemptId;
+use crate::store::{AttemptId, Stream};
 use call::Call;
 use fault::{Fault, Kind};
 use fields::Caller;
@@ -59,8 +59,8 @@ impl JobRunner for HttpRunner {
         "http"
     }
 
-    fn enforces(&self) -> &'static [&'static str] {
-        &ENFORCES
+    fn enforces(&self) -> Enforces {
+        ENFORCES
     }
 
     fn validate(&self, request: &Request<'_>) -> Result<Box<dyn Work>, Refusal> {
@@ -74,11 +74,10 @@ impl JobRunner for HttpRunner {
         let settings = action.settings();
         let rights = policy.http();
         let max = usize::try_from(rights.request_bytes()).unwrap_or(usize::MAX);
-        let (mut message, place) = request::build(settings, request.input, max).map_err(|why| refused(&why))?;
-        fields::insert_own(&mut message.headers, &Caller::of(&request.job));
+        let (message, place) = request::build(settings, request.input, max).map_err(|why| refused(&why))?;
         let limits = policy.limits();
         let terms = Terms {
-            idempotent: operation.is_idempotent(),
+            idempotent: action.idempotent().unwrap_or(message.method.is_idempotent()),
             wall: Duration::from_secs(limits.wall_seconds),
             response_bytes: rights.response_bytes(),
             output_bytes: usize::try_from(limits.output_kb.saturating_mul(1024)).unwrap_or(usize::MAX),
@@ -86,8 +85,9 @@ impl JobRunner for HttpRunner {
         };
         let facts = WorkFacts { policy: policy.id(), environment: policy.environment(), plan_sha256: None, limits };
         let auth = settings.auth.clone();
+        let caller = Caller::of(&request.job);
         let (ways, running) = (self.ways.clone(), self.running.clone());
-        Ok(Box::new(HttpWork { facts, policy, message, place, auth, terms, ways, running }))
+        Ok(Box::new(HttpWork { facts, policy, message, place, auth, caller, terms, ways, running }))
     }
 
     fn cancel(&self, attempt: &AttemptId) {
@@ -107,6 +107,7 @@ struct HttpWork {
     message: Message,
     place: Place,
     auth: HttpAuth,
+    caller: Caller,
     terms: Terms,
     ways: Ways,
     running: Running,
@@ -120,26 +121,41 @@ impl Work for HttpWork {
     fn execute(self: Box<Self>, attempt: AttemptId) -> Boxed<'static, Finished> {
         // Before the future is polled for the first time: `cancel` must find the attempt from now on.
         let place = self.running.enter(attempt);
-        Box::pin(async move { self.run(&place.token()).await })
+        Box::pin(async move { self.run(attempt.attempt, &place.token()).await })
     }
 }
 
 impl HttpWork {
-    async fn run(self, cancel: &CancellationToken) -> Finished {
+    async fn run(mut self, attempt: i32, cancel: &CancellationToken) -> Finished {
+        fields::insert_own(&mut self.message.headers, &self.caller, attempt);
         let mut journal = Journal::begin();
-        let mut redactor = Redactor::default();
-        let made = match access::of(&self.auth, &mut redactor) {
-            Ok(access) => {
+        let (made, redactor) = match access::of(&self.auth) {
+            Ok((access, redactor)) => {
                 let call = Call { message: self.message, place: self.place, access };
-                bounded(call, &self.ways, &self.policy, self.terms.wall, cancel, &mut journal).await
+                let made = bounded(call, &self.ways, &self.policy, self.terms.wall, cancel, &mut journal).await;
+                (made, redactor)
             }
-            Err(fault) => Err(fault),
+            Err(fault) => (Err(fault), Redactor::default()),
         };
-        let mut finished = outcome::finished(made, &journal, &self.terms);
-        redact(&redactor, &mut finished);
-        finished
+        redacted(&redactor, outcome::finished(made, &journal, &self.terms))
     }
 }
+
+/// What is kept of an attempt, without the secrets that it had: a server may send back what it is sent.
+fn redacted(redactor: &Redactor, finished: Finished) -> Finished {
+    Finished {
+        error: finished.error.map(|error| redactor.text(&error)),
+        stdout: Stream { bytes: redactor.bytes(finished.stdout.bytes), ..finished.stdout },
+        result: finished.result.map(|result| redactor.json(result)),
+        target: finished.target.map(|target| redactor.json(target)),
+        denials: redactor.json(finished.denials),
+        ..finished
+    }
+}
+
+/// The clauses that it puts in force. It lets nothing run here, so there is no memory and no processor to be limited.
+const ENFORCES: Enforces =
+    &["http", "secrets", "network.mode: none", "resource_limits.wall_seconds", "resource_limits.output_kb"];
 
 /// The call, until it is over, its time is, or it is cancelled; what has not ended by then is dropped, and its
 /// connection with it.

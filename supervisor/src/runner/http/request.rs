@@ -40,7 +40,7 @@ pub(super) fn build(
     input: &Value,
     max: usize,
 ) -> Result<(Message, Place), NoRequest> {
-    let base = settings.base_url.as_deref().ok_or(NoRequest::NoBase)?;
+    let base = settings.base_url().ok_or(NoRequest::NoBase)?;
     let (path, taken) = fill(settings.path.as_deref().unwrap_or_default(), input)?;
     let mut url = format!("{}{path}", base.strip_suffix('/').filter(|_| path.starts_with('/')).unwrap_or(base));
     let mut headers = HeaderMap::new();
@@ -64,10 +64,10 @@ pub(super) fn build(
             Some(without(input, &taken).to_string().into_bytes())
         }
     };
-    for (name, value) in &settings.headers {
-        let bad = || NoRequest::Header(name.clone());
-        let name = HeaderName::try_from(name.as_str()).map_err(|_| bad())?;
-        headers.insert(name, HeaderValue::try_from(value.as_str()).map_err(|_| bad())?);
+    for (name, value) in settings.headers() {
+        let bad = || NoRequest::Header(name.to_owned());
+        let field = HeaderName::try_from(name).map_err(|_| bad())?;
+        headers.insert(field, HeaderValue::try_from(value).map_err(|_| bad())?);
     }
     let size = body.as_ref().map_or(url.len(), Vec::len);
     if size > max {
@@ -171,59 +171,65 @@ pub(super) fn percent(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use stockade_policies::{Capabilities, Environment, Library, Registry, Runner};
 
     use super::*;
 
-    fn settings(method: &str, path: &str, body: HttpBody) -> HttpSettings {
-        HttpSettings {
-            base_url: Some("https://api.example/v1/".to_owned()),
-            method: Some(method.to_owned()),
-            path: Some(path.to_owned()),
-            body: Some(body),
-            ..HttpSettings::default()
+    fn settings(method: &str, path: &str, body: &str) -> HttpSettings {
+        let text = format!(
+            "services: {{api: {{base_url: 'https://api.example.com/v1/', operations: \
+             {{call: {{method: {method}, path: '{path}', body: {body}}}}}}}}}"
+        );
+        let library = Library::shipped().unwrap();
+        let can = Capabilities::new().runner("http", &["http", "resource_limits"]);
+        let registry = Registry::parse("services.yaml", &text, &library, Environment::Production, &can);
+        let registry = registry.unwrap_or_else(|found| panic!("{found}"));
+        match registry.operation("api", "call").unwrap().runner() {
+            Runner::Http(action) => action.settings().clone(),
+            other => panic!("{other:?}"),
         }
     }
 
-    fn url(path: &str, body: HttpBody, input: &Value) -> Result<String, NoRequest> {
+    fn url(path: &str, body: &str, input: &Value) -> Result<String, NoRequest> {
         build(&settings("GET", path, body), input, 1000).map(|(_, place)| place.url().to_string())
     }
 
     #[test]
     fn a_parameter_is_one_segment_whatever_is_in_it() {
-        let filled = |value| url("/charges/{id}/lines", HttpBody::Query, &json!({"id": value}));
-        assert_eq!(filled("ch 1?a=b#c%2f;ü").unwrap(), "https://api.example/v1/charges/ch%201%3Fa%3Db%23c%252f%3B%C3%BC/lines");
-        assert_eq!(url("/charges/{id}", HttpBody::Query, &json!({"id": 7})).unwrap(), "https://api.example/v1/charges/7");
+        let filled = |value| url("/charges/{id}/lines", "query", &json!({"id": value}));
+        assert_eq!(filled("ch 1?a=b#c%2f;ü").unwrap(), "https://api.example.com/v1/charges/ch%201%3Fa%3Db%23c%252f%3B%C3%BC/lines");
+        assert_eq!(url("/charges/{id}", "query", &json!({"id": 7})).unwrap(), "https://api.example.com/v1/charges/7");
         for hostile in ["../admin", "..", ".", "a/b", "a\\b", "a\0b", "a\r\nb", ""] {
             assert!(filled(hostile).is_err(), "{hostile:?}");
         }
         let both = json!({"a": ".", "b": "x"});
-        assert!(url("/{a}{b}", HttpBody::Query, &both).is_err());
-        assert!(url("/.{b}", HttpBody::Query, &json!({"b": "."})).is_err());
-        assert!(url("/charges/{id}", HttpBody::Query, &json!({})).is_err());
-        assert!(url("/charges/{id}", HttpBody::Query, &json!({"id": {"a": 1}})).is_err());
+        assert!(url("/{a}{b}", "query", &both).is_err());
+        assert!(url("/.{b}", "query", &json!({"b": "."})).is_err());
+        assert!(url("/charges/{id}", "query", &json!({})).is_err());
+        assert!(url("/charges/{id}", "query", &json!({"id": {"a": 1}})).is_err());
     }
 
     #[test]
     fn the_rest_of_the_input_is_query_form_or_json() {
         let input = json!({"id": "x", "q": "a&b=c d", "tag": ["1", 2], "none": null, "yes": true});
         assert_eq!(
-            url("/find/{id}?fixed=1", HttpBody::Query, &input).unwrap(),
-            "https://api.example/v1/find/x?fixed=1&q=a%26b%3Dc%20d&tag=1&tag=2&yes=true"
+            url("/find/{id}?fixed=1", "query", &input).unwrap(),
+            "https://api.example.com/v1/find/x?fixed=1&q=a%26b%3Dc%20d&tag=1&tag=2&yes=true"
         );
         let body = |body| {
             let (message, _) = build(&settings("POST", "/find/{id}", body), &input, 1000).unwrap();
             String::from_utf8(message.body.unwrap()).unwrap()
         };
-        assert_eq!(body(HttpBody::Form), "q=a%26b%3Dc%20d&tag=1&tag=2&yes=true");
-        assert_eq!(body(HttpBody::Json), r#"{"none":null,"q":"a&b=c d","tag":["1",2],"yes":true}"#);
-        let nested = url("/", HttpBody::Query, &json!({"a": {"b": 1}}));
+        assert_eq!(body("form"), "q=a%26b%3Dc%20d&tag=1&tag=2&yes=true");
+        assert_eq!(body("json"), r#"{"none":null,"q":"a&b=c d","tag":["1",2],"yes":true}"#);
+        let nested = url("/", "query", &json!({"a": {"b": 1}}));
         assert_eq!(nested, Err(NoRequest::Nested("a".to_owned())));
-        assert_eq!(url("/", HttpBody::Query, &json!([1])), Err(NoRequest::NotFields));
+        assert_eq!(url("/", "query", &json!([1])), Err(NoRequest::NotFields));
     }
 
     #[test]
     fn more_than_the_policy_allows_is_not_sent() {
-        let build = |text: &str| build(&settings("POST", "/", HttpBody::Json), &json!({"a": text}), 100);
+        let build = |text: &str| build(&settings("POST", "/", "json"), &json!({"a": text}), 100);
         assert!(build(&"x".repeat(92)).is_ok());
         assert_eq!(build(&"x".repeat(93)).unwrap_err(), NoRequest::TooLarge { size: 101, max: 100 });
     }

@@ -7,13 +7,13 @@ use std::time::Duration;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, Response};
 use stockade_egress::{Stop, Target, approved};
+use stockade_policies::HttpRights;
 use tokio::time::Instant;
 
 use super::fault::{Fault, Kind, innermost};
 use super::journal::Journal;
 use super::place::Place;
 use super::resolver::{KnowsNone, Lookup};
-use super::rights::HttpRights;
 use super::tls::{Authorities, Witness};
 
 /// A host that does not answer by then is not there.
@@ -72,10 +72,10 @@ impl Ways {
     ) -> Result<Vec<SocketAddr>, Fault> {
         let destination = place.destination();
         let port = destination.port;
-        let named = |address: IpAddr| rights.allows_address(address, port);
+        let named = |address: IpAddr| rights.names_address(address, port);
         let found = match &destination.target {
             Target::Address(address) if named(*address) => vec![*address],
-            Target::Name(name) if rights.allows_host(name.as_str(), port) => {
+            Target::Name(name) if rights.allows_host(name, port) => {
                 let found = self.lookup.addresses(name).await;
                 let approved = found.map_err(Stop::from).and_then(|found| approved(found, named));
                 approved.map_err(|stop| not_reached(&stop, place, journal))?

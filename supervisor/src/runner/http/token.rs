@@ -3,6 +3,7 @@
 use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::Value;
+use stockade_policies::HttpRights;
 use tokio::time::Instant;
 
 use super::body::{self, Body};
@@ -11,7 +12,6 @@ use super::fault::{Fault, Kind};
 use super::journal::Journal;
 use super::place::Place;
 use super::request::percent;
-use super::rights::HttpRights;
 use super::send::{Message, Ways};
 
 /// An answer with a token in it is small.
