@@ -57,9 +57,9 @@ pub use learn::{Breadth, Draft, Measured, Study, Trace};
 pub use library::Library;
 pub use policy::{LAYERS, PolicyName, PolicyNameError, ResourceLimits, SecretRef, UnsafePath};
 pub use registry::{
-    Backoff, Capabilities, DockerSettings, ExecutionType, ExecutionTypeError, HttpAuth, HttpBody, HttpSettings, InputError,
-    InputErrors, JobProposal, Operation, OtherSettings, Prepared, RESULT_FILE, Refusal, Registry,
-    RemoteAction, Runner, ServerlessSettings, Service, ShellAction, Unknown,
+    Backoff, Capabilities, DockerSettings, ExecutionType, ExecutionTypeError, HttpAuth, HttpBody,
+    HttpSettings, InputError, InputErrors, JobProposal, Operation, OtherSettings, Prepared, RESULT_FILE,
+    Refusal, Registry, RemoteAction, Runner, ServerlessSettings, Service, ShellAction, Unknown,
 };
 pub use schema::{policy_schema, registry_schema};
 pub use seccomp::FilterTooLong;

@@ -78,4 +78,3 @@ pub(super) fn destination(reader: &Reader, key: &str, url: &str, at: &At) -> Opt
     }
     Some(clauses)
 }
-

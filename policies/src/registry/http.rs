@@ -68,22 +68,31 @@ pub(crate) const BODIES: [(&str, HttpBody); 3] =
     [("json", HttpBody::Json), ("form", HttpBody::Form), ("query", HttpBody::Query)];
 
 /// Fields that the runner sets itself, or that hold what belongs into a secret.
-const NOT_STATED: [&str; 7] =
-    ["accept-encoding", "authorization", "cookie", "idempotency-key", "traceparent", "tracestate", "user-agent"];
+const NOT_STATED: [&str; 7] = [
+    "accept-encoding",
+    "authorization",
+    "cookie",
+    "idempotency-key",
+    "traceparent",
+    "tracestate",
+    "user-agent",
+];
 
 impl HttpSettings {
     /// The service's part.
     pub(crate) fn of_service(fields: &mut Fields<'_, '_>, service: &str) -> Self {
         let reader = fields.reader();
         let base_url = fields.optional("base_url");
-        let base_url = base_url.and_then(|node| Some(reader.spanned(node, reader.text(node, "a URL")?.to_owned())));
+        let base_url =
+            base_url.and_then(|node| Some(reader.spanned(node, reader.text(node, "a URL")?.to_owned())));
         let kind = fields.optional("auth_type");
         let auth_type = word(reader, kind, "an authentication type", &AUTH_TYPES);
         let stated = fields.optional("auth");
         let auth = match (auth_type.as_deref().filter(|kind| *kind != "none"), stated) {
             (Some(word), _) => HttpAuth::decode(reader, word, stated.or(kind), stated, service),
             (None, Some(node)) => {
-                let found = reader.at(node.span).error("contradiction", "`auth` without an `auth_type` is not used");
+                let found =
+                    reader.at(node.span).error("contradiction", "`auth` without an `auth_type` is not used");
                 reader.report(found.help("state `auth_type`, or leave `auth` out"));
                 None
             }
@@ -199,7 +208,9 @@ fn headers(reader: &Reader, node: &Node) -> Vec<(Spanned<HeaderName>, String)> {
         match HeaderName::parse(&key.text) {
             Ok(_) if NOT_STATED.contains(&key.text.as_str()) => {
                 let message = format!("`{}` is the runner's to set", key.text);
-                reader.report(at.error("bad-value", message).help("credentials are said by `auth_type` and `auth`"));
+                reader.report(
+                    at.error("bad-value", message).help("credentials are said by `auth_type` and `auth`"),
+                );
             }
             Err(wrong) => {
                 let found = at.error("bad-value", format!("`{}` {}", shorten(&key.text), wrong.reason));
@@ -224,4 +235,3 @@ fn header_value(reader: &Reader, node: &Node) -> Option<String> {
     }
     good.then(|| text.to_owned())
 }
-

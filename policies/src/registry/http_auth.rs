@@ -80,7 +80,8 @@ impl HttpAuth {
         });
         if let (None, Some(place)) = (&auth, place) {
             let message = format!("`auth_type: {kind}` needs `token_url` and `client_id`");
-            let help = "add `auth: {token_url: \"https://…\", client_id: …, secret: \"env:NAME\"}` to the service";
+            let help =
+                "add `auth: {token_url: \"https://…\", client_id: …, secret: \"env:NAME\"}` to the service";
             reader.report(reader.at(place.span).error("missing-key", message).help(help));
         } else {
             for (name, node) in stated {
@@ -169,5 +170,5 @@ fn conventional(service: &str) -> Option<EnvName> {
     let upper = service.to_ascii_uppercase();
     let name: String = upper.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     let name = if name.starts_with(|c: char| c.is_ascii_digit()) { format!("_{name}") } else { name };
-    EnvName::new(&format!("{name}_TOKEN")).ok()
+    EnvName::new(format!("{name}_TOKEN")).ok()
 }

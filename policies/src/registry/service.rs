@@ -124,7 +124,8 @@ fn service(reader: &Reader, node: &Node, name: Spanned<String>, context: &Contex
         fields.optional("category").and_then(|node| reader.text(node, "a category")).map(str::to_owned);
     let execution_type = execution_type(reader, fields.optional("execution_type"), &name, context)?;
     let is_http = execution_type.as_str() == ExecutionType::HTTP;
-    let http = if is_http { HttpSettings::of_service(&mut fields, &name.value) } else { HttpSettings::default() };
+    let http =
+        if is_http { HttpSettings::of_service(&mut fields, &name.value) } else { HttpSettings::default() };
     let timeout = timeout(reader, fields.optional("timeout"));
     let retry = fields.optional("retry_policy").and_then(|node| retry_policy(reader, node));
     let retry = retry.unwrap_or_default();
@@ -340,8 +341,7 @@ fn check_enforced(
 
 /// Whether doing it twice is the same as doing it once.
 fn idempotent(reader: &Reader, fields: &mut Fields<'_, '_>) -> Option<bool> {
-    let words = [("true", true), ("false", false)];
-    fields.optional("idempotent").and_then(|node| reader.word(node, "`true` or `false`", &words))
+    fields.optional("idempotent").and_then(|node| reader.boolean(node))
 }
 
 /// Reports what is wider and goes on with what is not, so that later errors show too.

@@ -5,7 +5,9 @@ use serde_json::{Map, Value, json};
 use super::clauses::{clauses, paths};
 use super::pattern::{EXECUTION_TYPE, HEADER, NAME, POLICY_NAME, SECRET, TYPE};
 use super::{DIALECT, Keys, integer, text, thousandths, words};
-use crate::registry::{ATTEMPTS_MAX, AUTH_TYPES, BACKOFFS, BODIES, METHODS, PROVIDERS, SIGN_INS, TIMEOUT_MAX};
+use crate::registry::{
+    ATTEMPTS_MAX, AUTH_TYPES, BACKOFFS, BODIES, METHODS, PROVIDERS, SIGN_INS, TIMEOUT_MAX,
+};
 
 /// The JSON Schema of service registries.
 pub fn registry_schema() -> Value {
@@ -114,7 +116,11 @@ fn retry_policy() -> Value {
 fn http_keys(keys: Keys) -> Keys {
     let string = || json!({"type": "string"});
     let auth = Keys::new("What `auth_type` needs.")
-        .key("secret", "Where the secret is kept; `env:NAME_TOKEN` of the service's name if nothing is said.", text(SECRET))
+        .key(
+            "secret",
+            "Where the secret is kept; `env:NAME_TOKEN` of the service's name if nothing is said.",
+            text(SECRET),
+        )
         .key("header", "The field, of `api_key` and `hmac`.", text(HEADER))
         .key("timestamp_header", "The field for the time, of `hmac`.", text(HEADER))
         .key("user", "The user, of `basic`.", string())

@@ -14,7 +14,7 @@ use crate::stage::{Stage, answer};
 
 const TICK: Duration = Duration::from_millis(50);
 
-pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
@@ -98,7 +98,7 @@ fn a_slow_trickle_ends_with_the_time() {
             sleep(TICK);
         }
     });
-    let silent = Stage::new(|_, _| sleep(Duration::from_secs(5)));
+    let silent = Stage::silent();
     for stage in [head, body, silent] {
         let began = Instant::now();
         let finished = read(&stage);
@@ -136,7 +136,9 @@ fn an_answer_of_another_length_than_it_says_is_not_whole() {
     // What follows an answer is no part of it.
     let long = read(&Stage::saying("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n"));
     assert_eq!((long.verdict, long.stdout.bytes), (Verdict::Completed, b"ok".to_vec()));
-    for fields in ["content-length: 2\r\ncontent-length: 3\r\n", "content-length: -1\r\n", "content-length: x\r\n"] {
+    for fields in
+        ["content-length: 2\r\ncontent-length: 3\r\n", "content-length: -1\r\n", "content-length: x\r\n"]
+    {
         let wrong = read(&Stage::saying(format!("HTTP/1.1 200 OK\r\n{fields}\r\nok")));
         assert_eq!(wrong.verdict, Verdict::Failed, "{fields}");
     }
@@ -144,7 +146,13 @@ fn an_answer_of_another_length_than_it_says_is_not_whole() {
 
 #[test]
 fn what_is_no_http_is_no_answer() {
-    for garbage in [&b"\x15\x03\x03\0\x02\x02\x16"[..], b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 abc\r\n\r\n", b"\r\n\r\n\0\0", b""] {
+    for garbage in [
+        &b"\x15\x03\x03\0\x02\x02\x16"[..],
+        b"SSH-2.0-OpenSSH\r\n",
+        b"HTTP/1.1 abc\r\n\r\n",
+        b"\r\n\r\n\0\0",
+        b"",
+    ] {
         let finished = read(&Stage::saying(garbage));
         assert_eq!(ended(&finished), (Verdict::Failed, Some(ErrorClass::Retryable)), "{garbage:?}");
         assert!(finished.error.unwrap().contains("the answer did not come"));

@@ -10,11 +10,12 @@ fn payments(url: &str) -> Desk {
     Desk::of_service(&format!(
         "base_url: {url}/v1
 timeout: 5
+headers: {{x-api-version: \"2\"}}
 retry_policy: {{max_attempts: 3, backoff: exponential}}
 operations:
   create_charge: {{method: POST, path: /charges, input_schema: {{amount: integer, currency: string}}, output_schema: {{charge_id: string}}}}
   get_charge: {{method: GET, path: '/charges/{{charge_id}}', input_schema: {{charge_id: string, expand: text?}}}}
-  refund: {{method: POST, path: '/charges/{{charge_id}}/refund', body: form, headers: {{x-api-version: \"2\"}}}}
+  refund: {{method: POST, path: '/charges/{{charge_id}}/refund', body: form}}
   drop: {{method: DELETE, path: '/charges/{{charge_id}}'}}"
     ))
 }
@@ -75,7 +76,8 @@ fn what_was_called_and_what_it_took_is_told() {
     );
     let usage = finished.usage.unwrap();
     assert_eq!((&usage["request_body_bytes"], &usage["response_body_bytes"]), (&json!(29), &json!(8)));
-    let (first, wall) = (usage["time_to_first_byte_ms"].as_f64().unwrap(), usage["wall_ms"].as_f64().unwrap());
+    let (first, wall) =
+        (usage["time_to_first_byte_ms"].as_f64().unwrap(), usage["wall_ms"].as_f64().unwrap());
     assert!(0.0 < first && first <= wall && wall < 5000.0, "{first} {wall}");
     for unknown in ["cpu_usage_percent", "peak_memory_mb", "request_head_bytes"] {
         assert!(usage[unknown].is_null() && usage["unknown"][unknown].is_string(), "{unknown}");

@@ -13,18 +13,18 @@ use stockade_egress::Failure;
 use stockade_policies::{Environment, HostName, JobProposal, Library, Registry};
 use uuid::Uuid;
 
-pub const ATTEMPT: AttemptId =
+pub(crate) const ATTEMPT: AttemptId =
     AttemptId { job: JobId(Uuid::from_u128(7)), attempt: 1, worker: WorkerId(Uuid::from_u128(9)) };
 
 /// Who answers what about names; the last answer stays.
 #[derive(Debug, Clone, Default)]
-pub struct Names {
+pub(crate) struct Names {
     answers: Arc<Mutex<VecDeque<Vec<IpAddr>>>>,
-    pub asked: Arc<Mutex<Vec<String>>>,
+    pub(crate) asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Names {
-    pub fn answering(answers: &[&[&str]]) -> Self {
+    pub(crate) fn answering(answers: &[&[&str]]) -> Self {
         let parse = |texts: &&[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
         Self { answers: Arc::new(Mutex::new(answers.iter().map(parse).collect())), ..Self::default() }
     }
@@ -40,33 +40,33 @@ impl Lookup for Names {
 }
 
 /// A worker's rules and its HTTP runner.
-pub struct Desk {
+pub(crate) struct Desk {
     registry: Registry,
-    pub runner: Arc<HttpRunner>,
+    pub(crate) runner: Arc<HttpRunner>,
 }
 
 impl Desk {
     /// With this registry, for names that nobody knows and servers that nobody vouches for.
-    pub fn new(services: &str) -> Self {
+    pub(crate) fn new(services: &str) -> Self {
         Self::with(services, Names::default(), None)
     }
 
-    pub fn with(services: &str, names: Names, authorities: Option<&Path>) -> Self {
+    pub(crate) fn with(services: &str, names: Names, authorities: Option<&Path>) -> Self {
         let runner = HttpRunner::new(names, Authorities::read(authorities));
         let registry = load(services).unwrap_or_else(|found| panic!("{found}"));
         Self { registry, runner: Arc::new(runner) }
     }
 
     /// One service, `api`, with these lines; `base_url` among them.
-    pub fn of_service(lines: &str) -> Self {
+    pub(crate) fn of_service(lines: &str) -> Self {
         Self::new(&service(lines))
     }
 
-    pub fn work(&self, operation: &str, input: &Value) -> Result<Box<dyn Work>, Refusal> {
+    pub(crate) fn work(&self, operation: &str, input: &Value) -> Result<Box<dyn Work>, Refusal> {
         self.work_proposed(operation, input, JobProposal::default())
     }
 
-    pub fn work_proposed(
+    pub(crate) fn work_proposed(
         &self,
         operation: &str,
         input: &Value,
@@ -76,48 +76,51 @@ impl Desk {
         operation.check_input(input).unwrap();
         let job = JobFacts {
             id: ATTEMPT.job,
-            attempt: 1,
             tenant: None,
             idempotency_key: Some("order-7"),
             correlation_id: None,
-            worker: ATTEMPT.worker,
         };
         self.runner.validate(&Request { operation, input, proposal, job })
     }
 
     /// Calls an operation and waits for what becomes of it.
-    pub fn call(&self, operation: &str, input: Value) -> Finished {
+    pub(crate) fn call(&self, operation: &str, input: Value) -> Finished {
         let work = self.work(operation, &input).unwrap_or_else(|refused| panic!("{refused}"));
         block_on(work.execute(ATTEMPT))
     }
 }
 
 /// A registry of one service, `api`, with these lines.
-pub fn service(lines: &str) -> String {
+pub(crate) fn service(lines: &str) -> String {
     let lines: String = lines.lines().map(|line| format!("    {line}\n")).collect();
     format!("services:\n  api:\n{lines}")
 }
 
 /// What a worker with an HTTP runner makes of a registry.
-pub fn load(services: &str) -> Result<Registry, stockade_policies::Diagnostics> {
+pub(crate) fn load(services: &str) -> Result<Registry, stockade_policies::Diagnostics> {
     let runner = HttpRunner::new(Names::default(), Authorities::read(None));
     let runners = RunnerRegistry::default().with(runner).unwrap();
     let library = Library::shipped().unwrap();
     Registry::parse("services.yaml", services, &library, Environment::Production, &runners.capabilities())
 }
 
-pub fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(future)
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
 }
 
 /// What stands in an attempt's list of denials.
-pub fn denials(finished: &Finished) -> Vec<(String, String, String)> {
+pub(crate) fn denials(finished: &Finished) -> Vec<(String, String, String)> {
     let text = |denial: &Value, key: &str| denial[key].as_str().unwrap().to_owned();
     let all = finished.denials.as_array().unwrap().iter();
     all.map(|denial| (text(denial, "layer"), text(denial, "what"), text(denial, "target"))).collect()
 }
 
 /// `{"a": 1}` where nothing else is needed.
-pub fn nothing() -> Value {
+pub(crate) fn nothing() -> Value {
     json!({})
 }

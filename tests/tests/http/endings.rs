@@ -1,8 +1,6 @@
 //! What the end of a call means for another attempt; and calls that are ended.
 
-use std::io::Write as _;
 use std::net::TcpListener;
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use stockade::runner::{ErrorClass, Finished, JobRunner as _};
@@ -11,27 +9,35 @@ use stockade::store::{Retry, Verdict};
 use crate::desk::{ATTEMPT, Desk, block_on, nothing};
 use crate::stage::{Stage, answer};
 
-fn service(url: &str, more: &str) -> Desk {
+fn service(url: &str) -> Desk {
     Desk::of_service(&format!(
-        "base_url: {url}\ntimeout: 2\n{more}operations:\n  read: {{method: GET, path: /}}\n  \
+        "base_url: {url}\ntimeout: 2\noperations:\n  read: {{method: GET, path: /}}\n  \
          write: {{method: POST, path: /}}\n  again: {{method: POST, path: /, idempotent: true}}"
     ))
 }
 
 fn answered(status: &str, fields: &str) -> Finished {
-    service(&Stage::saying(answer(status, fields, "why")).url(), "").call("write", nothing())
+    service(&Stage::saying(answer(status, fields, "why")).url()).call("write", nothing())
 }
 
 #[test]
 fn an_answer_says_whether_another_attempt_makes_sense() {
     for status in ["408", "425", "429", "500", "502", "503", "504"] {
         let finished = answered(&format!("{status} No"), "");
-        assert_eq!((finished.verdict, finished.class), (Verdict::Failed, Some(ErrorClass::Retryable)), "{status}");
+        assert_eq!(
+            (finished.verdict, finished.class),
+            (Verdict::Failed, Some(ErrorClass::Retryable)),
+            "{status}"
+        );
         assert_eq!((finished.retry, &*finished.stdout.bytes), (Retry::Default, &b"why"[..]), "{status}");
     }
     for status in ["300", "304", "400", "401", "403", "404", "409", "422", "501", "505", "999"] {
         let finished = answered(&format!("{status} No"), "");
-        assert_eq!((finished.verdict, finished.class), (Verdict::Failed, Some(ErrorClass::Permanent)), "{status}");
+        assert_eq!(
+            (finished.verdict, finished.class),
+            (Verdict::Failed, Some(ErrorClass::Permanent)),
+            "{status}"
+        );
         assert_eq!(finished.retry, Retry::Never, "{status}");
         assert!(finished.error.unwrap().contains(status), "{status}");
     }
@@ -51,12 +57,12 @@ fn a_server_says_when_to_come_again_and_not_for_how_long_to_wait_for_it() {
 #[test]
 fn what_may_have_been_done_is_not_done_again_unless_that_is_harmless() {
     let reset = Stage::new(|_, _| {});
-    let silent = Stage::new(|_, _| sleep(Duration::from_secs(4)));
+    let silent = Stage::silent();
     let cut = Stage::new(|_, connection| {
         let _ = connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n");
     });
     for (what, stage) in [("reset", reset), ("silent", silent), ("cut", cut)] {
-        let desk = service(&stage.url(), "");
+        let desk = service(&stage.url());
         let class = |operation| desk.call(operation, nothing()).class;
         assert_eq!(class("write"), Some(ErrorClass::Unknown), "{what}");
         assert_eq!(class("read"), Some(ErrorClass::Retryable), "{what}");
@@ -68,7 +74,7 @@ fn what_may_have_been_done_is_not_done_again_unless_that_is_harmless() {
 #[test]
 fn a_server_that_is_not_there_has_done_nothing() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let finished = service(&format!("http://{address}"), "").call("write", nothing());
+    let finished = service(&format!("http://{address}")).call("write", nothing());
     assert_eq!((finished.verdict, finished.class), (Verdict::Failed, Some(ErrorClass::Retryable)));
     let error = finished.error.unwrap();
     assert!(error.contains(&address.to_string()) && error.contains("refused"), "{error}");
@@ -77,13 +83,12 @@ fn a_server_that_is_not_there_has_done_nothing() {
 
 #[test]
 fn a_cancelled_call_is_over_for_its_server_within_a_second() {
-    let silent = Stage::new(|_, _| {});
     let trickle = Stage::new(|_, connection| {
         let _ = connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx");
-        sleep(Duration::from_millis(400));
+        let _ = connection.read(&mut [0; 1]);
     });
-    for stage in [silent_until_closed(), trickle] {
-        let desk = service(&stage.url(), "");
+    for stage in [Stage::silent(), trickle] {
+        let desk = service(&stage.url());
         let work = desk.work("write", &nothing()).unwrap();
         let (finished, cancelled) = block_on(async {
             let runner = desk.runner.clone();
@@ -99,10 +104,4 @@ fn a_cancelled_call_is_over_for_its_server_within_a_second() {
         let took = stage.closed().saturating_duration_since(cancelled);
         assert!(took < Duration::from_secs(1), "{took:?}");
     }
-    drop(silent);
-}
-
-/// Says nothing, and notices when the client goes.
-fn silent_until_closed() -> Stage {
-    Stage::listening()
 }

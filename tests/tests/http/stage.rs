@@ -14,43 +14,43 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What one request said.
 #[derive(Debug, Clone)]
-pub struct Heard {
+pub(crate) struct Heard {
     /// Method, target and version.
-    pub line: String,
+    pub(crate) line: String,
     /// Names in lower case.
-    pub fields: Vec<(String, String)>,
-    pub body: Vec<u8>,
+    pub(crate) fields: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Heard {
-    pub fn field(&self, name: &str) -> Option<&str> {
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
         self.fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
     }
 
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         str::from_utf8(&self.body).unwrap()
     }
 }
 
 /// A connection, encrypted or not.
-pub trait Connection: Read + Write {}
+pub(crate) trait Connection: Read + Write {}
 impl<T: Read + Write> Connection for T {}
 
 /// A server on loopback; ends with the test.
-pub struct Stage {
-    pub address: SocketAddr,
+pub(crate) struct Stage {
+    pub(crate) address: SocketAddr,
     heard: Arc<Mutex<Vec<Heard>>>,
     closed: Mutex<Receiver<Instant>>,
 }
 
 impl Stage {
     /// Answers every request by `play`, and closes the connection when that returns.
-    pub fn new(play: impl Fn(&Heard, &mut dyn Connection) + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(play: impl Fn(&Heard, &mut dyn Connection) + Send + Sync + 'static) -> Self {
         Self::with(None, play)
     }
 
     /// The same over TLS.
-    pub fn tls(
+    pub(crate) fn tls(
         config: ServerConfig,
         play: impl Fn(&Heard, &mut dyn Connection) + Send + Sync + 'static,
     ) -> Self {
@@ -58,11 +58,18 @@ impl Stage {
     }
 
     /// Answers with these bytes.
-    pub fn saying(answer: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn saying(answer: impl Into<Vec<u8>>) -> Self {
         let answer = answer.into();
         Self::new(move |_, connection| {
             // A client that has read enough does not read on.
             let _ = connection.write_all(&answer);
+        })
+    }
+
+    /// Says nothing, and hears when the client goes.
+    pub(crate) fn silent() -> Self {
+        Self::new(|_, connection| {
+            let _ = connection.read(&mut [0; 1]);
         })
     }
 
@@ -84,17 +91,17 @@ impl Stage {
         Self { address, heard, closed: Mutex::new(closed) }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// What has been asked of it.
-    pub fn heard(&self) -> Vec<Heard> {
+    pub(crate) fn heard(&self) -> Vec<Heard> {
         self.heard.lock().unwrap().clone()
     }
 
     /// When the client closed a connection.
-    pub fn closed(&self) -> Instant {
+    pub(crate) fn closed(&self) -> Instant {
         let closed: Result<Instant, RecvTimeoutError> = self.closed.lock().unwrap().recv_timeout(PATIENCE);
         closed.expect("the client closes its connection")
     }
@@ -155,14 +162,15 @@ fn more(connection: &mut dyn Connection, bytes: &mut Vec<u8>) -> Option<()> {
 }
 
 /// An answer whose length is right.
-pub fn answer(status: &str, fields: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
+pub(crate) fn answer(status: &str, fields: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
-    let mut bytes = format!("HTTP/1.1 {status}\r\n{fields}content-length: {}\r\n\r\n", body.len()).into_bytes();
+    let mut bytes =
+        format!("HTTP/1.1 {status}\r\n{fields}content-length: {}\r\n\r\n", body.len()).into_bytes();
     bytes.extend_from_slice(body);
     bytes
 }
 
 /// An answer of JSON.
-pub fn json(status: &str, body: &str) -> Vec<u8> {
+pub(crate) fn json(status: &str, body: &str) -> Vec<u8> {
     answer(status, "content-type: application/json\r\n", body)
 }

@@ -91,7 +91,9 @@ fn check(
     let (method, path) = (message.method.as_str(), place.url().path());
     let (what, why) = match () {
         () if !rights.allows_method(method) => ("method", format!("the policy does not name `{method}`")),
-        () if !rights.allows_path(path) => ("path", "the policy names no path that it lies beneath".to_owned()),
+        () if !rights.allows_path(path) => {
+            ("path", "the policy names no path that it lies beneath".to_owned())
+        }
         () => return Ok(()),
     };
     journal.refused("destination", what, format_args!("{method} {place}"));

@@ -76,10 +76,14 @@ impl Kind {
             Self::Untrusted => {
                 "see to the server's certificate; a private authority is named by `--http-authorities`"
             }
-            Self::Broken | Self::TimedOut => "the server may have done it all the same; ask it before calling again",
+            Self::Broken | Self::TimedOut => {
+                "the server may have done it all the same; ask it before calling again"
+            }
             Self::TooLarge => "if it is meant, raise `http.response_kb` in the service's policy",
             Self::Answered { retryable: true } => "the server asks to be called again later",
-            Self::Answered { retryable: false } => "the answer is in `stdout`; another attempt would get the same",
+            Self::Answered { retryable: false } => {
+                "the answer is in `stdout`; another attempt would get the same"
+            }
             Self::Unprepared => "see to it that the worker has what the registry names",
             Self::Cancelled => "submit it again if that was not meant",
         }

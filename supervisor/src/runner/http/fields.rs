@@ -101,7 +101,8 @@ mod tests {
 
     #[test]
     fn attempts_share_key_and_trace_and_differ_in_span() {
-        let ((key, first), (again, second)) = (sent(1, Some("order-7"), None), sent(2, Some("order-7"), None));
+        let ((key, first), (again, second)) =
+            (sent(1, Some("order-7"), None), sent(2, Some("order-7"), None));
         assert_eq!((key.as_str(), again.as_str()), ("order-7", "order-7"));
         assert_eq!(first.split('-').nth(1), second.split('-').nth(1));
         assert_ne!(first.split('-').nth(2), second.split('-').nth(2));

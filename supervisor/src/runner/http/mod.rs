@@ -83,7 +83,8 @@ impl JobRunner for HttpRunner {
             output_bytes: usize::try_from(limits.output_kb.saturating_mul(1024)).unwrap_or(usize::MAX),
             tls: place.is_tls(),
         };
-        let facts = WorkFacts { policy: policy.id(), environment: policy.environment(), plan_sha256: None, limits };
+        let facts =
+            WorkFacts { policy: policy.id(), environment: policy.environment(), plan_sha256: None, limits };
         let auth = settings.auth.clone();
         let caller = Caller::of(&request.job);
         let (ways, running) = (self.ways.clone(), self.running.clone());
@@ -132,7 +133,8 @@ impl HttpWork {
         let (made, redactor) = match access::of(&self.auth) {
             Ok((access, redactor)) => {
                 let call = Call { message: self.message, place: self.place, access };
-                let made = bounded(call, &self.ways, &self.policy, self.terms.wall, cancel, &mut journal).await;
+                let made =
+                    bounded(call, &self.ways, &self.policy, self.terms.wall, cancel, &mut journal).await;
                 (made, redactor)
             }
             Err(fault) => (Err(fault), Redactor::default()),

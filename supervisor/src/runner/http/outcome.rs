@@ -38,7 +38,12 @@ pub(super) fn finished(made: Result<Answer, Fault>, journal: &Journal, terms: &T
         }
         Err(fault) => (None, Some(fault)),
     };
-    let verdict = fault.as_ref().map_or(Verdict::Completed, |fault| fault.kind.verdict());
+    let verdict = match &fault {
+        None => Verdict::Completed,
+        // Nothing was sent: the policy has not let it start.
+        Some(fault) if fault.kind == Kind::Refused && journal.legs.is_empty() => Verdict::Refused,
+        Some(fault) => fault.kind.verdict(),
+    };
     let class = fault.as_ref().and_then(|fault| class(fault.kind, journal.acted, terms.idempotent));
     let result = answer.as_ref().and_then(|answer| serde_json::from_slice(&answer.body).ok());
     let decoded = answer.as_ref().map(|answer| answer.body.len());
@@ -151,16 +156,43 @@ fn enforcement(journal: &Journal, terms: &Terms) -> Enforcement {
     let enforced = |detail: String| layer(State::Enforced, detail);
     let tls = match (terms.tls, journal.legs.last().and_then(super::journal::Leg::tls)) {
         (true, Some(version)) => enforced(format!("{version}; certificate and name of the server verified")),
-        (true, None) => enforced("certificate and name of the server verified before anything is sent".to_owned()),
-        (false, _) => layer(State::Absent, "the registry names an `http` URL: nothing is encrypted, no server verified".to_owned()),
+        (true, None) => {
+            enforced("certificate and name of the server verified before anything is sent".to_owned())
+        }
+        (false, _) => layer(
+            State::Absent,
+            "the registry names an `http` URL: nothing is encrypted, no server verified".to_owned(),
+        ),
     };
     Enforcement(
         [
-            ("destination", enforced("host, port, method and path as the policy names them, on every redirect".to_owned())),
-            ("address", enforced("looked up once, judged, and connected to that very address, on every redirect; no proxy".to_owned())),
+            (
+                "destination",
+                enforced(
+                    "host, port, method and path as the policy names them, on every redirect".to_owned(),
+                ),
+            ),
+            (
+                "address",
+                enforced(
+                    "looked up once, judged, and connected to that very address, on every redirect; no proxy"
+                        .to_owned(),
+                ),
+            ),
             ("tls", tls),
-            ("redirects", enforced(format!("at most {REDIRECTS_MAX}, never from https to http, credentials for the first origin only"))),
-            ("size", enforced(format!("at most {} bytes of answer, as they come and decompressed", terms.response_bytes))),
+            (
+                "redirects",
+                enforced(format!(
+                    "at most {REDIRECTS_MAX}, never from https to http, credentials for the first origin only"
+                )),
+            ),
+            (
+                "size",
+                enforced(format!(
+                    "at most {} bytes of answer, as they come and decompressed",
+                    terms.response_bytes
+                )),
+            ),
             ("time", enforced(format!("{} s in all", terms.wall.as_secs()))),
         ]
         .into(),

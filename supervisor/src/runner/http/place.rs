@@ -19,7 +19,9 @@ pub(super) enum NoPlace {
     NoUrl,
     #[error("only `http` and `https` are spoken")]
     Scheme,
-    #[error("a URL with a user or password in it would show them wherever it is shown; keep them in a secret")]
+    #[error(
+        "a URL with a user or password in it would show them wherever it is shown; keep them in a secret"
+    )]
     UserInfo,
     #[error("its host is no host name and no address, or none that every program reads alike")]
     Host,
@@ -95,7 +97,8 @@ mod tests {
 
     #[test]
     fn addresses_in_disguise_are_the_addresses_they_mean() {
-        for host in ["2130706433", "0x7f.1", "0177.0.0.1", "127.1", "127.0.0.1", "0x7f000001", "①27.0.0.1"] {
+        for host in ["2130706433", "0x7f.1", "0177.0.0.1", "127.1", "127.0.0.1", "0x7f000001", "①27.0.0.1"]
+        {
             assert_eq!(shown(&format!("http://{host}/a")), "http://127.0.0.1:80/a", "{host}");
         }
         assert_eq!(shown("http://[0:0:0:0:0:FFFF:7F00:1]:8080/"), "http://[::ffff:127.0.0.1]:8080/");

@@ -82,7 +82,8 @@ mod tests {
     #[test]
     fn what_leads_nowhere_or_into_the_open_is_refused() {
         assert_eq!(led(302, Method::GET, "http://a.example/d"), Err(NotFollowed::Downgrade));
-        for to in ["file:///etc/passwd", "https://u:p@a.example/", "//localhost/", "https://a.example/x%2f.."] {
+        for to in ["file:///etc/passwd", "https://u:p@a.example/", "//localhost/", "https://a.example/x%2f.."]
+        {
             assert!(matches!(led(302, Method::GET, to), Err(NotFollowed::NoPlace(_))), "{to}");
         }
     }

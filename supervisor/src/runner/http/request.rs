@@ -22,7 +22,9 @@ pub(super) enum NoRequest {
         "`{field}` of the input cannot stand in a path: {why}, and servers differ in what they take that for"
     )]
     Unsafe { field: String, why: &'static str },
-    #[error("`{0}` of the input is an object, which neither a query nor a form can hold; send it as `body: json`")]
+    #[error(
+        "`{0}` of the input is an object, which neither a query nor a form can hold; send it as `body: json`"
+    )]
     Nested(String),
     #[error("the input is no object, and only the fields of one can stand in a path, a query or a form")]
     NotFields,
@@ -42,7 +44,8 @@ pub(super) fn build(
 ) -> Result<(Message, Place), NoRequest> {
     let base = settings.base_url().ok_or(NoRequest::NoBase)?;
     let (path, taken) = fill(settings.path.as_deref().unwrap_or_default(), input)?;
-    let mut url = format!("{}{path}", base.strip_suffix('/').filter(|_| path.starts_with('/')).unwrap_or(base));
+    let mut url =
+        format!("{}{path}", base.strip_suffix('/').filter(|_| path.starts_with('/')).unwrap_or(base));
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json, */*;q=0.5"));
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
@@ -86,7 +89,8 @@ fn fill(path: &str, input: &Value) -> Result<(String, BTreeSet<String>), NoReque
         rest.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?)))
     {
         let missing = || NoRequest::Parameter { path: path.to_owned(), field: field.to_owned() };
-        let value = input.get(field).and_then(scalar).filter(|value| !value.is_empty()).ok_or_else(missing)?;
+        let value =
+            input.get(field).and_then(scalar).filter(|value| !value.is_empty()).ok_or_else(missing)?;
         if let Some(why) = unsafe_in_path(&value) {
             return Err(NoRequest::Unsafe { field: field.to_owned(), why });
         }
@@ -98,7 +102,9 @@ fn fill(path: &str, input: &Value) -> Result<(String, BTreeSet<String>), NoReque
     filled.push_str(rest);
     let dots = |segment: &str| matches!(segment, "." | "..");
     match filled.split(['/', '?']).any(dots) && !taken.is_empty() {
-        true => Err(NoRequest::Unsafe { field: taken.into_iter().collect(), why: "it makes `.` or `..` of it" }),
+        true => {
+            Err(NoRequest::Unsafe { field: taken.into_iter().collect(), why: "it makes `.` or `..` of it" })
+        }
         false => Ok((filled, taken)),
     }
 }
@@ -197,8 +203,14 @@ mod tests {
     #[test]
     fn a_parameter_is_one_segment_whatever_is_in_it() {
         let filled = |value| url("/charges/{id}/lines", "query", &json!({"id": value}));
-        assert_eq!(filled("ch 1?a=b#c%2f;ü").unwrap(), "https://api.example.com/v1/charges/ch%201%3Fa%3Db%23c%252f%3B%C3%BC/lines");
-        assert_eq!(url("/charges/{id}", "query", &json!({"id": 7})).unwrap(), "https://api.example.com/v1/charges/7");
+        assert_eq!(
+            filled("ch 1?a=b#c%2f;ü").unwrap(),
+            "https://api.example.com/v1/charges/ch%201%3Fa%3Db%23c%252f%3B%C3%BC/lines"
+        );
+        assert_eq!(
+            url("/charges/{id}", "query", &json!({"id": 7})).unwrap(),
+            "https://api.example.com/v1/charges/7"
+        );
         for hostile in ["../admin", "..", ".", "a/b", "a\\b", "a\0b", "a\r\nb", ""] {
             assert!(filled(hostile).is_err(), "{hostile:?}");
         }

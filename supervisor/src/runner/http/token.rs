@@ -35,7 +35,8 @@ impl TokenRequest {
         deadline: Instant,
         journal: &mut Journal,
     ) -> Result<Credentials, Fault> {
-        let scope = self.scope.as_deref().map(|scope| format!("&scope={}", percent(scope))).unwrap_or_default();
+        let scope =
+            self.scope.as_deref().map(|scope| format!("&scope={}", percent(scope))).unwrap_or_default();
         let mut message = Message {
             method: Method::POST,
             headers: HeaderMap::from_iter([
@@ -46,7 +47,8 @@ impl TokenRequest {
         };
         self.client.put_on(&mut message, &self.place, chrono::Utc::now());
         let fault = |kind, why: String| Fault::new(kind, "asking for a token at", &self.place, why);
-        let mut response = ways.send(rights, message, &self.place, deadline, journal).await.map_err(harmless)?;
+        let mut response =
+            ways.send(rights, message, &self.place, deadline, journal).await.map_err(harmless)?;
         let status = response.status();
         let mut body = Body::default();
         let read = body::read(&mut response, ANSWER_MAX, &mut body).await;
