@@ -48,7 +48,9 @@ pub use check::{CheckReport, CheckedFile, Checks, FileKind, check};
 pub use compile::{CompileError, JobSpec, Recording, compile};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use diff::{Change, Difference};
-pub use effective::{EffectivePolicy, Enforces, Explained, HttpRights, Place, PolicyId, SHELL_ENFORCES};
+pub use effective::{
+    EffectivePolicy, Enforces, Explained, HTTP_ENFORCES, HttpRights, Place, PolicyId, SHELL_ENFORCES,
+};
 pub use egress::{Egress, HostName, PROXY_PORT};
 pub use environment::{Environment, UnknownEnvironment};
 pub use explain::{EnforcedLine, HostMechanisms, Standing};

@@ -23,7 +23,7 @@ mod token;
 use std::sync::Arc;
 use std::time::Duration;
 
-use stockade_policies::{EffectivePolicy, Enforces, HttpAuth, Runner};
+use stockade_policies::{EffectivePolicy, Enforces, HTTP_ENFORCES, HttpAuth, Runner};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -60,7 +60,7 @@ impl JobRunner for HttpRunner {
     }
 
     fn enforces(&self) -> Enforces {
-        ENFORCES
+        HTTP_ENFORCES
     }
 
     fn validate(&self, request: &Request<'_>) -> Result<Box<dyn Work>, Refusal> {
@@ -154,10 +154,6 @@ fn redacted(redactor: &Redactor, finished: Finished) -> Finished {
         ..finished
     }
 }
-
-/// The clauses that it puts in force. It lets nothing run here, so there is no memory and no processor to be limited.
-const ENFORCES: Enforces =
-    &["http", "secrets", "network.mode: none", "resource_limits.wall_seconds", "resource_limits.output_kb"];
 
 /// The call, until it is over, its time is, or it is cancelled; what has not ended by then is dropped, and its
 /// connection with it.
