@@ -1,4 +1,4 @@
-//! The HTTP runner against real servers on loopback, honest and hostile. Needs neither root nor a database.
+//! The HTTP runner against real servers on loopback, honest and hostile; and calls through the queue, which need root.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -21,6 +21,8 @@ mod desk;
 mod endings;
 #[path = "http/places.rs"]
 mod places;
+#[path = "http/queue.rs"]
+mod queue;
 #[path = "http/redirects.rs"]
 mod redirects;
 #[path = "http/rights.rs"]

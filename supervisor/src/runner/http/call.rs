@@ -12,7 +12,7 @@ use super::fault::{Fault, Kind};
 use super::journal::Journal;
 use super::place::Place;
 use super::redirect::{NotFollowed, next};
-use super::send::{Message, Ways};
+use super::send::{Message, Ways, check_named};
 use super::token::TokenRequest;
 
 /// Everything that a call needs.
@@ -81,13 +81,14 @@ impl Call {
     }
 }
 
-/// What the policy says of a request, but for the address of its host.
+/// What the policy says of a request, but for the addresses that its host's name leads to.
 fn check(
     rights: &HttpRights<'_>,
     message: &Message,
     place: &Place,
     journal: &mut Journal,
 ) -> Result<(), Fault> {
+    check_named(rights, place, journal)?;
     let (method, path) = (message.method.as_str(), place.url().path());
     let (what, why) = match () {
         () if !rights.allows_method(method) => ("method", format!("the policy does not name `{method}`")),

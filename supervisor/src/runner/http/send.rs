@@ -70,19 +70,16 @@ impl Ways {
         place: &Place,
         journal: &mut Journal,
     ) -> Result<Vec<SocketAddr>, Fault> {
+        check_named(rights, place, journal)?;
         let destination = place.destination();
         let port = destination.port;
         let named = |address: IpAddr| rights.names_address(address, port);
         let found = match &destination.target {
-            Target::Address(address) if named(*address) => vec![*address],
-            Target::Name(name) if rights.allows_host(name, port) => {
+            Target::Address(address) => vec![*address],
+            Target::Name(name) => {
                 let found = self.lookup.addresses(name).await;
                 let approved = found.map_err(Stop::from).and_then(|found| approved(found, named));
                 approved.map_err(|stop| not_reached(&stop, place, journal))?
-            }
-            Target::Address(_) | Target::Name(_) => {
-                journal.refused("destination", "connect", destination);
-                return Err(Fault::new(Kind::Refused, "calling", place, "the policy does not name its host"));
             }
         };
         Ok(found.into_iter().map(|address| SocketAddr::new(address, port)).collect())
@@ -121,6 +118,24 @@ impl Ways {
         let client = builder.build().map_err(|error| unready(innermost(&error)))?;
         Ok((client, witness))
     }
+}
+
+/// Whether the policy names the host, or the very address.
+pub(super) fn check_named(
+    rights: &HttpRights<'_>,
+    place: &Place,
+    journal: &mut Journal,
+) -> Result<(), Fault> {
+    let destination = place.destination();
+    let named = match &destination.target {
+        Target::Address(address) => rights.names_address(*address, destination.port),
+        Target::Name(name) => rights.allows_host(name, destination.port),
+    };
+    if named {
+        return Ok(());
+    }
+    journal.refused("destination", "connect", destination);
+    Err(Fault::new(Kind::Refused, "calling", place, "the policy does not name its host"))
 }
 
 fn not_reached(stop: &Stop, place: &Place, journal: &mut Journal) -> Fault {
