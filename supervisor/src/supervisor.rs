@@ -11,7 +11,8 @@ use stockade_sandbox::{LaunchError, Sandbox, Warm};
 
 use crate::host::{HostFacts, mechanisms};
 use crate::rules::{Loader, Rulebook, Rules, RulesError};
-use crate::runner::{RegistryError, RunnerRegistry, ShellRunner};
+use crate::runner::http::{Authorities, OfHost};
+use crate::runner::{HttpRunner, RegistryError, RunnerRegistry, ShellRunner};
 use crate::start::Confinement;
 use crate::store::Database;
 use crate::worker::{Settings, Shutdown, Worker, WorkerError};
@@ -25,6 +26,13 @@ pub struct Pace {
     pub lease: Duration,
     /// What running jobs are given when we are told to stop.
     pub grace: Duration,
+}
+
+/// Where jobs run that do not run in a sandbox of ours. What is not said, there is no runner for.
+#[derive(Debug, Clone, Default)]
+pub struct Remotes {
+    /// Who vouches for the servers of HTTP calls, in place of the host's authorities.
+    pub http_authorities: Option<PathBuf>,
 }
 
 /// A supervisor cannot be put together, or ended otherwise than it was told to.
@@ -76,9 +84,10 @@ impl Supervisor {
         state_dir: &Path,
         rules: &Rules,
         warm: Warm,
+        remotes: &Remotes,
     ) -> Result<Self, SupervisorError> {
         let sandbox = Sandbox::start(confinement.launcher, confinement.cgroups, warm).await?;
-        match Self::around(sandbox.clone(), state_dir, rules) {
+        match Self::around(sandbox.clone(), state_dir, rules, remotes) {
             Ok(supervisor) => Ok(supervisor),
             Err(error) => {
                 sandbox.close().await?;
@@ -87,11 +96,17 @@ impl Supervisor {
         }
     }
 
-    fn around(sandbox: Sandbox, state_dir: &Path, rules: &Rules) -> Result<Self, SupervisorError> {
+    fn around(
+        sandbox: Sandbox,
+        state_dir: &Path,
+        rules: &Rules,
+        remotes: &Remotes,
+    ) -> Result<Self, SupervisorError> {
         let lock = lock(state_dir)?;
         let host = Arc::new(mechanisms().host());
         let shell = ShellRunner::new(sandbox.clone(), Arc::clone(&host), rules.environment);
-        let runners = RunnerRegistry::default().with(shell)?;
+        let http = HttpRunner::new(OfHost, Authorities::read(remotes.http_authorities.as_deref()));
+        let runners = RunnerRegistry::default().with(shell)?.with(http)?;
         let loader = Loader::new(rules.clone(), runners.capabilities());
         let rules = Rulebook::open(loader.checked_on(host, sandbox.facts().landlock_abi))?;
         let name = format!("{}:{}", HostFacts::here().name, state_dir.display());

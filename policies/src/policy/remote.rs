@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer};
 use stockade_plan::{AbsPath, EnvName};
 
 use super::NotTaken;
@@ -14,6 +15,10 @@ pub(crate) struct Image(String);
 const IMAGE_NAME_MAX: usize = 255;
 
 impl Image {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     pub(crate) fn parse(text: &str) -> Result<Self, NotTaken> {
         let Some((name, digest)) = text.split_once('@') else {
             return Err(NotTaken {
@@ -73,6 +78,10 @@ fn check_image_name(name: &str) -> Result<(), NotTaken> {
 pub(crate) struct FunctionArn(String);
 
 impl FunctionArn {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// `arn:aws:lambda:REGION:ACCOUNT:function:NAME:VERSION-OR-ALIAS`.
     pub(crate) fn parse(text: &str) -> Result<Self, NotTaken> {
         let parts: Vec<&str> = text.split(':').collect();
@@ -105,7 +114,7 @@ impl FunctionArn {
 
 /// Where a secret is kept. The secret itself never stands in a policy.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum SecretRef {
+pub enum SecretRef {
     /// A variable of the supervisor's environment.
     Env(EnvName),
     /// A file that the supervisor can read.
@@ -139,6 +148,12 @@ impl fmt::Display for Image {
 impl fmt::Display for FunctionArn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl Serialize for SecretRef {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

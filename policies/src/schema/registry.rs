@@ -3,9 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::clauses::{clauses, paths};
-use super::pattern::{EXECUTION_TYPE, NAME, POLICY_NAME, TYPE};
+use super::pattern::{EXECUTION_TYPE, HEADER, NAME, POLICY_NAME, SECRET, TYPE};
 use super::{DIALECT, Keys, integer, text, thousandths, words};
-use crate::registry::{ATTEMPTS_MAX, AUTH_TYPES, BACKOFFS, METHODS, PROVIDERS, SIGN_INS, TIMEOUT_MAX};
+use crate::registry::{
+    ATTEMPTS_MAX, AUTH_TYPES, BACKOFFS, BODIES, METHODS, PROVIDERS, SIGN_INS, TIMEOUT_MAX,
+};
 
 /// The JSON Schema of service registries.
 pub fn registry_schema() -> Value {
@@ -90,6 +92,7 @@ fn service(kind: &'static str) -> Value {
         .key("execution_type", "Which runner carries it out; `http` if nothing is said.", execution_type())
         .key("timeout", "Seconds for each attempt.", integer(1..=TIMEOUT_MAX))
         .key("retry_policy", "How often an operation is tried.", retry_policy())
+        .key("idempotent", "Whether doing it twice is the same as doing it once.", json!({"type": "boolean"}))
         .key("runner_config", "What the runner needs to know.", service_config(kind))
         .key("security_policy", "The policy of its jobs.", security_policy(kind))
         .required("operations", "What it can be asked for.", listed_or_named(&format!("{kind}_operation")));
@@ -111,11 +114,27 @@ fn retry_policy() -> Value {
 }
 
 fn http_keys(keys: Keys) -> Keys {
-    keys.key("base_url", "The URL below which its operations are.", json!({"type": "string"})).key(
-        "auth_type",
-        "How a call is authenticated.",
-        words(AUTH_TYPES.map(|(word, _)| word)),
-    )
+    let string = || json!({"type": "string"});
+    let auth = Keys::new("What `auth_type` needs.")
+        .key(
+            "secret",
+            "Where the secret is kept; `env:NAME_TOKEN` of the service's name if nothing is said.",
+            text(SECRET),
+        )
+        .key("header", "The field, of `api_key` and `hmac`.", text(HEADER))
+        .key("timestamp_header", "The field for the time, of `hmac`.", text(HEADER))
+        .key("user", "The user, of `basic`.", string())
+        .key("client_id", "The client, of `oauth2`.", string())
+        .key("token_url", "Where tokens are handed out, of `oauth2`.", string())
+        .key("scope", "What is asked for, of `oauth2`.", string());
+    keys.key("base_url", "The URL below which its operations are.", string())
+        .key("auth_type", "How a call is authenticated.", words(AUTH_TYPES.map(|(word, _)| word)))
+        .key("auth", "What `auth_type` needs.", auth.schema())
+        .key("headers", "Fields that go with each request.", header_fields())
+}
+
+fn header_fields() -> Value {
+    json!({"type": "object", "propertyNames": text(HEADER), "additionalProperties": {"type": "string"}})
 }
 
 fn service_config(kind: &str) -> Value {
@@ -136,6 +155,7 @@ fn service_config(kind: &str) -> Value {
             let auth = Keys::new("Sign-in.").required("type", "A way to sign in.", sign_in);
             Keys::new("Of a serverless service.")
                 .key("provider", "The cloud.", words(PROVIDERS.map(|(word, _)| word)))
+                .key("allowed_functions", "Functions.", json!({"type": "array", "items": any_text()}))
                 .key("region", "Of AWS.", any_text())
                 .key("project", "Of Google Cloud.", any_text())
                 .key("timeout", "Seconds.", integer(1..=TIMEOUT_MAX))
@@ -180,17 +200,25 @@ fn operation(kind: &str) -> Value {
         .key("output_schema", "Fields of its result and their types.", schema())
         .key("timeout", "Seconds for each attempt.", integer(1..=TIMEOUT_MAX))
         .key("max_retries", "Tries after the first.", integer(0..=ATTEMPTS_MAX - 1));
+    let keys = keys.key(
+        "security_policy",
+        "Clauses that tighten once more.",
+        shared_clauses(Keys::new("Clauses.")).schema(),
+    );
+    let keys = match kind {
+        "shell" => keys,
+        _ => keys.key(
+            "idempotent",
+            "Whether doing it twice is the same as doing it once.",
+            json!({"type": "boolean"}),
+        ),
+    };
     match kind {
-        "shell" => keys.required("runner_config", "What it runs.", run()).key(
-            "security_policy",
-            "Clauses that tighten once more.",
-            shared_clauses(Keys::new("Clauses.")).schema(),
-        ),
-        "http" => keys.key("method", "The method.", words(METHODS.map(|(word, _)| word))).key(
-            "path",
-            "The path below the service's URL.",
-            json!({"type": "string"}),
-        ),
+        "shell" => keys.required("runner_config", "What it runs.", run()),
+        "http" => keys
+            .key("method", "The method; `POST` if nothing is said.", words(METHODS.map(|(word, _)| word)))
+            .key("path", "The path below the service's URL.", json!({"type": "string"}))
+            .key("body", "How the input is sent.", words(BODIES.map(|(word, _)| word))),
         OTHER => keys.key("runner_config", "What the runner needs to know.", json!({})),
         _ => keys,
     }

@@ -11,6 +11,7 @@ use stockade_sandbox::Warm;
 use crate::postgres::database_of;
 use crate::start::{Account, Means};
 use crate::store::Database;
+use crate::supervisor::Remotes;
 
 /// Whose this process becomes, and where it keeps what it has.
 #[derive(Debug, Clone, Args)]
@@ -85,6 +86,22 @@ impl PolicyOptions {
         let usual = Path::new("/etc/stockade/policies");
         let there = || std::fs::symlink_metadata(usual).is_ok().then(|| usual.to_owned());
         self.policies.clone().or_else(there)
+    }
+}
+
+/// Where jobs run that do not run in a sandbox of ours.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Runners")]
+pub(super) struct RemoteOptions {
+    /// PEM file with the authorities that vouch for the servers of HTTP calls [default: those of the host, in
+    /// `/etc/ssl/certs/ca-certificates.crt`]
+    #[arg(long, value_name = "FILE", env = "STOCKADE_HTTP_AUTHORITIES")]
+    http_authorities: Option<PathBuf>,
+}
+
+impl RemoteOptions {
+    pub(super) fn remotes(&self) -> Remotes {
+        Remotes { http_authorities: self.http_authorities.clone() }
     }
 }
 
