@@ -6,6 +6,7 @@
 mod finished;
 mod registry;
 mod running;
+pub mod serverless;
 pub mod shell;
 
 use std::fmt::Debug;
