@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, ClientBuilder, Response, redirect, retry};
+use reqwest::{Certificate, Client, ClientBuilder, Response, redirect, retry};
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -10,12 +10,16 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// between forgets connections.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
+/// Where Debian's `ca-certificates` puts the authorities of the host. No variable names others.
+const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
 /// A client without proxy, redirects, or attempts of its own. One connection carries one call: closing it ends the call.
 pub(super) fn builder() -> ClientBuilder {
     // Whoever comes first installs it; all of them the same.
     let _installed = rustls::crypto::ring::default_provider().install_default();
     Client::builder()
         .no_proxy()
+        .tls_certs_only(authorities())
         .redirect(redirect::Policy::none())
         .retry(retry::never())
         .referer(false)
@@ -25,6 +29,16 @@ pub(super) fn builder() -> ClientBuilder {
         .tcp_keepalive(KEEPALIVE)
         .connect_timeout(CONNECT)
         .user_agent(concat!("stockade/", env!("CARGO_PKG_VERSION")))
+}
+
+/// Whom servers have to show themselves by; nobody, if they cannot be read: then no server is trusted.
+fn authorities() -> Vec<Certificate> {
+    let read = std::fs::read(AUTHORITIES).map_err(|error| error.to_string());
+    let parsed = read.and_then(|pem| Certificate::from_pem_bundle(&pem).map_err(|error| error.to_string()));
+    parsed.unwrap_or_else(|error| {
+        tracing::warn!(error, "cannot read the authorities in `{AUTHORITIES}`; calls over TLS will fail");
+        Vec::new()
+    })
 }
 
 /// A body could not be read.

@@ -3,4 +3,5 @@
 
 pub mod aws;
 mod client;
+pub mod gcp;
 pub mod provider;
