@@ -23,6 +23,7 @@ use crate::store::{AttemptId, JobId};
 pub use finished::{ErrorClass, Finished};
 pub use registry::{RegistryError, RunnerRegistry};
 pub use running::Running;
+pub use serverless::ServerlessRunner;
 pub use shell::ShellRunner;
 
 /// A future in a box: runners are chosen at run time.
