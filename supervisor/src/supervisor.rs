@@ -11,7 +11,8 @@ use stockade_sandbox::{LaunchError, Sandbox, Warm};
 
 use crate::host::{HostFacts, mechanisms};
 use crate::rules::{Loader, Rulebook, Rules, RulesError};
-use crate::runner::{RegistryError, RunnerRegistry, ShellRunner};
+use crate::runner::serverless::Endpoints;
+use crate::runner::{RegistryError, RunnerRegistry, ServerlessRunner, ShellRunner};
 use crate::start::Confinement;
 use crate::store::Database;
 use crate::worker::{Settings, Shutdown, Worker, WorkerError};
@@ -68,6 +69,7 @@ pub struct Supervisor {
 
 impl Supervisor {
     /// Starts the sandbox, loads the rules and checks them on this host. So much as `warm` says is made ahead of its job.
+    /// Functions are called where `functions` says.
     ///
     /// # Errors
     /// [`SupervisorError`].
@@ -76,9 +78,10 @@ impl Supervisor {
         state_dir: &Path,
         rules: &Rules,
         warm: Warm,
+        functions: Endpoints,
     ) -> Result<Self, SupervisorError> {
         let sandbox = Sandbox::start(confinement.launcher, confinement.cgroups, warm).await?;
-        match Self::around(sandbox.clone(), state_dir, rules) {
+        match Self::around(sandbox.clone(), state_dir, rules, functions) {
             Ok(supervisor) => Ok(supervisor),
             Err(error) => {
                 sandbox.close().await?;
@@ -87,11 +90,16 @@ impl Supervisor {
         }
     }
 
-    fn around(sandbox: Sandbox, state_dir: &Path, rules: &Rules) -> Result<Self, SupervisorError> {
+    fn around(
+        sandbox: Sandbox,
+        state_dir: &Path,
+        rules: &Rules,
+        functions: Endpoints,
+    ) -> Result<Self, SupervisorError> {
         let lock = lock(state_dir)?;
         let host = Arc::new(mechanisms().host());
         let shell = ShellRunner::new(sandbox.clone(), Arc::clone(&host), rules.environment);
-        let runners = RunnerRegistry::default().with(shell)?;
+        let runners = RunnerRegistry::default().with(shell)?.with(ServerlessRunner::new(functions))?;
         let loader = Loader::new(rules.clone(), runners.capabilities());
         let rules = Rulebook::open(loader.checked_on(host, sandbox.facts().landlock_abi))?;
         let name = format!("{}:{}", HostFacts::here().name, state_dir.display());

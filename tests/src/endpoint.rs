@@ -36,7 +36,7 @@ pub enum Answer {
 #[derive(Debug, Default)]
 struct Seen {
     asked: Vec<Asked>,
-    left: Option<Instant>,
+    left: Vec<(Asked, Instant)>,
 }
 
 /// A server that ends with the process.
@@ -91,9 +91,9 @@ impl Endpoint {
         self.seen().asked.clone()
     }
 
-    /// When somebody left without having got his answer.
-    pub fn left(&self) -> Option<Instant> {
-        self.seen().left
+    /// When somebody who had asked so left without having got his answer.
+    pub fn left(&self, asked: impl Fn(&Asked) -> bool) -> Option<Instant> {
+        self.seen().left.iter().find(|(left, _)| asked(left)).map(|(_, when)| *when)
     }
 
     fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
@@ -105,14 +105,15 @@ impl Endpoint {
         let mut reader = BufReader::new(stream.try_clone().expect("descriptor"));
         while let Some(asked) = read(&mut reader) {
             self.seen().asked.push(asked.clone());
-            if !self.reply(&stream, answer(&asked)) {
+            let said = answer(&asked);
+            if !self.reply(&stream, asked, said) {
                 return;
             }
         }
     }
 
     /// Whether the connection is kept.
-    fn reply(&self, mut stream: &TcpStream, answer: Answer) -> bool {
+    fn reply(&self, mut stream: &TcpStream, asked: Asked, answer: Answer) -> bool {
         match answer {
             Answer::Bytes(bytes) => return stream.write_all(&bytes).is_ok(),
             Answer::Last(bytes) => drop(stream.write_all(&bytes)),
@@ -124,12 +125,12 @@ impl Endpoint {
             }
             Answer::Silence => {
                 let _gone = stream.read(&mut [0]);
-                self.seen().left = Some(Instant::now());
+                self.seen().left.push((asked, Instant::now()));
             }
             Answer::Trickle(bytes, pause) => {
                 for byte in bytes {
                     if stream.write_all(&[byte]).is_err() {
-                        self.seen().left = Some(Instant::now());
+                        self.seen().left.push((asked, Instant::now()));
                         break;
                     }
                     std::thread::sleep(pause);

@@ -17,7 +17,11 @@ mod broken;
 mod cloud;
 #[path = "serverless/desk.rs"]
 mod desk;
+#[path = "serverless/jobs.rs"]
+mod jobs;
 #[path = "serverless/real.rs"]
 mod real;
 #[path = "serverless/signed.rs"]
 mod signed;
+#[path = "serverless/stage.rs"]
+mod stage;

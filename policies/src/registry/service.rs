@@ -340,8 +340,7 @@ fn check_enforced(
 
 /// Whether doing it twice is the same as doing it once.
 fn idempotent(reader: &Reader, fields: &mut Fields<'_, '_>) -> Option<bool> {
-    let words = [("true", true), ("false", false)];
-    fields.optional("idempotent").and_then(|node| reader.word(node, "`true` or `false`", &words))
+    fields.optional("idempotent").and_then(|node| reader.boolean(node))
 }
 
 /// Reports what is wider and goes on with what is not, so that later errors show too.

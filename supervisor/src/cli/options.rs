@@ -8,7 +8,10 @@ use stockade_plan::Stage;
 use stockade_policies::Environment;
 use stockade_sandbox::Warm;
 
+use super::CliError;
 use crate::postgres::database_of;
+use crate::runner::serverless::Endpoints;
+use crate::runner::serverless::gcp::Instead;
 use crate::start::{Account, Means};
 use crate::store::Database;
 
@@ -85,6 +88,36 @@ impl PolicyOptions {
         let usual = Path::new("/etc/stockade/policies");
         let there = || std::fs::symlink_metadata(usual).is_ok().then(|| usual.to_owned());
         self.policies.clone().or_else(there)
+    }
+}
+
+/// Where functions are called instead of in their cloud.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Functions")]
+pub(super) struct FunctionOptions {
+    /// Call functions of AWS at this URL; in `development` only
+    #[arg(long, value_name = "URL")]
+    lambda_endpoint: Option<String>,
+    /// Call functions of Google Cloud at this URL; in `development` only
+    #[arg(long, value_name = "URL")]
+    gcp_endpoint: Option<String>,
+    /// Fetch identity tokens at this URL; in `development` only
+    #[arg(long, value_name = "URL")]
+    gcp_token_endpoint: Option<String>,
+}
+
+impl FunctionOptions {
+    /// Whoever sits at such an address is believed, so nothing but work on services may be sent there.
+    pub(super) fn endpoints(&self, environment: Environment) -> Result<Endpoints, CliError> {
+        let Self { lambda_endpoint, gcp_endpoint, gcp_token_endpoint } = self.clone();
+        let any = lambda_endpoint.is_some() || gcp_endpoint.is_some() || gcp_token_endpoint.is_some();
+        if any && environment != Environment::Development {
+            let message =
+                "functions are called elsewhere than in their cloud only with `--environment development`";
+            return Err(CliError::Other(message.to_owned()));
+        }
+        let gcp = Instead { functions: gcp_endpoint, tokens: gcp_token_endpoint };
+        Ok(Endpoints { lambda: lambda_endpoint, gcp })
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::CliError;
-use super::options::{AccountOptions, MeansOptions, PolicyOptions, WorkerOptions};
+use super::options::{AccountOptions, FunctionOptions, MeansOptions, PolicyOptions, WorkerOptions};
 use crate::rules::Rules;
 use crate::start::{self, Confinement};
 use crate::store::Database;
@@ -28,6 +28,8 @@ pub(super) struct WorkOptions {
     #[command(flatten)]
     pub(super) account: AccountOptions,
     #[command(flatten)]
+    functions: FunctionOptions,
+    #[command(flatten)]
     means: MeansOptions,
 }
 
@@ -45,7 +47,9 @@ impl WorkOptions {
             policies: self.policies.directory(),
             environment: self.policies.environment,
         };
-        Ok(Supervisor::assemble(confinement, &self.account.state_dir, &rules, self.worker.warm()).await?)
+        let functions = self.functions.endpoints(self.policies.environment)?;
+        let (state_dir, warm) = (&self.account.state_dir, self.worker.warm());
+        Ok(Supervisor::assemble(confinement, state_dir, &rules, warm, functions).await?)
     }
 
     pub(super) async fn work(

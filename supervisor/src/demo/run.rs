@@ -18,6 +18,7 @@ use super::trap::Trap;
 use super::{DemoError, Report, Row};
 use crate::postgres::EmbeddedPostgres;
 use crate::rules::Rules;
+use crate::runner::serverless::Endpoints;
 use crate::start::Confinement;
 use crate::store::{self, Access, Database, Job, JobId, NewJob, Store};
 use crate::supervisor::{Pace, Supervisor};
@@ -49,7 +50,9 @@ pub async fn run(confinement: Confinement, settings: &Settings) -> Result<Report
     let services = settings.state_dir.join("services.yaml");
     write_registry(&services).map_err(failed("write the demo's registry"))?;
     let rules = Rules { services, policies: settings.policies.clone(), environment: settings.environment };
-    let supervisor = Supervisor::assemble(confinement, &settings.state_dir, &rules, Warm::default()).await?;
+    let functions = Endpoints::default();
+    let supervisor =
+        Supervisor::assemble(confinement, &settings.state_dir, &rules, Warm::default(), functions).await?;
     let postgres = EmbeddedPostgres::start(&settings.state_dir).await?;
     let held = hold(supervisor, &postgres.database()).await;
     postgres.stop().await;

@@ -68,7 +68,7 @@ fn to_drop_a_call_closes_its_connection_at_once() {
             drop(running);
             Instant::now()
         });
-        let seen = eventually("the other side sees it", Duration::from_secs(10), || endpoint.left());
+        let seen = eventually("the other side sees it", Duration::from_secs(10), || endpoint.left(|_| true));
         assert!(seen.saturating_duration_since(dropped) < Duration::from_secs(1));
     }
 }

@@ -14,6 +14,7 @@ use stockade_policies::{Capabilities, ExecutionType, SHELL_ENFORCES};
 
 use super::options::PolicyOptions;
 use super::{CliError, exit};
+use crate::runner::serverless;
 
 /// Work with policies
 #[derive(Debug, Args)]
@@ -45,5 +46,7 @@ impl Policy {
 
 /// What registries are read for: the runners of this version.
 fn capabilities() -> Capabilities {
-    Capabilities::new().runner(ExecutionType::SHELL, SHELL_ENFORCES)
+    Capabilities::new()
+        .runner(ExecutionType::SHELL, SHELL_ENFORCES)
+        .runner(ExecutionType::SERVERLESS, serverless::ENFORCES)
 }

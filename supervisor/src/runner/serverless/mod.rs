@@ -23,7 +23,7 @@ use outcome::Around;
 use provider::{Call, Origin};
 
 /// What is within reach of who only makes a call. Memory, processor, files and system calls are the platform's.
-const ENFORCES: Enforces = &[
+pub const ENFORCES: Enforces = &[
     "functions",
     "secrets",
     "network.mode: none",
