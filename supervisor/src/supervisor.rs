@@ -12,7 +12,8 @@ use stockade_sandbox::{LaunchError, Sandbox, Warm};
 use crate::host::{HostFacts, mechanisms};
 use crate::rules::{Loader, Rulebook, Rules, RulesError};
 use crate::runner::http::{Authorities, OfHost};
-use crate::runner::{HttpRunner, RegistryError, RunnerRegistry, ShellRunner};
+use crate::runner::serverless::Endpoints;
+use crate::runner::{HttpRunner, RegistryError, RunnerRegistry, ServerlessRunner, ShellRunner};
 use crate::start::Confinement;
 use crate::store::Database;
 use crate::worker::{Settings, Shutdown, Worker, WorkerError};
@@ -33,6 +34,8 @@ pub struct Pace {
 pub struct Remotes {
     /// Who vouches for the servers of HTTP calls, in place of the host's authorities.
     pub http_authorities: Option<PathBuf>,
+    /// Where functions are called, if not in their cloud.
+    pub functions: Endpoints,
 }
 
 /// A supervisor cannot be put together, or ended otherwise than it was told to.
@@ -76,6 +79,7 @@ pub struct Supervisor {
 
 impl Supervisor {
     /// Starts the sandbox, loads the rules and checks them on this host. So much as `warm` says is made ahead of its job.
+    /// Functions are called where `functions` says.
     ///
     /// # Errors
     /// [`SupervisorError`].
@@ -106,7 +110,8 @@ impl Supervisor {
         let host = Arc::new(mechanisms().host());
         let shell = ShellRunner::new(sandbox.clone(), Arc::clone(&host), rules.environment);
         let http = HttpRunner::new(OfHost, Authorities::read(remotes.http_authorities.as_deref()));
-        let runners = RunnerRegistry::default().with(shell)?.with(http)?;
+        let functions = ServerlessRunner::new(remotes.functions.clone());
+        let runners = RunnerRegistry::default().with(shell)?.with(http)?.with(functions)?;
         let loader = Loader::new(rules.clone(), runners.capabilities());
         let rules = Rulebook::open(loader.checked_on(host, sandbox.facts().landlock_abi))?;
         let name = format!("{}:{}", HostFacts::here().name, state_dir.display());

@@ -33,7 +33,7 @@ pub use input::{InputError, InputErrors};
 pub use proposal::JobProposal;
 pub use remote::{OtherSettings, RemoteAction};
 pub use serverless::ServerlessSettings;
-pub(crate) use serverless::{PROVIDERS, SIGN_INS};
+pub(crate) use serverless::{INVOCATIONS, PROVIDERS, SIGN_INS};
 pub(crate) use service::{ATTEMPTS_MAX, BACKOFFS};
 pub(crate) use settings::TIMEOUT_MAX;
 pub use shell::{Prepared, RESULT_FILE, Refusal, ShellAction};

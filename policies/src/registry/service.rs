@@ -425,8 +425,11 @@ fn runner(fields: &mut Fields<'_, '_>, parts: &Parts<'_>, shared: &Shared<'_>) -
             remote(fields, parts, shared, settings).map(|action| Runner::Docker(Box::new(action)))
         }
         ExecutionType::SERVERLESS => {
-            let settings = ServerlessSettings::decode(reader, shared.config);
-            remote(fields, parts, shared, settings).map(|action| Runner::Serverless(Box::new(action)))
+            let config = fields.optional("runner_config");
+            let settings = ServerlessSettings::decode(reader, shared.config).of_operation(reader, config);
+            let action = remote(fields, parts, shared, settings)?;
+            action.settings.check(reader, shared.config, &action.effective_policy());
+            Some(Runner::Serverless(Box::new(action)))
         }
         _ => {
             let operation = json(fields.optional("runner_config"));

@@ -6,7 +6,7 @@ use super::clauses::{clauses, paths};
 use super::pattern::{EXECUTION_TYPE, HEADER, NAME, POLICY_NAME, SECRET, TYPE};
 use super::{DIALECT, Keys, integer, text, thousandths, words};
 use crate::registry::{
-    ATTEMPTS_MAX, AUTH_TYPES, BACKOFFS, BODIES, METHODS, PROVIDERS, SIGN_INS, TIMEOUT_MAX,
+    ATTEMPTS_MAX, AUTH_TYPES, BACKOFFS, BODIES, INVOCATIONS, METHODS, PROVIDERS, SIGN_INS, TIMEOUT_MAX,
 };
 
 /// The JSON Schema of service registries.
@@ -152,12 +152,22 @@ fn service_config(kind: &str) -> Value {
             .key("resource_limits", "Limits of a container.", container_limits()),
         "serverless" => {
             let sign_in = words(SIGN_INS.map(|(word, _)| word));
-            let auth = Keys::new("Sign-in.").required("type", "A way to sign in.", sign_in);
+            let auth = Keys::new("Sign-in.")
+                .required("type", "A way to sign in.", sign_in)
+                .key("profile", "The profile of `~/.aws`.", any_text())
+                .key("access_key_id", "The public half of an access key.", text(SECRET))
+                .key("secret_access_key", "Its secret half.", text(SECRET))
+                .key("session_token", "What goes with a temporary one.", text(SECRET))
+                .key("key", "A service account's key, in JSON.", text(SECRET));
+            let invocation = words(INVOCATIONS.map(|(word, _)| word));
+            let invocations = json!({"type": "array", "items": invocation});
             Keys::new("Of a serverless service.")
                 .key("provider", "The cloud.", words(PROVIDERS.map(|(word, _)| word)))
                 .key("allowed_functions", "Functions.", json!({"type": "array", "items": any_text()}))
-                .key("region", "Of AWS.", any_text())
-                .key("project", "Of Google Cloud.", any_text())
+                .key("allowed_invocation_types", "Ways to call; `RequestResponse` if not said.", invocations)
+                .key("region", "The region of every function.", any_text())
+                .key("account", "The account of AWS of every function.", any_text())
+                .key("project", "The project of Google Cloud.", any_text())
                 .key("timeout", "Seconds.", integer(1..=TIMEOUT_MAX))
                 .key("memory_size", "MiB.", integer(128..=32 * 1024))
                 .key("auth", "How the worker signs in.", auth.schema())
@@ -219,6 +229,13 @@ fn operation(kind: &str) -> Value {
             .key("method", "The method; `POST` if nothing is said.", words(METHODS.map(|(word, _)| word)))
             .key("path", "The path below the service's URL.", json!({"type": "string"}))
             .key("body", "How the input is sent.", words(BODIES.map(|(word, _)| word))),
+        "serverless" => {
+            let config = Keys::new("What the operation calls.");
+            let name = json!({"type": "string"});
+            let config =
+                config.key("function_name", "The function, by its whole name or its short one.", name);
+            keys.key("runner_config", "What it calls.", config.schema())
+        }
         OTHER => keys.key("runner_config", "What the runner needs to know.", json!({})),
         _ => keys,
     }

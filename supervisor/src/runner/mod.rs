@@ -7,6 +7,7 @@ mod finished;
 pub mod http;
 mod registry;
 mod running;
+pub mod serverless;
 pub mod shell;
 
 use std::fmt::Debug;
@@ -24,6 +25,7 @@ pub use finished::{ErrorClass, Finished};
 pub use http::HttpRunner;
 pub use registry::{RegistryError, RunnerRegistry};
 pub use running::Running;
+pub use serverless::ServerlessRunner;
 pub use shell::ShellRunner;
 
 /// A future in a box: runners are chosen at run time.

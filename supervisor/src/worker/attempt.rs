@@ -12,7 +12,7 @@ use super::table::{Entry, Stop};
 use super::{Shared, pause};
 use crate::report::{self, Circumstances};
 use crate::rules::RulesVersion;
-use crate::runner::{Finished, JobFacts, JobRunner, Refusal, Request, Work, WorkFacts};
+use crate::runner::{ErrorClass, Finished, JobFacts, JobRunner, Refusal, Request, Work, WorkFacts};
 use crate::store::{
     AttemptEnd, AttemptId, AttemptStart, Begun, ClaimedJob, Completion, Given, PolicyRef, Retry, Verdict,
     WorkerId,
@@ -223,7 +223,14 @@ async fn execute(entry: &Entry, attempt: AttemptId, ready: Ready) -> Finished {
     }
 }
 
+/// What may have been done, and must not be done twice, has failed; anything else waits for its turn again.
 fn interrupt(finished: &mut Finished, why: &str) {
+    if finished.class == Some(ErrorClass::Unknown) && finished.retry == Retry::Never {
+        let said = finished.error.take().unwrap_or_default();
+        finished.verdict = Verdict::Failed;
+        finished.error = Some(format!("{why}; {said}"));
+        return;
+    }
     finished.verdict = Verdict::Interrupted;
     finished.error = Some(why.to_owned());
 }

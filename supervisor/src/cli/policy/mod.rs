@@ -14,6 +14,7 @@ use stockade_policies::{Capabilities, ExecutionType, HTTP_ENFORCES, SHELL_ENFORC
 
 use super::options::PolicyOptions;
 use super::{CliError, exit};
+use crate::runner::serverless;
 
 /// Work with policies
 #[derive(Debug, Args)]
@@ -48,4 +49,5 @@ fn capabilities() -> Capabilities {
     Capabilities::new()
         .runner(ExecutionType::SHELL, SHELL_ENFORCES)
         .runner(ExecutionType::HTTP, HTTP_ENFORCES)
+        .runner(ExecutionType::SERVERLESS, serverless::ENFORCES)
 }
