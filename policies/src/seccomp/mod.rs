@@ -3,6 +3,7 @@
 mod answer;
 mod bpf;
 mod calls;
+mod container;
 mod rules;
 mod table;
 #[cfg(test)]
@@ -20,6 +21,7 @@ pub(crate) use calls::{
     BadCall, Call, GROUPS, Group, addable_names, check_addable, check_removable, named, permits,
     removable_names,
 };
+pub(crate) use container::profile as container_profile;
 use calls::{lets_pass, profile_answer};
 use table::{Row, TABLE};
 use verdict::{ABSENT, Answer, REFUSED, Verdict};
