@@ -45,14 +45,14 @@ mod seccomp;
 mod yaml;
 
 pub use check::{CheckReport, CheckedFile, Checks, FileKind, check};
-pub use compile::{CompileError, JobSpec, Recording, compile};
+pub use compile::{CompileError, ContainerJob, ContainerPlan, JobSpec, Recording, compile, compile_container};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use diff::{Change, Difference};
 pub use effective::{EffectivePolicy, Explained, Place, PolicyId};
 pub use egress::{Egress, HostName, PROXY_PORT};
 pub use environment::{Environment, UnknownEnvironment};
 pub use explain::{EnforcedLine, HostMechanisms, Standing};
-pub use host::{Host, HostError};
+pub use host::{Host, HostError, ProgramFiles};
 pub use learn::{Breadth, Draft, Measured, Study, Trace};
 pub use library::Library;
 pub use policy::{LAYERS, PolicyName, PolicyNameError, ResourceLimits, UnsafePath};

@@ -123,12 +123,6 @@ impl EffectivePolicy {
             .any(|(output, _)| matches!(output, OutputName::File(path) if path.as_str() == name))
     }
 
-    /// The seccomp profile that a container engine is given for a job, as the JSON text that Docker and Podman take: every
-    /// call is answered as in a sandbox of ours, but that nobody is told of what is refused.
-    pub fn container_seccomp(&self) -> String {
-        serde_json::to_string(&crate::seccomp::container_profile(self.rights.calls())).unwrap_or_default()
-    }
-
     pub(crate) fn root(&self) -> Root {
         self.rights.image().map_or(Root::Host, |(path, _)| Root::Image(path.clone()))
     }

@@ -133,6 +133,17 @@ pub(crate) fn profile(calls: &Calls) -> Profile {
     }
 }
 
+/// What the first process of a container and the engine's runtime call under the job's filter.
+const NEEDED: [&str; 12] = [
+    "clone", "execve", "wait4", "waitid", "kill", "pipe2", "dup2", "poll", "pidfd_open", "openat2", "getrusage", "chdir",
+];
+
+/// A call without which no container starts, and that `calls` do not let pass.
+pub(crate) fn lacking(calls: &Calls) -> Option<&'static str> {
+    let row = |name: &&str| TABLE.iter().find(|row| row.name == *name);
+    NEEDED.into_iter().find(|name| row(name).is_none_or(|row| !answer(calls, row).verdicts().any(Verdict::passes)))
+}
+
 /// A rule that lets calls pass either way is none.
 fn said(row: &Row, calls: &Calls) -> Answer<'static> {
     let answer = answer(calls, row);
