@@ -108,6 +108,9 @@ pub(crate) fn to_the_end(job: Job, errand: &Errand, channel: &mut Channel) -> io
         if ready.ended {
             break Cause::Itself;
         }
+        if ready.stop {
+            break Cause::Told;
+        }
         reap(Some(job.pid));
     };
     let wall_us = u64::try_from(clock.began.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -129,11 +132,12 @@ fn fd<R: AsFd>(stream: &Stream<R>) -> Option<BorrowedFd<'_>> {
 }
 
 struct ReadyNow {
+    stop: bool,
     ended: bool,
     streams: [bool; 2],
 }
 
-/// Waits for the job's end, for output, or for the next look. If standard input has something to say, it is that nobody is
+/// Waits for the job's end, for output, for the word to stop, or for the next look. If standard input has ended, nobody is
 /// there any more: then the container ends here, with everything in it.
 fn wait(ends: BorrowedFd<'_>, streams: [Option<BorrowedFd<'_>>; 2]) -> io::Result<ReadyNow> {
     let stdin = io::stdin();
@@ -146,12 +150,18 @@ fn wait(ends: BorrowedFd<'_>, streams: [Option<BorrowedFd<'_>>; 2]) -> io::Resul
     }
     let mut ready = fds.iter().map(|fd| !fd.revents().is_empty());
     let mut next = || ready.next().unwrap_or(false);
-    if next() {
-        return Err(Errno::EPIPE.into());
-    }
+    let stop = next() && told_to_stop()?;
     let ended = next();
     let streams = streams.map(|stream| stream.is_some() && next());
-    Ok(ReadyNow { ended, streams })
+    Ok(ReadyNow { stop, ended, streams })
+}
+
+/// Whatever comes now means to stop; if nothing can come any more, nobody is there.
+fn told_to_stop() -> io::Result<bool> {
+    match io::stdin().lock().read(&mut [0])? {
+        0 => Err(Errno::EPIPE.into()),
+        _ => Ok(true),
+    }
 }
 
 /// Takes away what has ended; not the job's first process, whose end is to be told.

@@ -70,6 +70,8 @@ pub enum Said {
 pub enum Cause {
     /// Its first process ended by itself.
     Itself,
+    /// Its supervisor said so.
+    Told,
     /// Its wall clock ran out.
     WallTime,
     /// Its processor time was used up.
