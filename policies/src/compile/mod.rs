@@ -24,7 +24,7 @@ pub use recording::Recording;
 pub(crate) use recording::calls as recording_calls;
 pub(crate) use view::{CODE_DIRS, LOADER_CACHE, MERGED};
 
-use crate::effective::{EffectivePolicy, members};
+use crate::effective::{EffectivePolicy, SHELL_ENFORCES, members};
 use crate::egress::Egress;
 use crate::host::Host;
 use crate::policy::{DISKS, LANDLOCK_FULL, LayerName, LimitKey, OutputName, ResourceLimits};
@@ -105,8 +105,8 @@ fn path_of(text: &str) -> Result<AbsPath, CompileError> {
 
 /// Fails closed: a clause without a mechanism behind it stops the job.
 fn enforceable(policy: &EffectivePolicy, host: &Host, landlock_abi: u8) -> Result<(), CompileError> {
-    if let Some((clause, missing, origin)) = policy.unenforceable().into_iter().next() {
-        return Err(unenforced(clause, &origin, missing));
+    if let Some(lack) = policy.not_enforced_by("shell", SHELL_ENFORCES).into_iter().next() {
+        return Err(unenforced(lack.clause, &lack.origin, lack.missing));
     }
     if landlock_abi == 0 {
         let missing = "the kernel has no Landlock; boot one that has, with `landlock` in its `lsm=` list";

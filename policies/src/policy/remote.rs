@@ -14,6 +14,10 @@ pub(crate) struct Image(String);
 const IMAGE_NAME_MAX: usize = 255;
 
 impl Image {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     pub(crate) fn parse(text: &str) -> Result<Self, NotTaken> {
         let Some((name, digest)) = text.split_once('@') else {
             return Err(NotTaken {
@@ -73,6 +77,10 @@ fn check_image_name(name: &str) -> Result<(), NotTaken> {
 pub(crate) struct FunctionArn(String);
 
 impl FunctionArn {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// `arn:aws:lambda:REGION:ACCOUNT:function:NAME:VERSION-OR-ALIAS`.
     pub(crate) fn parse(text: &str) -> Result<Self, NotTaken> {
         let parts: Vec<&str> = text.split(':').collect();
@@ -105,7 +113,7 @@ impl FunctionArn {
 
 /// Where a secret is kept. The secret itself never stands in a policy.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum SecretRef {
+pub enum SecretRef {
     /// A variable of the supervisor's environment.
     Env(EnvName),
     /// A file that the supervisor can read.

@@ -96,7 +96,9 @@ impl ShellAction {
     /// [`Refusal`]: the input holds no script where there should be one, or the row asks for more than the registry
     /// grants.
     pub fn prepare(&self, input: &Value, proposal: &JobProposal<'_>) -> Result<Prepared, Refusal> {
-        let policy = proposal::apply(self, proposal)?;
+        let policy = proposal::apply(&self.policy, proposal, |reader, root| {
+            proposal::shell_config(reader, root, &self.run)
+        })?;
         let policy = self.limited(policy);
         let json = serde_json::to_vec(input)
             .map_err(|error| InputErrors::one("", format!("cannot be written: {error}")))?;

@@ -173,6 +173,11 @@ fn environment() -> Value {
 fn http() -> Value {
     let mut keys = Keys::new("HTTP.")
         .key("hosts", "Destinations `host:port`, as in `network.hosts`.", list(text(HOST), LIST_MAX))
+        .key(
+            "addresses",
+            "Addresses that are not public and may be called all the same, as in `network.addresses`.",
+            list(text(ADDRESS), LIST_MAX),
+        )
         .key("methods", "Methods.", list(words(method_names()), LIST_MAX))
         .key(
             "path_prefixes",

@@ -90,6 +90,7 @@ fn service(kind: &'static str) -> Value {
         .key("execution_type", "Which runner carries it out; `http` if nothing is said.", execution_type())
         .key("timeout", "Seconds for each attempt.", integer(1..=TIMEOUT_MAX))
         .key("retry_policy", "How often an operation is tried.", retry_policy())
+        .key("idempotent", "Whether doing it twice is the same as doing it once.", json!({"type": "boolean"}))
         .key("runner_config", "What the runner needs to know.", service_config(kind))
         .key("security_policy", "The policy of its jobs.", security_policy(kind))
         .required("operations", "What it can be asked for.", listed_or_named(&format!("{kind}_operation")));
@@ -136,6 +137,7 @@ fn service_config(kind: &str) -> Value {
             let auth = Keys::new("Sign-in.").required("type", "A way to sign in.", sign_in);
             Keys::new("Of a serverless service.")
                 .key("provider", "The cloud.", words(PROVIDERS.map(|(word, _)| word)))
+                .key("allowed_functions", "Functions.", json!({"type": "array", "items": any_text()}))
                 .key("region", "Of AWS.", any_text())
                 .key("project", "Of Google Cloud.", any_text())
                 .key("timeout", "Seconds.", integer(1..=TIMEOUT_MAX))
@@ -180,12 +182,21 @@ fn operation(kind: &str) -> Value {
         .key("output_schema", "Fields of its result and their types.", schema())
         .key("timeout", "Seconds for each attempt.", integer(1..=TIMEOUT_MAX))
         .key("max_retries", "Tries after the first.", integer(0..=ATTEMPTS_MAX - 1));
-    match kind {
-        "shell" => keys.required("runner_config", "What it runs.", run()).key(
-            "security_policy",
-            "Clauses that tighten once more.",
-            shared_clauses(Keys::new("Clauses.")).schema(),
+    let keys = keys.key(
+        "security_policy",
+        "Clauses that tighten once more.",
+        shared_clauses(Keys::new("Clauses.")).schema(),
+    );
+    let keys = match kind {
+        "shell" => keys,
+        _ => keys.key(
+            "idempotent",
+            "Whether doing it twice is the same as doing it once.",
+            json!({"type": "boolean"}),
         ),
+    };
+    match kind {
+        "shell" => keys.required("runner_config", "What it runs.", run()),
         "http" => keys.key("method", "The method.", words(METHODS.map(|(word, _)| word))).key(
             "path",
             "The path below the service's URL.",

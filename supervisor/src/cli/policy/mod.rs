@@ -10,7 +10,7 @@ mod target;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use stockade_policies::{Capabilities, ExecutionType};
+use stockade_policies::{Capabilities, ExecutionType, SHELL_ENFORCES};
 
 use super::options::PolicyOptions;
 use super::{CliError, exit};
@@ -45,5 +45,5 @@ impl Policy {
 
 /// What registries are read for: the runners of this version.
 fn capabilities() -> Capabilities {
-    Capabilities::new().runner(ExecutionType::SHELL)
+    Capabilities::new().runner(ExecutionType::SHELL, SHELL_ENFORCES)
 }
