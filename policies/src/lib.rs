@@ -57,8 +57,8 @@ pub use learn::{Breadth, Draft, Measured, Study, Trace};
 pub use library::Library;
 pub use policy::{LAYERS, PolicyName, PolicyNameError, ResourceLimits, SecretRef, UnsafePath};
 pub use registry::{
-    Backoff, Capabilities, DockerSettings, ExecutionType, ExecutionTypeError, HttpSettings, InputError,
-    InputErrors, JobProposal, Operation, OtherSettings, Prepared, RESULT_FILE, Refusal, Registry,
+    Backoff, Capabilities, DOCKER_ENFORCES, DockerSettings, ExecutionType, ExecutionTypeError, HttpSettings, InputError,
+    InputErrors, JobProposal, Operation, OtherSettings, Prepared, PreparedContainer, RESULT_FILE, Refusal, Registry,
     RemoteAction, Runner, ServerlessSettings, Service, ShellAction, Unknown,
 };
 pub use schema::{policy_schema, registry_schema};

@@ -12,7 +12,7 @@ use super::error::CompileError;
 use super::job::{JobSpec, bounded};
 use super::{limits, outputs, unenforced};
 use crate::effective::{EffectivePolicy, members};
-use crate::policy::NetworkMode;
+use crate::registry::DOCKER_ENFORCES;
 use crate::seccomp::{container_profile, lacking_for_container};
 
 /// One job in a container: what is run, with what.
@@ -61,6 +61,9 @@ impl ContainerPlan {
 /// # Errors
 /// [`CompileError`]; nothing is left out or weakened to make a plan.
 pub fn compile_container(policy: &EffectivePolicy, job: &ContainerJob) -> Result<ContainerPlan, CompileError> {
+    if let Some(lack) = policy.not_enforced_by("docker", DOCKER_ENFORCES).into_iter().next() {
+        return Err(unenforced(lack.clause, &lack.origin, lack.missing));
+    }
     if let Some((clause, missing)) = uncontainable(policy).into_iter().next() {
         return Err(unenforced(clause, policy.name(), missing));
     }
@@ -98,48 +101,20 @@ pub fn compile_container(policy: &EffectivePolicy, job: &ContainerJob) -> Result
     })
 }
 
-/// Clauses that the Docker runner does not carry out, with what is missing.
+/// What the list of enforced clauses cannot say: values that the Docker runner does not carry out, with what is missing.
 pub(crate) fn uncontainable(policy: &EffectivePolicy) -> Vec<(String, String)> {
     let rights = policy.rights();
     let mut found = Vec::new();
-    let mut say = |clause: &str, missing: &str| found.push((clause.to_owned(), missing.to_owned()));
-    if let Some(network) = rights.network.as_ref().filter(|network| network.value != NetworkMode::None) {
-        say(
-            &format!("network.mode: {}", network.value.name()),
-            "a container of the Docker runner has no network: an egress proxy of its own is not built for it",
-        );
-    }
-    if rights.disk_limit().is_some() {
-        say(
-            "resource_limits.disk_read_mb_per_second",
-            "which disks an image lies on is the engine's to know: the Docker runner sets no limit on reading",
-        );
-    }
+    let mut say = |clause: &str, missing: String| found.push((clause.to_owned(), missing));
     if members(&rights.read).any(|(read, _)| read.optional) {
-        say("filesystem.read", "a bind mount of a container cannot be optional: name what the engine's host has");
+        say("filesystem.read", "a mount of a container cannot be optional: name what the engine's host has".to_owned());
     }
-    if rights.image().is_some() {
-        say("filesystem.root", "a container's root is its image's");
-    }
-    for (path, _) in members(&rights.write).filter(|(path, _)| ![WORK_DIR, "/tmp"].contains(&path.as_str())) {
-        say("filesystem.write", &format!("in a container only `/job` and `/tmp` are writable, not `{path}`"));
-    }
-    if members(&rights.commands).next().is_some() {
-        say("commands", "what can be run in a container is what its image holds: name the image instead");
-    }
-    for (layer, _) in &rights.require {
-        if ["landlock", "user_namespace"].contains(&layer.name()) {
-            say(
-                &format!("require: {}", layer.name()),
-                "a container engine does not put this layer in force, or not for each job",
-            );
-        }
+    for path in policy.writes().filter(|path| ![WORK_DIR, "/tmp"].contains(&path.as_str())) {
+        say("filesystem.write", format!("in a container only `/job` and `/tmp` are writable, not `{path}`"));
     }
     if let Some(call) = lacking_for_container(rights.calls()) {
-        say(
-            "syscalls",
-            &format!("the first process of a container needs `{call}` to start and measure the job, under the same filter"),
-        );
+        let why = format!("the first process of a container needs `{call}` to start and measure the job, under the same filter");
+        say("syscalls", why);
     }
     found
 }

@@ -23,7 +23,7 @@ use serde_json::Value;
 use stockade_plan::Digest;
 
 pub use capabilities::{Capabilities, ExecutionType, ExecutionTypeError};
-pub use docker::DockerSettings;
+pub use docker::{DOCKER_ENFORCES, DockerSettings, PreparedContainer};
 pub use http::HttpSettings;
 pub(crate) use http::{AUTH_TYPES, METHODS};
 pub use input::{InputError, InputErrors};
