@@ -218,8 +218,8 @@ fn arguments() -> Value {
 
 fn container_run() -> Value {
     Keys::new("An image, and a command, an interpreter and the input field that holds the script, or the image's own command.")
-        .key("image", "The image, one of the allowed.", any_text())
-        .key("runtime", "The engine's runtime, such as `runsc`.", any_text())
+        .key("image", "The image, one of the allowed.", json!({"type": "string"}))
+        .key("runtime", "The engine's runtime, such as `runsc`.", json!({"type": "string"}))
         .key("command", "The arguments, the program's path first.", arguments())
         .key("interpreter", "The interpreter's arguments, its path first.", arguments())
         .key("script_from_input", "The input field that holds the script.", json!({"type": "string"}))

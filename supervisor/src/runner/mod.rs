@@ -20,6 +20,7 @@ use stockade_policies::{
 use uuid::Uuid;
 
 use crate::store::{AttemptId, JobId};
+pub use docker::DockerRunner;
 pub use finished::{ErrorClass, Finished};
 pub use registry::{RegistryError, RunnerRegistry};
 pub use running::Running;

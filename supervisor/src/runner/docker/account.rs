@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::Utc;
 use serde_json::{Map, Value, json};
 use stockade_plan::{Account, Limits};
-use stockade_sandbox::{Captured, Denial};
+use stockade_sandbox::{Captured, Collected, Denial};
 
 /// `ru_inblock` and `ru_oublock` count in this unit; getrusage(2).
 const BLOCK_BYTES: u64 = 512;
@@ -82,6 +82,7 @@ pub(super) fn denials(
     limits: &Limits,
     stdout: &Captured,
     stderr: &Captured,
+    outputs: &[Collected],
 ) -> Vec<Denial> {
     let denial = |layer, what, target: String, count| Denial { layer, what, target, count, at_least: false, at: Utc::now() };
     let counted = &account.counted;
@@ -103,5 +104,6 @@ pub(super) fn denials(
             denials.push(denial("output", "write", target, stream.total_bytes.saturating_sub(limits.output_bytes)));
         }
     }
+    denials.extend(outputs.iter().filter_map(Denial::of_output));
     denials
 }

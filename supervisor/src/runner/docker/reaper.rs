@@ -7,7 +7,7 @@ use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOpt
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
-use super::container::{JOB, PREFIX, WORKER};
+use super::container::{ATTEMPT, JOB, PREFIX, WORKER};
 use super::engine::{Engine, EngineError, told};
 
 /// Between two tries to remove a container that will not go, or whose engine is gone.
@@ -32,7 +32,12 @@ impl Reaper {
 
     /// Removes what other attempts at a job left.
     pub(super) async fn sweep_job(&self, engine: &Engine, job: &str) -> Result<usize, EngineError> {
-        sweep(engine, &format!("{JOB}={job}")).await
+        sweep(engine, vec![format!("{JOB}={job}")]).await
+    }
+
+    /// Removes what one attempt left.
+    pub(super) async fn sweep_attempt(&self, engine: &Engine, job: &str, attempt: i32) -> Result<usize, EngineError> {
+        sweep(engine, vec![format!("{JOB}={job}"), format!("{ATTEMPT}={attempt}")]).await
     }
 
     /// Removes what earlier incarnations of a worker left.
@@ -40,7 +45,7 @@ impl Reaper {
     /// # Errors
     /// If the engine does not remove it.
     pub async fn sweep_worker(&self, engine: &Engine, worker: &str) -> Result<usize, EngineError> {
-        sweep(engine, &format!("{WORKER}={worker}")).await
+        sweep(engine, vec![format!("{WORKER}={worker}")]).await
     }
 
     /// Waits until everything is removed that is to be.
@@ -53,8 +58,8 @@ impl Reaper {
 }
 
 /// Labels come from images too; a name does not.
-async fn sweep(engine: &Engine, label: &str) -> Result<usize, EngineError> {
-    let filters = HashMap::from([("label", vec![label.to_owned()])]);
+async fn sweep(engine: &Engine, labels: Vec<String>) -> Result<usize, EngineError> {
+    let filters = HashMap::from([("label", labels)]);
     let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
     let found = engine.ask("list containers", engine.docker.list_containers(Some(options))).await?;
     let names = found.into_iter().filter_map(|container| container.names?.into_iter().next());
