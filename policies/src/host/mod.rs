@@ -158,7 +158,7 @@ impl Host {
     /// # Errors
     /// If it is no program, or something that it needs is not there.
     pub fn files_of(&self, name: &AbsPath) -> Result<ProgramFiles, HostError> {
-        let program = self.program(&Root::Host, name)?;
+        let program = Program::anywhere(&Survey::of(&Root::Host), name)?;
         let loader = program.executed.iter().find(|path| **path != program.file).cloned();
         let libraries = program.libraries.iter().cloned().collect();
         Ok(ProgramFiles { program: program.file.clone(), loader, libraries })

@@ -198,6 +198,7 @@ fn execution_type(
         );
         let runners: Vec<&str> = context.capabilities.names().collect();
         let help = match runners.is_empty() {
+            _ if kind.as_str() == ExecutionType::DOCKER => "give the worker a container engine with `--docker-host`".to_owned(),
             true => "it has no runner at all".to_owned(),
             false => format!("it has runners for {}", crate::yaml::one_of(&runners)),
         };

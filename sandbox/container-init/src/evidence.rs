@@ -5,7 +5,6 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 
 use nix::errno::Errno;
-use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::unistd::{getegid, geteuid};
 use stockade_plan::{ContainerEvidence, List, Mounted, Namespaces};
@@ -15,10 +14,12 @@ use crate::job::Fault;
 
 const MOUNTS: [&str; 5] = ["/", "/job", "/tmp", "/dev/shm", "/proc"];
 const STATUS: &str = "/proc/self/status";
+const LIMITS: &str = "/proc/self/limits";
 
 /// Reads everything.
 pub(crate) fn read() -> Result<ContainerEvidence, Fault> {
     let status = read_to_string(STATUS).map_err(|error| Fault::io(format!("read `{STATUS}`"), &error))?;
+    let limits = read_to_string(LIMITS).map_err(|error| Fault::io(format!("read `{LIMITS}`"), &error))?;
     let mut capabilities = [0; 5];
     for (value, name) in capabilities.iter_mut().zip(["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"]) {
         let text = field(&status, name)?;
@@ -37,8 +38,8 @@ pub(crate) fn read() -> Result<ContainerEvidence, Fault> {
         module: module(),
         mounts: bounded("mounts", MOUNTS.iter().map(|path| mounted(path)).collect::<Result<_, _>>()?)?,
         limits: Group::find().limits(),
-        open_files: limit(Resource::RLIMIT_NOFILE)?,
-        core_bytes: limit(Resource::RLIMIT_CORE)?,
+        open_files: limit(&limits, "Max open files")?,
+        core_bytes: limit(&limits, "Max core file size")?,
         interfaces: bounded("network interfaces", names("/sys/class/net")?)?,
         descriptors: bounded("descriptors", descriptors()?)?,
     })
@@ -101,8 +102,12 @@ fn mounted(path: &str) -> Result<Mounted, Fault> {
     })
 }
 
-fn limit(resource: Resource) -> Result<(u64, u64), Fault> {
-    getrlimit(resource).map_err(|errno| Fault::new("getrlimit", errno))
+/// Soft and hard; `unlimited` is the largest number. A job's filter refuses even to ask for some of them.
+fn limit(limits: &str, name: &str) -> Result<(u64, u64), Fault> {
+    let malformed = || Fault::new(format!("read `{name}` of `{LIMITS}`"), Errno::EBADMSG);
+    let line = limits.lines().find_map(|line| line.strip_prefix(name)).ok_or_else(malformed)?;
+    let mut numbers = line.split_whitespace().map(|text| if text == "unlimited" { Some(u64::MAX) } else { text.parse().ok() });
+    numbers.next().flatten().zip(numbers.next().flatten()).ok_or_else(malformed)
 }
 
 fn names(path: &str) -> Result<Vec<String>, Fault> {

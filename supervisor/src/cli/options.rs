@@ -11,6 +11,7 @@ use stockade_sandbox::Warm;
 use crate::postgres::database_of;
 use crate::start::{Account, Means};
 use crate::store::Database;
+use crate::supervisor::Remotes;
 
 /// Whose this process becomes, and where it keeps what it has.
 #[derive(Debug, Clone, Args)]
@@ -64,6 +65,22 @@ fn stage(name: &str) -> Result<Stage, String> {
         let known: Vec<&str> = Stage::ALL.iter().map(|stage| stage.name()).collect();
         format!("the stages are {}", known.join(", "))
     })
+}
+
+/// Where jobs run that do not run in a sandbox of ours.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Runners")]
+pub(super) struct RemoteOptions {
+    /// Socket of the container engine for jobs of execution type `docker`, as `unix:///run/docker.sock`; Podman's serves as
+    /// well. Whoever can reach it is root there. Without it there is no such runner
+    #[arg(long, value_name = "ADDRESS", env = "STOCKADE_DOCKER_HOST")]
+    docker_host: Option<String>,
+}
+
+impl RemoteOptions {
+    pub(super) fn remotes(&self) -> Remotes {
+        Remotes { docker: self.docker_host.clone() }
+    }
 }
 
 /// What jobs may do.

@@ -10,7 +10,7 @@ mod target;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use stockade_policies::{Capabilities, ExecutionType, SHELL_ENFORCES};
+use stockade_policies::{Capabilities, DOCKER_ENFORCES, ExecutionType, SHELL_ENFORCES};
 
 use super::options::PolicyOptions;
 use super::{CliError, exit};
@@ -45,5 +45,7 @@ impl Policy {
 
 /// What registries are read for: the runners of this version.
 fn capabilities() -> Capabilities {
-    Capabilities::new().runner(ExecutionType::SHELL, SHELL_ENFORCES)
+    Capabilities::new()
+        .runner(ExecutionType::SHELL, SHELL_ENFORCES)
+        .runner(ExecutionType::DOCKER, DOCKER_ENFORCES)
 }
