@@ -12,6 +12,7 @@
 
 mod corpus;
 mod database;
+mod engine;
 mod holdings;
 mod jobs;
 mod leftovers;
@@ -28,6 +29,7 @@ pub use corpus::{
     Case, Control, Place as ControlPlace, compile as compile_corpus, compile_program, gather as gather_corpus,
 };
 pub use database::{Database, literal};
+pub use engine::Engine;
 pub use holdings::{Holdings, Worker, memory_kb, network_namespaces};
 pub use jobs::{bytes, is_final};
 pub use leftovers::Leftovers;

@@ -55,14 +55,14 @@ impl<R: Read> Stream<R> {
 struct Clock {
     group: Group,
     began: Instant,
-    cpu_before: u64,
+    before: Counted,
     memory: (u64, u64),
 }
 
 impl Clock {
     fn start() -> Self {
         let group = Group::find();
-        Self { group, began: Instant::now(), cpu_before: total(group.cpu_time()), memory: (0, 0) }
+        Self { group, began: Instant::now(), before: group.counted(), memory: (0, 0) }
     }
 
     /// The limit that the job has gone over.
@@ -70,7 +70,7 @@ impl Clock {
         if let Some(bytes) = self.group.memory() {
             self.memory = (self.memory.0.saturating_add(bytes), self.memory.1 + 1);
         }
-        let cpu_ms = total(self.group.cpu_time()).saturating_sub(self.cpu_before) / 1000;
+        let cpu_ms = total(self.group.cpu_time()).saturating_sub(total(self.before.cpu_us)) / 1000;
         if self.began.elapsed() >= Duration::from_millis(limits.wall_time_ms) {
             return Some(Cause::WallTime);
         }
@@ -79,7 +79,18 @@ impl Clock {
 
     fn counted(&self) -> Counted {
         let (sum, samples) = self.memory;
-        Counted { memory_bytes: sum.checked_div(samples), ..self.group.counted() }
+        let (now, before) = (self.group.counted(), self.before);
+        // What the runtime used up in the same group before is not the job's.
+        let since = |now: Option<(u64, u64)>, before: Option<(u64, u64)>| {
+            let ((one, other), (one_before, other_before)) = now.zip(before)?;
+            Some((one.saturating_sub(one_before), other.saturating_sub(other_before)))
+        };
+        Counted {
+            cpu_us: since(now.cpu_us, before.cpu_us),
+            throttled: since(now.throttled, before.throttled),
+            memory_bytes: sum.checked_div(samples),
+            ..now
+        }
     }
 }
 
