@@ -96,6 +96,10 @@ impl PolicyOptions {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Runners")]
 pub(super) struct RemoteOptions {
+    /// Socket of the container engine for jobs of execution type `docker`, as `unix:///run/docker.sock`; Podman's serves as
+    /// well. Whoever can reach it is root there. Without it there is no such runner
+    #[arg(long, value_name = "ADDRESS", env = "STOCKADE_DOCKER_HOST")]
+    docker_host: Option<String>,
     /// PEM file with the authorities that vouch for the servers of HTTP calls [default: those of the host, in
     /// `/etc/ssl/certs/ca-certificates.crt`]
     #[arg(long, value_name = "FILE", env = "STOCKADE_HTTP_AUTHORITIES")]
@@ -115,7 +119,8 @@ impl RemoteOptions {
     /// Whoever sits where functions are called instead of in their cloud is believed, so nothing but work on services may be
     /// sent there.
     pub(super) fn remotes(&self, environment: Environment) -> Result<Remotes, CliError> {
-        let Self { http_authorities, lambda_endpoint, gcp_endpoint, gcp_token_endpoint } = self.clone();
+        let Self { docker_host, http_authorities, lambda_endpoint, gcp_endpoint, gcp_token_endpoint } =
+            self.clone();
         let any = lambda_endpoint.is_some() || gcp_endpoint.is_some() || gcp_token_endpoint.is_some();
         if any && environment != Environment::Development {
             let message =
@@ -123,7 +128,11 @@ impl RemoteOptions {
             return Err(CliError::Other(message.to_owned()));
         }
         let gcp = Instead { functions: gcp_endpoint, tokens: gcp_token_endpoint };
-        Ok(Remotes { http_authorities, functions: Endpoints { lambda: lambda_endpoint, gcp } })
+        Ok(Remotes {
+            docker: docker_host,
+            http_authorities,
+            functions: Endpoints { lambda: lambda_endpoint, gcp },
+        })
     }
 }
 

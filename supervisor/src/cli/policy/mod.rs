@@ -10,7 +10,7 @@ mod target;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use stockade_policies::{Capabilities, ExecutionType, HTTP_ENFORCES, SHELL_ENFORCES};
+use stockade_policies::{Capabilities, DOCKER_ENFORCES, ExecutionType, HTTP_ENFORCES, SHELL_ENFORCES};
 
 use super::options::PolicyOptions;
 use super::{CliError, exit};
@@ -50,4 +50,5 @@ fn capabilities() -> Capabilities {
         .runner(ExecutionType::SHELL, SHELL_ENFORCES)
         .runner(ExecutionType::HTTP, HTTP_ENFORCES)
         .runner(ExecutionType::SERVERLESS, serverless::ENFORCES)
+        .runner(ExecutionType::DOCKER, DOCKER_ENFORCES)
 }
