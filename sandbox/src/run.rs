@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::Hearing;
 use crate::cgroup::{CgroupError, CpuTime, Leaf, Stats};
 use crate::denial::{self, Denial};
 use crate::enforcement::Enforcement;
@@ -145,7 +146,7 @@ async fn run_in(
     let Ready { mut remains, ends, mut status, evidence, spent, listeners } = ready;
     hand_on(listeners, job.network)?;
     let (id, host_uid) = (ends.id, ends.host_uid);
-    let hearing = sandbox.audit.begin(host_uid);
+    let mut hearing = sandbox.audit.begin(host_uid);
     let bounds = Bounds {
         limit: plan.confinement.limits.output_bytes,
         overflow: CancellationToken::new(),
@@ -169,6 +170,7 @@ async fn run_in(
         status: &mut status,
         spent,
         signals: job.signals,
+        hearing: &mut hearing,
     };
     let Judged { end, ran, stdout, stderr, stats } =
         running.finish(deliver, streams, cancellation, began).await?;
@@ -350,6 +352,7 @@ struct Running<'a> {
     plan: &'a Plan,
     status: &'a mut Status<pipe::Receiver>,
     spent: CpuTime,
+    hearing: &'a mut Hearing,
 }
 
 /// A job that ran, before its end is judged.
@@ -466,9 +469,13 @@ impl Running<'_> {
     /// Kills what is left of a job that did not end by itself, and waits until all of it is reaped.
     async fn end(&mut self, ran: Result<Ran, RunError>) -> Result<Ran, RunError> {
         match ran {
-            Ok(ran) if ran.finished.is_some() => Ok(ran),
+            Ok(ran) if ran.finished.is_some() => {
+                self.sandbox.audit.mark(self.hearing);
+                Ok(ran)
+            }
             ran => {
                 let exited = self.remains.kill().await?;
+                self.sandbox.audit.mark(self.hearing);
                 self.status.last_refusals().await;
                 ran.map(|ran| Ran { rusage: exited.rusage, ..ran })
             }

@@ -434,7 +434,7 @@ impl Inner {
 /// Why a sandbox that was prepared cannot be used: its pipes did not all arrive, as `MSG_CTRUNC` of recvmsg(2) says.
 fn no_room() -> SetupError {
     SetupError {
-        stage: Stage::Clone,
+        stage: Stage::Pipes,
         call: "recvmsg".to_owned(),
         target: "the sandbox's pipes: run fewer jobs at a time, or allow more open files".to_owned(),
         errno: Errno(rustix::io::Errno::MFILE.raw_os_error()),

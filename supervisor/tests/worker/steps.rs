@@ -1,4 +1,4 @@
-//! A runner whose jobs wait for as long as their input says, leave what it says, and can be cancelled.
+//! A runner whose jobs wait for as long as their input says, leave what it says, are refused as often as it says, and can be cancelled.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use stockade::runner::{Boxed, Finished, JobRunner, Refusal, Request, RunnerError, Running, Work, WorkFacts};
 use stockade::store::{AttemptId, Output, Stream, Verdict};
-use stockade_policies::{Environment, Library};
+use stockade_policies::{Enforces, Environment, Library};
 
 /// How often it has been asked to run something, and how many jobs ran at once at most.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +28,7 @@ struct Steps {
     time: Duration,
     fails: bool,
     result: Option<String>,
+    denials: u64,
     running: Running,
     counts: Counts,
 }
@@ -37,8 +38,8 @@ impl JobRunner for StepsRunner {
         "steps"
     }
 
-    fn enforces(&self) -> &'static [&'static str] {
-        &[]
+    fn enforces(&self) -> Enforces {
+        &["resource_limits.wall_seconds"]
     }
 
     fn validate(&self, request: &Request<'_>) -> Result<Box<dyn Work>, Refusal> {
@@ -57,6 +58,7 @@ impl JobRunner for StepsRunner {
             facts,
             time,
             fails: request.input["fails"].as_bool().unwrap_or(false),
+            denials: request.input["denials"].as_u64().unwrap_or(0),
             result: request.input["result"].as_str().map(str::to_owned),
             running: self.running.clone(),
             counts: self.counts.clone(),
@@ -95,7 +97,8 @@ impl Work for Steps {
                 size: i64::try_from(text.len()).unwrap(),
                 bytes: Some(text.into_bytes()),
             });
-            Finished { stdout, outputs: outputs.collect(), ..Finished::new(verdict) }
+            let denials = (0..self.denials).map(|number| format!("refused {number}")).collect();
+            Finished { stdout, outputs: outputs.collect(), denials, ..Finished::new(verdict) }
         })
     }
 }

@@ -69,6 +69,8 @@ impl Rig {
         migrate(&database).await.unwrap();
         fs::create_dir(directory.path().join("policies")).unwrap();
         let store = Store::connect(&database, Access::Owner, 2).await.unwrap();
+        // Tests hand in jobs before a worker with that runner has started.
+        store.register_execution_types(&["steps"]).await.unwrap();
         Self { server: Some(server), store, database, directory }
     }
 
@@ -167,6 +169,12 @@ impl Rig {
         let options = PgConnectOptions::new_without_pgpass().socket(directory).username(user).database(name);
         let mut connection = options.connect().await.unwrap();
         sqlx::query_scalar(query).fetch_all(&mut connection).await.unwrap()
+    }
+
+    /// What was in force for a job.
+    pub(crate) async fn context(&self, id: JobId) -> Value {
+        let job = self.store.job(id).await.unwrap().unwrap();
+        job.security_context.unwrap().value().unwrap().clone()
     }
 
     /// The states of the attempts at a job.

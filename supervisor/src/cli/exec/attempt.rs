@@ -80,7 +80,8 @@ impl<'a> Attempt<'a> {
         let finished = job.finished();
         let code = ran.as_ref().map_or_else(|| code::of_unrun(&finished), |(end, _)| code::of_end(*end));
         let ended = Ended { code, finished, ran, lost };
-        let recorded = record.append_aside("attempt.ended", self.id, self.ended(&ended.finished));
+        let body = self.ended(&ended.finished);
+        let recorded = record.append_aside("attempt.ended", self.id, body, shortened);
         // What the sandbox was made of is cleared away while the disk is at work.
         let (recorded, ()) = tokio::join!(biased; recorded, over);
         recorded?;
@@ -110,6 +111,15 @@ impl<'a> Attempt<'a> {
     }
 }
 
+/// An end without what in it can be long.
+fn shortened(end: &Value) -> Value {
+    let mut short = end.clone();
+    if let Some(context) = short.get_mut("security_context") {
+        *context = report::shortened(context);
+    }
+    short
+}
+
 /// What is known of a job that no plan was made of.
 pub(in crate::cli) fn uncompiled(policy: &EffectivePolicy) -> WorkFacts {
     WorkFacts {
@@ -123,5 +133,38 @@ pub(in crate::cli) fn uncompiled(policy: &EffectivePolicy) -> WorkFacts {
 fn merge(body: &mut Value, more: Value) {
     if let (Value::Object(body), Value::Object(more)) = (body, more) {
         body.extend(more);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exec_record::{FILE_NAME, verify};
+
+    #[tokio::test]
+    async fn an_end_that_is_too_long_for_the_record_is_recorded_without_what_makes_it_long() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut record = ExecRecord::open(directory.path()).unwrap();
+        let job = Uuid::new_v4();
+        record.append("attempt.started", job, &json!({"command": ["/usr/bin/true"]})).unwrap();
+        for (denials, connections) in [(2, 1), (20_000, 3)] {
+            let denials: Vec<Value> =
+                (0..denials).map(|number| json!({"target": format!("{number:060}")})).collect();
+            let network = json!({"connections": vec!["192.0.2.1:80"; connections], "not_listed": 0});
+            let end = json!({"status": "completed", "exit_code": 0,
+                "security_context": {"policy": "p", "denials": denials, "network": network}});
+            record.append_aside("attempt.ended", job, end, shortened).await.unwrap();
+        }
+        let path = directory.path().join(FILE_NAME);
+        assert_eq!(verify(&path).unwrap().entries, 3);
+        let text = std::fs::read_to_string(path).unwrap();
+        let ends: Vec<Value> = text.lines().skip(1).map(|line| serde_json::from_str(line).unwrap()).collect();
+        let bodies: Vec<&Value> = ends.iter().map(|end| &end["body"]).collect();
+        assert_eq!(bodies[0]["security_context"]["denials"].as_array().unwrap().len(), 2);
+        assert_eq!(bodies[0]["security_context"].get("left_out"), None);
+        assert_eq!((&bodies[1]["status"], &bodies[1]["exit_code"]), (&json!("completed"), &json!(0)));
+        let context = &bodies[1]["security_context"];
+        assert_eq!(context["left_out"], json!({"denials": 20_000, "connections": 3}));
+        assert_eq!((&context["denials"], &context["policy"]), (&json!([]), &json!("p")));
     }
 }
