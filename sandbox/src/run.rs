@@ -457,6 +457,8 @@ impl Running<'_> {
     ) -> Result<(), RunError> {
         let begun = async { tokio::join!(deliver, self.status.started()) };
         let (delivered, started) = tokio::select! {
+            // A job that is known to have started is cancelled as one that ran.
+            biased;
             begun = timeout(SETUP_DEADLINE, begun) => begun.map_err(|_| RunError::SetupDeadline)?,
             () = cancellation.cancelled() => return Err(RunError::Cancelled),
         };
