@@ -56,7 +56,7 @@ fn services() -> &'static Registry {
     static REGISTRY: OnceLock<Registry> = OnceLock::new();
     REGISTRY.get_or_init(|| {
         let library = Library::shipped().unwrap_or_else(|found| panic!("{found}"));
-        let capabilities = Capabilities::new().runner("shell");
+        let capabilities = Capabilities::new().runner("shell", stockade_policies::SHELL_ENFORCES);
         Registry::parse("services.yaml", SERVICES, &library, Environment::Production, &capabilities)
             .unwrap_or_else(|found| panic!("{found}"))
     })

@@ -22,12 +22,18 @@ pub fn policy(data: &[u8]) {
     }
 }
 
+/// Stands for runners that lack nothing.
+const ALL_CLAUSES: stockade_policies::Enforces = &[
+    "commands", "resource_limits", "filesystem", "network", "syscalls", "require", "outputs", "environment", "images",
+    "functions", "http", "secrets",
+];
+
 /// Text to a service registry.
 pub fn registry(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let capabilities = ["shell", "http", "docker", "serverless", "other"]
         .into_iter()
-        .fold(Capabilities::new(), Capabilities::runner);
+        .fold(Capabilities::new(), |can, kind| can.runner(kind, ALL_CLAUSES));
     match Registry::parse("fuzzed.yaml", text, library(), Environment::Production, &capabilities) {
         Ok(registry) => {
             for operation in registry.services().flat_map(|service| service.operations()) {
@@ -36,7 +42,7 @@ pub fn registry(data: &[u8]) {
                     assert!(taken.is_ok() || taken.is_err_and(|errors| !errors.to_string().is_empty()));
                     let _ = operation.check_output(value);
                 }
-                operation.shell().map(|action| action.policy()).into_iter().for_each(explained);
+                explained(&operation.effective_policy());
             }
         }
         Err(found) => explained_errors(&found, text),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
-use crate::effective::{EffectivePolicy, members};
+use crate::effective::{EffectivePolicy, NotEnforced, members};
 use crate::environment::Environment;
 use crate::host::{Host, HostError};
 use crate::library::{Library, yaml_files};
@@ -115,21 +115,24 @@ fn check_policies(sources: Vec<Arc<Source>>, checks: &Checks<'_>, found: &mut Ve
     found.extend(errors);
     for name in names {
         if let Ok(policy) = library.effective(name.as_str(), checks.environment) {
-            found.extend(unenforceable(&policy));
+            found.extend(unenforceable(&policy, checks.capabilities));
             found.extend(checks.host.into_iter().flat_map(|host| absent(&policy, host)));
         }
     }
     library
 }
 
-fn unenforceable(policy: &EffectivePolicy) -> Vec<Diagnostic> {
-    let warn = |(clause, missing, origin): (String, &'static str, crate::effective::Origin)| {
-        let at = origin.at?;
-        let message =
-            format!("`{clause}` cannot be enforced by this version: no job will run under this policy");
-        Some(at.error("not-enforceable", message).help(missing).warning())
+/// A policy by itself says nothing of the runner it is for.
+fn unenforceable(policy: &EffectivePolicy, capabilities: &Capabilities) -> Vec<Diagnostic> {
+    let warn = |lack: NotEnforced| {
+        let at = lack.origin.at?;
+        let message = format!(
+            "`{}` cannot be enforced by this version: no job will run under this policy",
+            lack.clause
+        );
+        Some(at.error("not-enforceable", message).help(lack.missing).warning())
     };
-    policy.unenforceable().into_iter().filter_map(warn).collect()
+    capabilities.enforced_by_none(policy).into_iter().filter_map(warn).collect()
 }
 
 /// Commands and paths that this host does not have.
@@ -179,7 +182,7 @@ mod tests {
 
     fn check_all(directory: &tempfile::TempDir, host: Option<&Host>) -> CheckReport {
         let library = Library::shipped().unwrap();
-        let capabilities = Capabilities::new().runner("shell");
+        let capabilities = Capabilities::new().runner("shell", crate::SHELL_ENFORCES);
         let environment = Environment::Production;
         let checks = Checks { library: &library, environment, capabilities: &capabilities, host };
         check(&[directory.path().to_owned()], &checks)

@@ -45,21 +45,26 @@ mod seccomp;
 mod yaml;
 
 pub use check::{CheckReport, CheckedFile, Checks, FileKind, check};
-pub use compile::{CompileError, JobSpec, Recording, compile};
+pub use compile::{
+    CompileError, ContainerJob, ContainerPlan, JobSpec, Recording, compile, compile_container,
+};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use diff::{Change, Difference};
-pub use effective::{EffectivePolicy, Explained, Place, PolicyId};
+pub use effective::{
+    EffectivePolicy, Enforces, Explained, HTTP_ENFORCES, HttpRights, Place, PolicyId, SHELL_ENFORCES,
+};
 pub use egress::{Egress, HostName, PROXY_PORT};
 pub use environment::{Environment, UnknownEnvironment};
 pub use explain::{EnforcedLine, HostMechanisms, Standing};
-pub use host::{Host, HostError};
+pub use host::{Host, HostError, ProgramFiles};
 pub use learn::{Breadth, Draft, Measured, Study, Trace};
 pub use library::Library;
-pub use policy::{LAYERS, PolicyName, PolicyNameError, ResourceLimits, UnsafePath};
+pub use policy::{LAYERS, PolicyName, PolicyNameError, ResourceLimits, SecretRef, UnsafePath};
 pub use registry::{
-    Backoff, Capabilities, DockerSettings, ExecutionType, ExecutionTypeError, HttpSettings, InputError,
-    InputErrors, JobProposal, Operation, Prepared, RESULT_FILE, Refusal, Registry, Runner,
-    ServerlessSettings, Service, ShellAction, Unknown,
+    Backoff, Capabilities, DOCKER_ENFORCES, DockerSettings, ExecutionType, ExecutionTypeError, HttpAuth,
+    HttpBody, HttpSettings, InputError, InputErrors, JobProposal, Operation, OtherSettings, Prepared,
+    PreparedContainer, RESULT_FILE, Refusal, Registry, RemoteAction, Runner, ServerlessSettings, Service,
+    ShellAction, Unknown,
 };
 pub use schema::{policy_schema, registry_schema};
 pub use seccomp::FilterTooLong;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::effective::{EffectivePolicy, Layer, Rights};
 use crate::environment::Environment;
-use crate::policy::{Policy, PolicyName};
+use crate::policy::{Clauses, Policy, PolicyName};
 use crate::yaml::{Source, Spanned, Trust};
 
 /// File name and text of policies in `policies/library`.
@@ -29,6 +29,7 @@ const SHIPPED: &[(&str, &str)] = shipped! {
     "c-compiler.yaml"
     "container-batch.yaml"
     "function-call.yaml"
+    "http-call.yaml"
     "http-webhook.yaml"
     "json-tools.yaml"
     "node-script.yaml"
@@ -326,6 +327,42 @@ impl Library {
                     .into())
             }
         }
+    }
+
+    /// The policy of that name as `layer` extends it: what an abstract policy leaves open, the layer may say. What is
+    /// wrong with what it says comes beside the policy, which is then without it. `implied` is what the layer says by other
+    /// means than clauses.
+    ///
+    /// # Errors
+    /// There is no such policy.
+    pub(crate) fn extended(
+        &self,
+        name: &str,
+        environment: Environment,
+        stated: &Clauses,
+        implied: Clauses,
+        layer: &Layer,
+    ) -> Result<(EffectivePolicy, Vec<Diagnostic>), Diagnostics> {
+        let (Some((name, policy)), Some(rights)) = (self.policies.get_key_value(name), self.rights.get(name))
+        else {
+            return self.effective(name, environment).map(|policy| (policy, Vec::new()));
+        };
+        let mut rights = Rights::clone(rights);
+        let mut found = rights.tighten(stated, layer);
+        // A path that somebody reviewed is nearer to what is meant than that of a base URL.
+        let prefixes = implied.prefixes.filter(|_| rights.prefixes.is_none());
+        let mut narrowed = rights.clone();
+        let http_hosts = implied.http_hosts.filter(|hosts| rights.http_hosts.is_none() || !hosts.is_empty());
+        let http_addresses =
+            implied.http_addresses.filter(|list| rights.http_addresses.is_none() || !list.is_empty());
+        found.extend(narrowed.tighten(&Clauses { prefixes, http_hosts, http_addresses, ..implied }, layer));
+        // So is a list of destinations: what a redirect or a name may lead to stands there and not in a base URL, which
+        // must be one of them.
+        narrowed.http_hosts = rights.http_hosts.or(narrowed.http_hosts);
+        narrowed.http_addresses = rights.http_addresses.or(narrowed.http_addresses);
+        let rights = narrowed;
+        let policy = EffectivePolicy::new(name.clone(), policy.version, rights, environment)?;
+        Ok((policy, found))
     }
 
     /// The policy of that name, or in that file: what has a `/` or ends in `.yaml` or `.yml` is a path.

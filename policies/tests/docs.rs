@@ -27,7 +27,7 @@ fn every_example_of_the_pages_is_accepted() {
         .collect();
     assert!(files.len() >= 4);
     let library = Library::shipped().unwrap();
-    let capabilities = Capabilities::new().runner("shell");
+    let capabilities = Capabilities::new().runner("shell", stockade_policies::SHELL_ENFORCES);
     let checks = Checks {
         library: &library,
         environment: Environment::Production,

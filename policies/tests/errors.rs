@@ -20,7 +20,7 @@ fn inputs() -> Vec<PathBuf> {
 
 fn messages(path: &Path) -> String {
     let library = Library::shipped().unwrap();
-    let capabilities = Capabilities::new().runner("shell");
+    let capabilities = Capabilities::new().runner("shell", stockade_policies::SHELL_ENFORCES);
     let checks = Checks {
         library: &library,
         environment: Environment::Production,

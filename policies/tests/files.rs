@@ -32,7 +32,7 @@ fn shipped() -> Library {
 }
 
 fn shell() -> Capabilities {
-    Capabilities::new().runner("shell")
+    Capabilities::new().runner("shell", stockade_policies::SHELL_ENFORCES)
 }
 
 fn looked_at(path: &Path, host: Option<&Host>) -> CheckReport {

@@ -14,9 +14,25 @@ const MAP: &str = include_str!("specql/map.yaml");
 const ALL: [&str; 4] =
     [ExecutionType::SHELL, ExecutionType::HTTP, ExecutionType::DOCKER, ExecutionType::SERVERLESS];
 
+/// Stands for runners that lack nothing.
+const ALL_CLAUSES: stockade_policies::Enforces = &[
+    "commands",
+    "resource_limits",
+    "filesystem",
+    "network",
+    "syscalls",
+    "require",
+    "outputs",
+    "environment",
+    "images",
+    "functions",
+    "http",
+    "secrets",
+];
+
 fn load(text: &str, runners: &[&str]) -> Result<Registry, Diagnostics> {
     let library = Library::shipped().unwrap();
-    let can = runners.iter().copied().fold(Capabilities::new(), Capabilities::runner);
+    let can = runners.iter().fold(Capabilities::new(), |can, kind| can.runner(*kind, ALL_CLAUSES));
     Registry::parse("services.yaml", text, &library, Environment::Production, &can)
 }
 
@@ -39,6 +55,7 @@ fn the_list_shape_is_read_unchanged() {
     let Runner::Docker(docker) = registry.operation("ml_training", "train").unwrap().runner() else {
         panic!()
     };
+    let docker = docker.settings();
     assert_eq!(docker.allowed_images, ["pytorch/pytorch:2.0", "tensorflow/tensorflow:latest"]);
     assert_eq!(docker.allowed_mounts, ["/data/models", "/data/training"]);
     assert_eq!((docker.default_timeout, docker.network_mode.as_deref()), (Some(3600), Some("none")));
@@ -56,6 +73,7 @@ fn the_list_shape_is_read_unchanged() {
         let Runner::Serverless(function) = registry.operation(service, operation).unwrap().runner() else {
             panic!("{service}")
         };
+        let function = function.settings();
         assert_eq!((function.provider.as_deref(), function.auth.as_deref()), (Some(provider), Some(auth)));
     }
     assert_eq!(registry.operation("sendgrid", "send_email").unwrap().max_attempts(), 4);
@@ -70,7 +88,8 @@ fn the_map_shape_is_read_unchanged() {
     assert_eq!((charge.timeout(), charge.max_attempts()), (Some(Duration::from_secs(30)), 3));
     assert_eq!(charge.backoff(), Backoff::Exponential);
     let Runner::Http(http) = charge.runner() else { panic!() };
-    assert_eq!(http.base_url.as_deref(), Some("https://api.stripe.com/v1"));
+    let http = http.settings();
+    assert_eq!(http.base_url(), Some("https://api.stripe.com/v1"));
     assert_eq!((http.auth_type.as_deref(), http.method.as_deref()), (Some("bearer_token"), Some("POST")));
     assert_eq!(registry.operation("mailer", "send").unwrap().backoff(), Backoff::Fixed);
 }

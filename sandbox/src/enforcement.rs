@@ -32,6 +32,8 @@ pub enum State {
     Degraded,
     /// Not at all.
     Absent,
+    /// By somebody else, whose word there is and no evidence: the platform that runs a function.
+    Delegated,
 }
 
 /// The newest part of Landlock that a job's confinement uses: ABI 6 keeps signals and abstract sockets inside.

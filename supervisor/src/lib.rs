@@ -12,6 +12,7 @@ pub mod postgres;
 pub mod report;
 pub mod rules;
 pub mod runner;
+pub mod secret;
 pub mod start;
 pub mod store;
 pub mod supervisor;

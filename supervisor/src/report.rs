@@ -42,6 +42,8 @@ struct SecurityContext<'a> {
     enforcement: &'a Value,
     denials: &'a Value,
     #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     network: Option<&'a Value>,
     tenant_id: Option<Uuid>,
     user: Option<&'a str>,
@@ -61,6 +63,7 @@ pub fn security_context(work: Option<&WorkFacts>, finished: &Finished, around: &
         environment: work.map(|work| work.environment.name()),
         enforcement: &finished.enforcement,
         denials: &finished.denials,
+        target: finished.target.as_ref(),
         network: finished.network.as_ref(),
         tenant_id: around.tenant,
         user: around.user.as_deref(),
@@ -87,8 +90,8 @@ pub fn shortened(context: &Value) -> Value {
 }
 
 /// The `output_data` of a job: `exit_code`, `stdout` and `stderr` as text (the beginning of each, with `…_truncated` if
-/// that is not all), `outputs` (name -> state and size; the bytes lie in `jobs.tb_job_output`), and `result` if the job
-/// left a `result.json` that is JSON.
+/// that is not all), `outputs` (name -> state and size; the bytes lie in `jobs.tb_job_output`), `error_class` if the
+/// runner can tell, and `result`: what was answered, or what the job left in `result.json` if it is JSON.
 pub fn output_data(finished: &Finished) -> Value {
     let mut data = Map::new();
     data.insert("exit_code".to_owned(), json!(finished.exit_code));
@@ -99,7 +102,10 @@ pub fn output_data(finished: &Finished) -> Value {
         (name, json!({"state": output.state, "size": output.size}))
     });
     data.insert("outputs".to_owned(), Value::Object(outputs.collect()));
-    if let Ok(result) = result(&finished.outputs) {
+    if let Some(class) = finished.class {
+        data.insert("error_class".to_owned(), json!(class));
+    }
+    if let Ok(result) = result(finished) {
         data.insert("result".to_owned(), result);
     }
     Value::Object(data)
@@ -122,12 +128,15 @@ pub enum NoResult {
     NotJson(#[from] serde_json::Error),
 }
 
-/// The result that a job left: what stands in its `result.json`.
+/// The result of a job: what was answered, or what stands in the `result.json` that it left.
 ///
 /// # Errors
-/// [`NoResult`] says why it left none.
-pub fn result(outputs: &[Output]) -> Result<Value, NoResult> {
-    let output = outputs.iter().find(|output| output.path == RESULT_FILE.as_bytes());
+/// [`NoResult`] says why there is none.
+pub fn result(finished: &Finished) -> Result<Value, NoResult> {
+    if let Some(result) = &finished.result {
+        return Ok(result.clone());
+    }
+    let output = finished.outputs.iter().find(|output| output.path == RESULT_FILE.as_bytes());
     let output = output.ok_or(NoResult::NotCollected)?;
     match output.bytes.as_deref() {
         None => Err(NoResult::NoFile(output.state.clone())),

@@ -11,7 +11,10 @@ use stockade_sandbox::{LaunchError, Sandbox, Warm};
 
 use crate::host::{HostFacts, mechanisms};
 use crate::rules::{Loader, Rulebook, Rules, RulesError};
-use crate::runner::{RegistryError, RunnerRegistry, ShellRunner};
+use crate::runner::docker::{DockerError, Reaper};
+use crate::runner::http::{Authorities, OfHost};
+use crate::runner::serverless::Endpoints;
+use crate::runner::{DockerRunner, HttpRunner, RegistryError, RunnerRegistry, ServerlessRunner, ShellRunner};
 use crate::start::Confinement;
 use crate::store::Database;
 use crate::worker::{Settings, Shutdown, Worker, WorkerError};
@@ -27,6 +30,17 @@ pub struct Pace {
     pub grace: Duration,
 }
 
+/// Where jobs run that do not run in a sandbox of ours. What is not said, there is no runner for.
+#[derive(Debug, Clone, Default)]
+pub struct Remotes {
+    /// Who vouches for the servers of HTTP calls, in place of the host's authorities.
+    pub http_authorities: Option<PathBuf>,
+    /// Where functions are called, if not in their cloud.
+    pub functions: Endpoints,
+    /// The socket of a container engine.
+    pub docker: Option<String>,
+}
+
 /// A supervisor cannot be put together, or ended otherwise than it was told to.
 #[derive(Debug, thiserror::Error)]
 pub enum SupervisorError {
@@ -36,6 +50,9 @@ pub enum SupervisorError {
     /// The launcher is not there, or did not go as it should.
     #[error(transparent)]
     Launch(#[from] LaunchError),
+    /// The container engine that was named.
+    #[error(transparent)]
+    Docker(#[from] DockerError),
     /// Two runners for one execution type.
     #[error(transparent)]
     Runners(#[from] RegistryError),
@@ -62,12 +79,15 @@ pub struct Supervisor {
     sandbox: Sandbox,
     runners: RunnerRegistry,
     rules: Rulebook,
+    /// Who removes containers, if there is an engine.
+    containers: Option<Reaper>,
     /// Held as long as this lives: a worker's name is its state directory's.
     _lock: File,
 }
 
 impl Supervisor {
     /// Starts the sandbox, loads the rules and checks them on this host. So much as `warm` says is made ahead of its job.
+    /// Functions are called where `functions` says.
     ///
     /// # Errors
     /// [`SupervisorError`].
@@ -76,9 +96,10 @@ impl Supervisor {
         state_dir: &Path,
         rules: &Rules,
         warm: Warm,
+        remotes: &Remotes,
     ) -> Result<Self, SupervisorError> {
         let sandbox = Sandbox::start(confinement.launcher, confinement.cgroups, warm).await?;
-        match Self::around(sandbox.clone(), state_dir, rules) {
+        match Self::around(sandbox.clone(), state_dir, rules, remotes).await {
             Ok(supervisor) => Ok(supervisor),
             Err(error) => {
                 sandbox.close().await?;
@@ -87,15 +108,28 @@ impl Supervisor {
         }
     }
 
-    fn around(sandbox: Sandbox, state_dir: &Path, rules: &Rules) -> Result<Self, SupervisorError> {
+    async fn around(
+        sandbox: Sandbox,
+        state_dir: &Path,
+        rules: &Rules,
+        remotes: &Remotes,
+    ) -> Result<Self, SupervisorError> {
         let lock = lock(state_dir)?;
+        let name = format!("{}:{}", HostFacts::here().name, state_dir.display());
         let host = Arc::new(mechanisms().host());
         let shell = ShellRunner::new(sandbox.clone(), Arc::clone(&host), rules.environment);
-        let runners = RunnerRegistry::default().with(shell)?;
+        let http = HttpRunner::new(OfHost, Authorities::read(remotes.http_authorities.as_deref()));
+        let functions = ServerlessRunner::new(remotes.functions.clone());
+        let mut runners = RunnerRegistry::default().with(shell)?.with(http)?.with(functions)?;
+        let mut containers = None;
+        if let Some(address) = &remotes.docker {
+            let docker = DockerRunner::connect(address, &name, &host).await?;
+            containers = Some(docker.reaper().clone());
+            runners = runners.with(docker)?;
+        }
         let loader = Loader::new(rules.clone(), runners.capabilities());
         let rules = Rulebook::open(loader.checked_on(host, sandbox.facts().landlock_abi))?;
-        let name = format!("{}:{}", HostFacts::here().name, state_dir.display());
-        Ok(Self { name, sandbox, runners, rules, _lock: lock })
+        Ok(Self { name, sandbox, runners, rules, containers, _lock: lock })
     }
 
     /// Works the queue of `database` until it is told to stop, and lets the launcher go.
@@ -119,6 +153,9 @@ impl Supervisor {
             }
             Err(error) => Err(error),
         };
+        if let Some(containers) = self.containers {
+            containers.close().await;
+        }
         let closed = self.sandbox.close().await;
         worked?;
         Ok(closed?)

@@ -1,6 +1,7 @@
 //! Policy and job to plan.
 
 mod command;
+mod container;
 mod decoy;
 mod error;
 mod job;
@@ -14,6 +15,8 @@ use stockade_plan::{
     PLAN_VERSION, Plan, Rlimits, Task, View, encode,
 };
 
+pub(crate) use container::uncontainable;
+pub use container::{ContainerJob, ContainerPlan, compile_container};
 pub use error::CompileError;
 pub use job::JobSpec;
 pub(crate) use job::bounded;
@@ -21,7 +24,7 @@ pub use recording::Recording;
 pub(crate) use recording::calls as recording_calls;
 pub(crate) use view::{CODE_DIRS, LOADER_CACHE, MERGED};
 
-use crate::effective::{EffectivePolicy, members};
+use crate::effective::{EffectivePolicy, SHELL_ENFORCES, members};
 use crate::egress::Egress;
 use crate::host::Host;
 use crate::policy::{DISKS, LANDLOCK_FULL, LayerName, LimitKey, OutputName, ResourceLimits};
@@ -102,8 +105,8 @@ fn path_of(text: &str) -> Result<AbsPath, CompileError> {
 
 /// Fails closed: a clause without a mechanism behind it stops the job.
 fn enforceable(policy: &EffectivePolicy, host: &Host, landlock_abi: u8) -> Result<(), CompileError> {
-    if let Some((clause, missing, origin)) = policy.unenforceable().into_iter().next() {
-        return Err(unenforced(clause, &origin, missing));
+    if let Some(lack) = policy.not_enforced_by("shell", SHELL_ENFORCES).into_iter().next() {
+        return Err(unenforced(lack.clause, &lack.origin, lack.missing));
     }
     if landlock_abi == 0 {
         let missing = "the kernel has no Landlock; boot one that has, with `landlock` in its `lsm=` list";
@@ -137,7 +140,7 @@ fn unenforced(
     CompileError::Enforcement { clause: clause.into(), origin: origin.to_string(), missing: missing.into() }
 }
 
-fn limits(resources: &ResourceLimits) -> Limits {
+pub(crate) fn limits(resources: &ResourceLimits) -> Limits {
     Limits {
         memory_bytes: resources.memory_mb * MIB,
         pids: u32::try_from(resources.pids).unwrap_or(u32::MAX),

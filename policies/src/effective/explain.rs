@@ -59,8 +59,8 @@ pub(crate) fn section_order(clause: &str) -> usize {
     ORDER.iter().position(|known| *known == section).unwrap_or(ORDER.len())
 }
 
-/// Lines as they are collected.
-pub(crate) struct Lines(Vec<Explained>);
+/// Lines as they are collected, each with who decided it.
+pub(crate) struct Lines(Vec<(Explained, Origin)>);
 
 impl Lines {
     fn push(&mut self, clause: impl Into<String>, value: impl Into<String>, origin: &Origin) {
@@ -70,7 +70,7 @@ impl Lines {
             column: at.span.column,
         });
         let (clause, value) = (clause.into(), value.into());
-        self.0.push(Explained { clause, value, origin: origin.to_string(), place });
+        self.0.push((Explained { clause, value, origin: origin.to_string(), place }, origin.clone()));
     }
 
     pub(super) fn set<'a, T: Right + 'a>(
@@ -86,6 +86,11 @@ impl Lines {
 
 /// Every effective value with who decided it.
 pub(crate) fn lines(rights: &Rights) -> Vec<Explained> {
+    decided_lines(rights).into_iter().map(|(line, _)| line).collect()
+}
+
+/// The same, each with who decided it.
+pub(crate) fn decided_lines(rights: &Rights) -> Vec<(Explained, Origin)> {
     let mut lines = Lines(Vec::new());
     rights.show_sets(&mut lines);
     for (key, decided) in &rights.limits {
@@ -106,9 +111,7 @@ pub(crate) fn lines(rights: &Rights) -> Vec<Explained> {
         lines.push("syscalls.remove", call.name(), origin);
     }
     // Without a host there is no call whose size they could bound.
-    for (cap, decided) in
-        rights.http_caps.iter().filter(|_| rights.http_hosts.iter().flatten().next().is_some())
-    {
+    for (cap, decided) in rights.http_caps.iter().filter(|_| rights.calls_out()) {
         lines.push(format!("http.{}", cap.name()), decided.value.to_string(), &decided.origin);
     }
     for (layer, origin) in &rights.require {

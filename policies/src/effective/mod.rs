@@ -3,7 +3,9 @@
 
 mod calls;
 mod cover;
+mod enforce;
 mod explain;
+mod http;
 mod origin;
 #[cfg(test)]
 mod properties;
@@ -13,19 +15,22 @@ mod step;
 mod tests;
 
 use serde::Serialize;
-use stockade_plan::{AbsPath, Digest};
+use stockade_plan::{AbsPath, Arg, Digest, EnvName, RelPath};
 
 pub(crate) use calls::Calls;
 pub(crate) use cover::Right;
+pub use enforce::{Enforces, HTTP_ENFORCES, SHELL_ENFORCES};
+pub(crate) use enforce::{NotEnforced, enforced, first_word};
 pub(crate) use explain::section_order;
 pub use explain::{Explained, Place};
+pub use http::HttpRights;
 pub(crate) use origin::{Layer, Origin};
 pub(crate) use rights::{Decided, Rights, Set, members};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::environment::{Ceiling, Environment};
 use crate::host::Root;
-use crate::policy::{Clauses, LimitKey, NetworkMode, OutputName, PolicyName, ResourceLimits};
+use crate::policy::{Clauses, LimitKey, OutputName, PolicyName, ResourceLimits, SecretRef};
 
 /// What a job may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,11 +121,53 @@ impl EffectivePolicy {
         members(&self.rights.commands).map(|(path, _)| path)
     }
 
-    /// Whose files a job sees.
     /// Whether a file of that name is collected from `/job`.
     pub(crate) fn collects(&self, name: &str) -> bool {
         members(&self.rights.outputs)
             .any(|(output, _)| matches!(output, OutputName::File(path) if path.as_str() == name))
+    }
+
+    /// The images that a container may be made from, each `name@sha256:…`.
+    pub fn images(&self) -> impl Iterator<Item = &str> {
+        members(&self.rights.images).map(|(image, _)| image.as_str())
+    }
+
+    /// The functions that may be called, each by its whole name.
+    pub fn functions(&self) -> impl Iterator<Item = &str> {
+        members(&self.rights.functions).map(|(function, _)| function.as_str())
+    }
+
+    /// Where the secrets lie that a runner may use for a job.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretRef> {
+        members(&self.rights.secrets).map(|(secret, _)| secret)
+    }
+
+    /// Files and directories of the host that a job may read.
+    pub fn reads(&self) -> impl Iterator<Item = &AbsPath> {
+        members(&self.rights.read).map(|(path, _)| &path.path)
+    }
+
+    /// Directories of its own that a job may write.
+    pub fn writes(&self) -> impl Iterator<Item = &AbsPath> {
+        members(&self.rights.write).map(|(path, _)| path)
+    }
+
+    /// Files that are collected from a job, beneath its directory.
+    pub fn outputs(&self) -> impl Iterator<Item = &RelPath> {
+        members(&self.rights.outputs).filter_map(|(output, _)| match output {
+            OutputName::File(path) => Some(path),
+            OutputName::Any => None,
+        })
+    }
+
+    /// Variables that are copied from whoever starts a job.
+    pub fn environment_pass(&self) -> impl Iterator<Item = &EnvName> {
+        members(&self.rights.pass).map(|(name, _)| name)
+    }
+
+    /// Variables with the values that every job finds in them.
+    pub fn environment_set(&self) -> impl Iterator<Item = (&EnvName, &Arg)> {
+        members(&self.rights.set).map(|(setting, _)| (&setting.name, &setting.value))
     }
 
     pub(crate) fn root(&self) -> Root {
@@ -160,39 +207,8 @@ impl EffectivePolicy {
         self.limited(LimitKey::WallSeconds, seconds.max(1), &Origin { layer: Layer::Job, at: None })
     }
 
-    /// Clauses that the shell runner of this version does not carry out, with what is missing. A right that a job
-    /// is granted and never gets would be a silence as much as a limit that nothing enforces.
-    pub(crate) fn unenforceable(&self) -> Vec<(String, &'static str, Origin)> {
-        let rights = &self.rights;
-        let mut found = Vec::new();
-        if let Some(network) =
-            rights.network.as_ref().filter(|network| network.value == NetworkMode::Loopback)
-        {
-            let missing = "the shell runner gives a job an empty network namespace, or one whose loopback leads to \
-                           the egress proxy only (`mode: allowlist`)";
-            found.push((format!("network.mode: {}", network.value.name()), missing, network.origin.clone()));
-        }
-        let others = [
-            ("images", "the shell runner starts no containers", first(&rights.images)),
-            ("functions", "the shell runner calls no functions", first(&rights.functions)),
-            ("http", "the shell runner makes no HTTP calls", first(&rights.http_hosts)),
-            ("secrets", "the shell runner hands no secrets to jobs", first(&rights.secrets)),
-        ];
-        found.extend(
-            others
-                .into_iter()
-                .filter_map(|(clause, missing, origin)| Some((clause.to_owned(), missing, origin?))),
-        );
-        found
-    }
-
     /// Every effective value with who decided it.
     pub fn clauses(&self) -> Vec<Explained> {
         explain::lines(&self.rights)
     }
-}
-
-/// Who granted the first element of a set.
-fn first<T>(set: &rights::Set<T>) -> Option<Origin> {
-    members(set).map(|(_, origin)| origin.clone()).next()
 }

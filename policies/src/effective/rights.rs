@@ -53,6 +53,7 @@ pub(crate) struct Rights {
     pub(crate) images: Set<Image>,
     pub(crate) functions: Set<FunctionArn>,
     pub(crate) http_hosts: Set<HostPattern>,
+    pub(crate) http_addresses: Set<AddressRange>,
     pub(crate) methods: Set<Method>,
     pub(crate) prefixes: Set<PathPrefix>,
     pub(crate) headers: Set<HeaderName>,
@@ -112,6 +113,7 @@ sets! {
     images "images";
     functions "functions";
     http_hosts "http.hosts";
+    http_addresses "http.addresses";
     methods "http.methods";
     prefixes "http.path_prefixes";
     headers "http.headers";
@@ -182,6 +184,11 @@ impl Rights {
 
     pub(crate) fn resource_limits(&self) -> ResourceLimits {
         ResourceLimits::from_values(|key| self.limit(key))
+    }
+
+    /// Whether there is anything that an HTTP call could reach.
+    pub(crate) fn calls_out(&self) -> bool {
+        members(&self.http_hosts).next().is_some() || members(&self.http_addresses).next().is_some()
     }
 
     pub(crate) fn calls(&self) -> &Calls {

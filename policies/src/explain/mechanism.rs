@@ -1,7 +1,7 @@
 //! Line by line: what a kernel must have.
 
 use super::HostMechanisms;
-use crate::effective::{EffectivePolicy, Explained};
+use crate::effective::{EffectivePolicy, Explained, SHELL_ENFORCES, first_word as section};
 use crate::egress::Egress;
 use crate::policy::{LANDLOCK_FULL, LimitKey};
 use crate::seccomp::job_filter;
@@ -16,7 +16,7 @@ type Found = Result<String, String>;
 pub(super) struct Mechanisms<'a> {
     host: &'a HostMechanisms,
     /// Sections of the policy that this version does not carry out, and why.
-    gaps: Vec<(String, &'static str)>,
+    gaps: Vec<(String, String)>,
     filter: Found,
     /// Whether jobs have the egress proxy.
     proxied: bool,
@@ -24,15 +24,15 @@ pub(super) struct Mechanisms<'a> {
 
 impl<'a> Mechanisms<'a> {
     pub(super) fn new(policy: &EffectivePolicy, host: &'a HostMechanisms) -> Self {
-        let gaps = policy.unenforceable().into_iter();
-        let gaps = gaps.map(|(clause, missing, _)| (section(&clause).to_owned(), missing)).collect();
+        let gaps = policy.not_enforced_by("shell", SHELL_ENFORCES).into_iter();
+        let gaps = gaps.map(|lack| (section(&lack.clause).to_owned(), lack.missing)).collect();
         Self { host, gaps, filter: filter(policy, host), proxied: Egress::of(policy).is_some() }
     }
 
     pub(super) fn behind(&self, line: &Explained) -> Found {
         let clause = line.clause.as_str();
         if let Some((_, missing)) = self.gaps.iter().find(|(gap, _)| gap == section(clause)) {
-            return Err((*missing).to_owned());
+            return Err(missing.clone());
         }
         if let Some(key) = clause.strip_prefix("resource_limits.") {
             let key = LimitKey::ALL.into_iter().find(|known| known.name() == key);
@@ -163,9 +163,4 @@ fn unused(section: &str) -> Found {
         "network" => Ok("grants nothing by itself: no `mode: allowlist`".to_owned()),
         _ => Err(NOTHING.to_owned()),
     }
-}
-
-/// A clause's first word.
-fn section(clause: &str) -> &str {
-    clause.split(['.', ':']).next().unwrap_or(clause)
 }

@@ -6,9 +6,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::effective::{EffectivePolicy, Explained, Right, members, section_order};
+use crate::effective::{
+    EffectivePolicy, Enforces, Explained, Right, enforced, first_word, members, section_order,
+};
 use crate::host::{Host, HostError};
 use crate::policy::{DISKS, LAYERS};
+use crate::registry::ExecutionType;
 use mechanism::Mechanisms;
 
 /// What the kernel of a host can enforce with.
@@ -103,6 +106,25 @@ impl EffectivePolicy {
         lines.into_iter().map(explain).collect()
     }
 
+    /// The same for a runner of another execution type, which puts `enforces` in force by means of its own.
+    pub fn explain_by(&self, execution_type: &ExecutionType, enforces: Enforces) -> Vec<EnforcedLine> {
+        let lacks = self.not_enforced_by(execution_type.as_str(), enforces);
+        let explain = |line: Explained| {
+            let lack = lacks.iter().find(|lack| line.clause.starts_with(first_word(&lack.clause)));
+            let (standing, mechanism) = match lack {
+                _ if enforced(enforces, &line) => {
+                    (Standing::Enforced, format!("the {execution_type} runner"))
+                }
+                Some(lack) => (Standing::NotEnforced, lack.missing.clone()),
+                None => (Standing::Enforced, "nobody states it, and nothing is promised".to_owned()),
+            };
+            EnforcedLine { line, standing, mechanism }
+        };
+        let mut lines = self.clauses();
+        lines.sort_by_key(|line| section_order(&line.clause));
+        lines.into_iter().map(explain).collect()
+    }
+
     /// The lines that name what `host` does not have.
     fn absent(&self, host: &Host) -> BTreeMap<(String, String), (Standing, HostError)> {
         let root = &self.root();
@@ -159,7 +181,7 @@ outputs: [a]
 environment: {pass: [TZ], set: {A: b}}
 images: [\"a@sha256:0000000000000000000000000000000000000000000000000000000000000000\"]
 functions: [\"arn:aws:lambda:eu-west-1:123456789012:function:f:1\"]
-http: {hosts: [\"a.example.com:443\"], methods: [GET], path_prefixes: [/v1], headers: [accept]}
+http: {hosts: [\"a.example.com:443\"], addresses: [\"192.0.2.7:443\"], methods: [GET], path_prefixes: [/v1], headers: [accept]}
 secrets: [\"env:A\"]
 ";
 

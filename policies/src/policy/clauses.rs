@@ -36,6 +36,7 @@ pub(crate) struct Clauses {
     pub(crate) images: Stated<Image>,
     pub(crate) functions: Stated<FunctionArn>,
     pub(crate) http_hosts: Stated<HostPattern>,
+    pub(crate) http_addresses: Stated<AddressRange>,
     pub(crate) methods: Stated<Method>,
     pub(crate) prefixes: Stated<PathPrefix>,
     pub(crate) headers: Stated<HeaderName>,

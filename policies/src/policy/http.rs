@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::limits::{amount, twice};
 use super::lists::distinct_of;
-use super::network::{host_pattern, taken};
+use super::network::{address_range, host_pattern, taken};
 use super::units::Unit;
 use super::{Clauses, NotTaken};
 use crate::yaml::{Fields, Node, Reader, Spanned};
@@ -23,6 +23,12 @@ const METHODS: [(&str, Method); 7] = [
     ("DELETE", Method("DELETE")),
     ("OPTIONS", Method("OPTIONS")),
 ];
+
+impl Method {
+    pub(crate) const fn as_str(self) -> &'static str {
+        self.0
+    }
+}
 
 /// Every method.
 pub(crate) fn method_names() -> impl Iterator<Item = &'static str> {
@@ -51,8 +57,18 @@ impl PathPrefix {
         Ok(Self(if whole.is_empty() { "/".to_owned() } else { whole.to_owned() }))
     }
 
+    /// The prefix of a whole path, as a URL writes it.
+    pub(crate) fn of(path: &str) -> Option<Self> {
+        Self::parse(path).ok()
+    }
+
     pub(crate) fn covers(&self, asked: &Self) -> bool {
-        let rest = asked.0.strip_prefix(&self.0);
+        self.holds(&asked.0)
+    }
+
+    /// Whether a path is this one or lies beneath it.
+    pub(crate) fn holds(&self, path: &str) -> bool {
+        let rest = path.strip_prefix(&self.0);
         self.0 == "/" || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 }
@@ -79,7 +95,11 @@ const FRAMING: [&str; 12] = [
 ];
 
 impl HeaderName {
-    fn parse(text: &str) -> Result<Self, NotTaken> {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(crate) fn parse(text: &str) -> Result<Self, NotTaken> {
         let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         if text.is_empty() || text.len() > 128 || !text.bytes().all(token) {
             return Err(NotTaken::new("is not the name of a header field"));
@@ -152,6 +172,10 @@ pub(crate) fn http(reader: &Reader, node: &Node, clauses: &mut Clauses) {
     let Some(mut fields) = Fields::of(reader, node, "`http`") else { return };
     if let Some(node) = fields.optional("hosts") {
         clauses.http_hosts = distinct_of(reader, node, "a list of `host:port`", host_pattern);
+    }
+    if let Some(node) = fields.optional("addresses") {
+        let expected = "a list of `address:port` or `network/prefix:port`";
+        clauses.http_addresses = distinct_of(reader, node, expected, address_range);
     }
     if let Some(node) = fields.optional("methods") {
         let method = |reader: &Reader, node: &Node| reader.word(node, "an HTTP method", &METHODS);

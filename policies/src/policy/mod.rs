@@ -34,7 +34,8 @@ pub use name::{PolicyName, PolicyNameError};
 pub(crate) use network::NetworkMode;
 pub use path::UnsafePath;
 pub(crate) use path::{MADE, ReadPath, WRITABLE, check_executable, check_readable};
-pub(crate) use remote::{FunctionArn, Image, SecretRef};
+pub use remote::SecretRef;
+pub(crate) use remote::{FunctionArn, Image};
 pub(crate) use syscalls::{SyscallClause, SyscallProfile, syscalls};
 pub(crate) use units::Unit;
 

@@ -66,7 +66,7 @@ pub(crate) fn host_pattern(reader: &Reader, node: &Node) -> Option<HostPattern> 
     taken(reader, node, "a destination such as `api.example.com:443`", HostPattern::parse)
 }
 
-fn address_range(reader: &Reader, node: &Node) -> Option<AddressRange> {
+pub(super) fn address_range(reader: &Reader, node: &Node) -> Option<AddressRange> {
     taken(reader, node, "a destination such as `192.0.2.7:443` or `192.0.2.0/24:443`", AddressRange::parse)
 }
 

@@ -1,11 +1,12 @@
 //! What the worker that loads a registry can carry out.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
 
 use crate::diagnostic::Diagnostic;
+use crate::effective::{EffectivePolicy, Enforces, NotEnforced};
 
 /// The runner a service asks for. Open: a runner registers under a name of its own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -53,7 +54,7 @@ pub struct ExecutionTypeError;
 /// The runners of a worker.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Capabilities {
-    runners: BTreeSet<String>,
+    runners: BTreeMap<String, Enforces>,
     reading: bool,
 }
 
@@ -63,10 +64,10 @@ impl Capabilities {
         Self::default()
     }
 
-    /// And a runner for this execution type.
+    /// And a runner for this execution type, which puts these clauses in force.
     #[must_use]
-    pub fn runner(mut self, execution_type: impl Into<String>) -> Self {
-        self.runners.insert(execution_type.into());
+    pub fn runner(mut self, execution_type: impl Into<String>, enforces: Enforces) -> Self {
+        self.runners.insert(execution_type.into(), enforces);
         self
     }
 
@@ -77,16 +78,36 @@ impl Capabilities {
         Self { reading: true, ..self }
     }
 
+    /// What the runner for an execution type puts in force, if there is one.
+    pub fn enforces(&self, kind: &ExecutionType) -> Option<Enforces> {
+        self.runners.get(kind.as_str()).copied()
+    }
+
     /// A finding about what these runners cannot do.
     pub(crate) fn judge(&self, found: Diagnostic) -> Diagnostic {
         if self.reading { found.warning() } else { found }
     }
 
     pub(crate) fn has(&self, execution_type: &ExecutionType) -> bool {
-        self.runners.contains(execution_type.as_str())
+        self.runners.contains_key(execution_type.as_str())
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.runners.iter().map(String::as_str)
+        self.runners.keys().map(String::as_str)
+    }
+
+    /// What a policy of a service states and its runner does not put in force. Of a service whose runner is not there
+    /// that is all that is said.
+    pub(crate) fn not_enforced(&self, kind: &ExecutionType, policy: &EffectivePolicy) -> Vec<NotEnforced> {
+        self.enforces(kind)
+            .map(|enforces| policy.not_enforced_by(kind.as_str(), enforces))
+            .unwrap_or_default()
+    }
+
+    /// What keeps every runner from carrying out a policy: what the one lacks that lacks least. Nothing, if one
+    /// lacks nothing.
+    pub(crate) fn enforced_by_none(&self, policy: &EffectivePolicy) -> Vec<NotEnforced> {
+        let lacking = self.runners.iter().map(|(kind, enforces)| policy.not_enforced_by(kind, enforces));
+        lacking.min_by_key(Vec::len).unwrap_or_default()
     }
 }

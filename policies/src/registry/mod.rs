@@ -1,9 +1,15 @@
 //! The service registry: what jobs can call, and under which policy.
 
+mod base_url;
 mod capabilities;
+mod docker;
+mod http;
+mod http_auth;
 mod input;
 mod proposal;
+mod remote;
 mod schema;
+mod serverless;
 mod service;
 mod settings;
 mod shell;
@@ -19,15 +25,22 @@ use serde_json::Value;
 use stockade_plan::Digest;
 
 pub use capabilities::{Capabilities, ExecutionType, ExecutionTypeError};
+pub use docker::{DOCKER_ENFORCES, DockerSettings, PreparedContainer};
+pub(crate) use http::{AUTH_TYPES, BODIES, METHODS};
+pub use http::{HttpBody, HttpSettings};
+pub use http_auth::HttpAuth;
 pub use input::{InputError, InputErrors};
 pub use proposal::JobProposal;
+pub use remote::{OtherSettings, RemoteAction};
+pub use serverless::ServerlessSettings;
+pub(crate) use serverless::{INVOCATIONS, PROVIDERS, SIGN_INS};
 pub(crate) use service::{ATTEMPTS_MAX, BACKOFFS};
-pub(crate) use settings::{AUTH_TYPES, METHODS, PROVIDERS, SIGN_INS, TIMEOUT_MAX};
-pub use settings::{DockerSettings, HttpSettings, ServerlessSettings};
+pub(crate) use settings::TIMEOUT_MAX;
 pub use shell::{Prepared, RESULT_FILE, Refusal, ShellAction};
 
 use crate::compile::compile;
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
+use crate::effective::EffectivePolicy;
 use crate::environment::Environment;
 use crate::host::Host;
 use crate::library::Library;
@@ -90,18 +103,13 @@ pub enum Runner {
     /// A command in a sandbox.
     Shell(Box<ShellAction>),
     /// An HTTP call.
-    Http(HttpSettings),
+    Http(Box<RemoteAction<HttpSettings>>),
     /// A container.
-    Docker(DockerSettings),
+    Docker(Box<RemoteAction<DockerSettings>>),
     /// A cloud function.
-    Serverless(ServerlessSettings),
+    Serverless(Box<RemoteAction<ServerlessSettings>>),
     /// What a runner that is not ours reads itself.
-    Other {
-        /// The service's `runner_config`, null if it has none.
-        service: Value,
-        /// The operation's `runner_config`, null if it has none.
-        operation: Value,
-    },
+    Other(Box<RemoteAction<OtherSettings>>),
 }
 
 /// Nothing in the registry has that name.
@@ -267,6 +275,17 @@ impl Operation {
     /// What its runner needs to know.
     pub fn runner(&self) -> &Runner {
         &self.runner
+    }
+
+    /// The policy that every job of it gets which asks for nothing tighter.
+    pub fn effective_policy(&self) -> EffectivePolicy {
+        match &self.runner {
+            Runner::Shell(action) => action.effective_policy(),
+            Runner::Http(action) => action.effective_policy(),
+            Runner::Docker(action) => action.effective_policy(),
+            Runner::Serverless(action) => action.effective_policy(),
+            Runner::Other(action) => action.effective_policy(),
+        }
     }
 
     /// What it runs in a sandbox, if that is what it does.

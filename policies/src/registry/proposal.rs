@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::shell::{Run, ShellAction};
+use super::shell::Run;
 use crate::diagnostic::Diagnostics;
 use crate::effective::{EffectivePolicy, Layer};
 use crate::policy::{Clauses, clauses, commands, policy_name};
@@ -19,19 +19,20 @@ pub struct JobProposal<'a> {
     pub timeout_seconds: Option<u64>,
 }
 
-/// The policy of the action, less what the row gives up.
+/// The policy of an operation, less what the row gives up. `runner_config` reads the column of that name.
 pub(crate) fn apply(
-    action: &ShellAction,
+    registered: &EffectivePolicy,
     proposal: &JobProposal<'_>,
+    runner_config: impl FnOnce(&Reader, &Node) -> Option<Clauses>,
 ) -> Result<EffectivePolicy, Diagnostics> {
-    let mut policy = action.policy.clone();
+    let mut policy = registered.clone();
     if let Some(object) = object("runner_config", proposal.runner_config)? {
-        let clauses = decode("runner_config", object, |reader, root| runner_config(reader, root, action))?;
+        let clauses = decode("runner_config", object, runner_config)?;
         policy = tightened(policy, &clauses)?;
     }
     if let Some(object) = object("security_context", proposal.security_context)? {
         let clauses =
-            decode("security_context", object, |reader, root| security_context(reader, root, action))?;
+            decode("security_context", object, |reader, root| security_context(reader, root, registered))?;
         policy = tightened(policy, &clauses)?;
     }
     Ok(match proposal.timeout_seconds {
@@ -82,11 +83,11 @@ fn unflattened(value: &Value) -> Value {
 }
 
 /// `allowed_commands` tightens; what runs must be what the registry says, if the row says it at all.
-fn runner_config(reader: &Reader, root: &Node, action: &ShellAction) -> Option<Clauses> {
+pub(crate) fn shell_config(reader: &Reader, root: &Node, run: &Run) -> Option<Clauses> {
     let mut fields = Fields::of(reader, root, "the job's `runner_config`")?;
     let allowed = fields.optional("allowed_commands");
     let clauses = Clauses { commands: allowed.and_then(|node| commands(reader, node)), ..Clauses::default() };
-    let (command, interpreter, field) = match &action.run {
+    let (command, interpreter, field) = match run {
         Run::Command(arguments) => (Some(arguments.as_slice()), None, None),
         Run::Script { interpreter, field } => (None, Some(interpreter.as_slice()), Some(field.as_str())),
     };
@@ -120,17 +121,33 @@ fn same(reader: &Reader, node: &Node, key: &str, is_same: bool) {
     }
 }
 
-fn security_context(reader: &Reader, root: &Node, action: &ShellAction) -> Option<Clauses> {
+/// What any other runner is configured with: each value must be the registry's, or within its list.
+pub(crate) fn same_config(reader: &Reader, root: &Node, registered: &Value) -> Option<Clauses> {
+    reader.map(root, "the job's `runner_config` as a map")?;
+    let Tree::Map(entries) = &root.value else { return None };
+    for (key, node) in entries {
+        let within = registered.get(&key.text).is_some_and(|value| is_within(&node.to_json(), value));
+        same(reader, node, &key.text, within);
+    }
+    Some(Clauses::default())
+}
+
+fn is_within(asked: &Value, registered: &Value) -> bool {
+    match (asked, registered) {
+        (Value::Array(asked), Value::Array(registered)) => asked.iter().all(|item| registered.contains(item)),
+        (asked, Value::Array(registered)) => registered.contains(asked),
+        (asked, registered) => asked == registered,
+    }
+}
+
+fn security_context(reader: &Reader, root: &Node, registered: &EffectivePolicy) -> Option<Clauses> {
     let mut fields = Fields::of(reader, root, "the job's `security_context`")?;
     if let Some(node) = fields.optional("use")
         && let Some(asked) = policy_name(reader, node)
-        && asked.value != *action.policy.name()
+        && asked.value != *registered.name()
     {
-        let message = format!(
-            "the job asks for policy `{}`, the registry says `{}`",
-            asked.value,
-            action.policy.name()
-        );
+        let message =
+            format!("the job asks for policy `{}`, the registry says `{}`", asked.value, registered.name());
         reader
             .report(asked.at.error("wider", message).help("leave `use` out; the other clauses may tighten"));
     }

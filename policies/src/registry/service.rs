@@ -3,18 +3,30 @@
 use std::collections::BTreeMap;
 
 use super::capabilities::{Capabilities, ExecutionType};
+use super::docker::{self, DockerSettings};
+use super::http::HttpSettings;
+use super::remote::{OtherSettings, RemoteAction};
 use super::schema::{Compiler, Schema};
-use super::settings::{DockerSettings, HttpSettings, ServerlessSettings, seconds};
+use super::serverless::{self, ServerlessSettings};
+use super::settings::seconds;
 use super::shell::{self, ShellAction};
 use super::{Backoff, Operation, Runner, Service};
+use crate::diagnostic::Diagnostics;
 use crate::effective::{EffectivePolicy, Layer, Origin};
 use crate::environment::Environment;
 use crate::library::Library;
 use crate::policy::{Clauses, Stated, clauses, commands, policy_name};
 use crate::yaml::{At, Fields, Node, Reader, Spanned, Value, shorten};
 
-/// The policy of a shell service that names none.
-const DEFAULT_POLICY: &str = "script-standard";
+/// The policy of a service that names none.
+fn default_policy(kind: &ExecutionType) -> &'static str {
+    match kind.as_str() {
+        ExecutionType::SHELL => "script-standard",
+        ExecutionType::HTTP => "http-call",
+        ExecutionType::DOCKER => "container-batch",
+        _ => "function-call",
+    }
+}
 /// Tries of an operation that says nothing, as SpecQL has it.
 const DEFAULT_ATTEMPTS: u32 = 3;
 pub(crate) const ATTEMPTS_MAX: u64 = 100;
@@ -99,7 +111,9 @@ struct Shared<'a> {
     mounts: Option<&'a Node>,
     policy: Option<EffectivePolicy>,
     timeout: Option<Spanned<u64>>,
+    idempotent: Option<bool>,
     retry: RetryPolicy,
+    capabilities: &'a Capabilities,
     compiler: &'a Compiler,
 }
 
@@ -111,21 +125,30 @@ fn service(reader: &Reader, node: &Node, name: Spanned<String>, context: &Contex
         fields.optional("category").and_then(|node| reader.text(node, "a category")).map(str::to_owned);
     let execution_type = execution_type(reader, fields.optional("execution_type"), &name, context)?;
     let is_http = execution_type.as_str() == ExecutionType::HTTP;
-    let http = if is_http { HttpSettings::of_service(&mut fields) } else { HttpSettings::default() };
+    let http =
+        if is_http { HttpSettings::of_service(&mut fields, &name.value) } else { HttpSettings::default() };
     let timeout = timeout(reader, fields.optional("timeout"));
     let retry = fields.optional("retry_policy").and_then(|node| retry_policy(reader, node));
     let retry = retry.unwrap_or_default();
+    let idempotent = idempotent(reader, &mut fields);
     let config = fields.optional("runner_config");
     let security = security_policy(reader, fields.optional("security_policy"), execution_type.as_str());
     let operations = fields.required("operations");
     fields.finish();
-    let http = if is_http { http.or_in(reader, config) } else { http };
+    let http = if is_http { http.or_in(reader, config, &name.value) } else { http };
+    let stated = Stating { kind: &execution_type, config, security: &security };
     let policy = match execution_type.as_str() {
-        ExecutionType::SHELL => policy(reader, &name, config, &security, context),
-        _ => {
-            refuse_clauses(reader, &security, &execution_type, context);
-            None
+        ExecutionType::SHELL => policy(reader, &name, &stated, context),
+        ExecutionType::HTTP => remote_policy(reader, &name, &stated, http.implied(reader), context),
+        ExecutionType::DOCKER => {
+            let implied = docker::implied(reader, config);
+            remote_policy(reader, &name, &stated, implied, context)
         }
+        ExecutionType::SERVERLESS => {
+            let implied = serverless::implied(reader, config, |found| context.capabilities.judge(found));
+            remote_policy(reader, &name, &stated, implied, context)
+        }
+        _ => remote_policy(reader, &name, &stated, Clauses::default(), context),
     };
     let mounts = security.mounts;
     let shared = Shared {
@@ -136,7 +159,9 @@ fn service(reader: &Reader, node: &Node, name: Spanned<String>, context: &Contex
         mounts,
         policy,
         timeout,
+        idempotent,
         retry,
+        capabilities: context.capabilities,
         compiler: context.compiler,
     };
     let operations = operations.map(|node| all_operations(reader, node, &shared)).unwrap_or_default();
@@ -174,6 +199,9 @@ fn execution_type(
         );
         let runners: Vec<&str> = context.capabilities.names().collect();
         let help = match runners.is_empty() {
+            _ if kind.as_str() == ExecutionType::DOCKER => {
+                "give the worker a container engine with `--docker-host`".to_owned()
+            }
             true => "it has no runner at all".to_owned(),
             false => format!("it has runners for {}", crate::yaml::one_of(&runners)),
         };
@@ -213,7 +241,6 @@ struct Security<'a> {
     named: Option<Spanned<crate::policy::PolicyName>>,
     clauses: Clauses,
     mounts: Option<&'a Node>,
-    node: Option<&'a Node>,
 }
 
 fn security_policy<'n>(reader: &Reader, node: Option<&'n Node>, execution_type: &str) -> Security<'n> {
@@ -228,53 +255,98 @@ fn security_policy<'n>(reader: &Reader, node: Option<&'n Node>, execution_type: 
         _ => None,
     };
     fields.finish();
-    Security { named, clauses, mounts, node: Some(node) }
-}
-
-/// A policy that nothing would enforce must not look as if something did.
-fn refuse_clauses(reader: &Reader, security: &Security<'_>, kind: &ExecutionType, context: &Context<'_>) {
-    let states = security.named.is_some() || security.clauses != Clauses::default();
-    if let Some(node) = security.node.filter(|_| states && context.capabilities.has(kind)) {
-        let message =
-            format!("this policy cannot be enforced: the `{kind}` runner of this version knows no policies");
-        reader.report(context.capabilities.judge(reader.at(node.span).error("not-enforceable", message)));
-    }
+    Security { named, clauses, mounts }
 }
 
 fn json(node: Option<&Node>) -> serde_json::Value {
     node.map(Node::to_json).unwrap_or_default()
 }
 
+/// What a service says of its policy.
+struct Stating<'a> {
+    kind: &'a ExecutionType,
+    config: Option<&'a Node>,
+    security: &'a Security<'a>,
+}
+
+impl Stating<'_> {
+    fn policy_name(&self) -> &str {
+        self.security.named.as_ref().map_or(default_policy(self.kind), |named| named.value.as_str())
+    }
+
+    /// That the policy is not there.
+    fn unusable(&self, reader: &Reader, found: Diagnostics, context: &Context<'_>) {
+        match &self.security.named {
+            Some(named) => reader.report(context.library.unusable(named)),
+            None => found.into_iter().for_each(|found| reader.report(found)),
+        }
+    }
+}
+
 /// The policy of a shell service: the one it names, tightened by its allowed commands and its other clauses.
 fn policy(
     reader: &Reader,
     service: &Spanned<String>,
-    config: Option<&Node>,
-    security: &Security<'_>,
+    stated: &Stating<'_>,
     context: &Context<'_>,
 ) -> Option<EffectivePolicy> {
-    let name = security.named.as_ref().map_or(DEFAULT_POLICY, |named| named.value.as_str());
-    let policy = match (context.library.effective(name, context.environment), &security.named) {
-        (Ok(policy), _) => policy,
-        (Err(_), Some(named)) => {
-            reader.report(context.library.unusable(named));
-            return None;
-        }
-        (Err(found), None) => {
-            found.into_iter().for_each(|found| reader.report(found));
+    let policy = match context.library.effective(stated.policy_name(), context.environment) {
+        Ok(policy) => policy,
+        Err(found) => {
+            stated.unusable(reader, found, context);
             return None;
         }
     };
     let layer = Layer::Service(service.value.clone());
-    let allowed = Clauses { commands: allowed_commands(reader, config), ..Clauses::default() };
+    let allowed = Clauses { commands: allowed_commands(reader, stated.config), ..Clauses::default() };
     let policy = tighten(reader, policy, &allowed, &layer);
-    let policy = tighten(reader, policy, &security.clauses, &layer);
-    for (clause, missing, origin) in policy.unenforceable() {
-        let at = origin.at.as_ref().unwrap_or(&service.at);
-        let message = format!("service `{}` cannot be enforced here: `{clause}`", service.value);
-        reader.report(context.capabilities.judge(at.error("not-enforceable", message).help(missing)));
-    }
+    let policy = tighten(reader, policy, &stated.security.clauses, &layer);
+    check_enforced(reader, service, stated.kind, &policy, context);
     Some(policy)
+}
+
+/// The policy of a service of another type. It may say what an abstract policy leaves open: where its calls go, which
+/// images and functions are meant. `implied` is what its other settings say of that.
+fn remote_policy(
+    reader: &Reader,
+    service: &Spanned<String>,
+    stated: &Stating<'_>,
+    implied: Clauses,
+    context: &Context<'_>,
+) -> Option<EffectivePolicy> {
+    let layer = Layer::Service(service.value.clone());
+    let clauses = &stated.security.clauses;
+    match context.library.extended(stated.policy_name(), context.environment, clauses, implied, &layer) {
+        Ok((policy, found)) => {
+            found.into_iter().for_each(|found| reader.report(found));
+            check_enforced(reader, service, stated.kind, &policy, context);
+            Some(policy)
+        }
+        Err(found) => {
+            stated.unusable(reader, found, context);
+            None
+        }
+    }
+}
+
+/// A clause without a mechanism behind it must not look as if something enforced it.
+fn check_enforced(
+    reader: &Reader,
+    service: &Spanned<String>,
+    kind: &ExecutionType,
+    policy: &EffectivePolicy,
+    context: &Context<'_>,
+) {
+    for lack in context.capabilities.not_enforced(kind, policy) {
+        let at = lack.origin.at.as_ref().unwrap_or(&service.at);
+        let message = format!("service `{}` cannot be enforced here: `{}`", service.value, lack.clause);
+        reader.report(context.capabilities.judge(at.error("not-enforceable", message).help(lack.missing)));
+    }
+}
+
+/// Whether doing it twice is the same as doing it once.
+fn idempotent(reader: &Reader, fields: &mut Fields<'_, '_>) -> Option<bool> {
+    fields.optional("idempotent").and_then(|node| reader.boolean(node))
 }
 
 /// Reports what is wider and goes on with what is not, so that later errors show too.
@@ -349,18 +421,52 @@ fn runner(fields: &mut Fields<'_, '_>, parts: &Parts<'_>, shared: &Shared<'_>) -
             let security = fields.optional("security_policy");
             shell(reader, parts, config, security, shared).map(|action| Runner::Shell(Box::new(action)))
         }
-        ExecutionType::HTTP => Some(Runner::Http(shared.http.of_operation(fields))),
+        ExecutionType::HTTP => {
+            let settings = shared.http.of_operation(fields);
+            remote(fields, parts, shared, settings).map(|action| Runner::Http(Box::new(action)))
+        }
         ExecutionType::DOCKER => {
-            Some(Runner::Docker(DockerSettings::decode(reader, shared.config, shared.mounts)))
+            let settings = DockerSettings::decode(reader, shared.config, shared.mounts);
+            let settings = settings.of_operation(reader, fields.optional("runner_config"), parts.schema);
+            let action = remote(fields, parts, shared, settings)?;
+            let judge = |found| shared.capabilities.judge(found);
+            let action = docker::settled(reader, parts.node, &parts.layer, judge, action);
+            Some(Runner::Docker(Box::new(action)))
         }
         ExecutionType::SERVERLESS => {
-            Some(Runner::Serverless(ServerlessSettings::decode(reader, shared.config)))
+            let config = fields.optional("runner_config");
+            let settings = ServerlessSettings::decode(reader, shared.config).of_operation(reader, config);
+            let action = remote(fields, parts, shared, settings)?;
+            action.settings.check(reader, shared.config, &action.effective_policy());
+            Some(Runner::Serverless(Box::new(action)))
         }
         _ => {
             let operation = json(fields.optional("runner_config"));
-            Some(Runner::Other { service: json(shared.config), operation })
+            let settings = OtherSettings { service: json(shared.config), operation };
+            remote(fields, parts, shared, settings).map(|action| Runner::Other(Box::new(action)))
         }
     }
+}
+
+/// What every operation that no sandbox of ours carries out says alike.
+fn remote<S>(
+    fields: &mut Fields<'_, '_>,
+    parts: &Parts<'_>,
+    shared: &Shared<'_>,
+    settings: S,
+) -> Option<RemoteAction<S>> {
+    let reader = fields.reader();
+    let idempotent = idempotent(reader, fields).or(shared.idempotent);
+    let security = fields.optional("security_policy");
+    let tightening = security.and_then(|node| operation_clauses(reader, node)).unwrap_or_default();
+    let policy = tighten(reader, shared.policy.clone()?, &tightening, &parts.layer);
+    Some(RemoteAction {
+        settings,
+        policy,
+        timeout: parts.timeout.clone(),
+        idempotent,
+        config: json(shared.config),
+    })
 }
 
 fn shell(

@@ -5,10 +5,27 @@ use serde_json::json;
 use super::*;
 use crate::compile::JobSpec;
 
+/// Stands for runners that lack nothing.
+const ALL_CLAUSES: crate::Enforces = &[
+    "commands",
+    "resource_limits",
+    "filesystem",
+    "network",
+    "syscalls",
+    "require",
+    "outputs",
+    "environment",
+    "images",
+    "functions",
+    "http",
+    "secrets",
+];
+
 fn load(text: &str) -> Result<Registry, Diagnostics> {
     let library = Library::shipped().unwrap();
-    let capabilities =
-        Capabilities::new().runner("shell").runner("http").runner("docker").runner("serverless");
+    let capabilities = ["shell", "http", "docker", "serverless"]
+        .into_iter()
+        .fold(Capabilities::new(), |can, kind| can.runner(kind, ALL_CLAUSES));
     Registry::parse("services.yaml", text, &library, Environment::Production, &capabilities)
 }
 
@@ -77,6 +94,7 @@ fn the_map_shape_is_read_and_its_execution_type_defaults_to_http() {
     assert_eq!((operation.execution_type().as_str(), operation.max_attempts()), ("http", 5));
     assert_eq!(operation.timeout(), Some(Duration::from_secs(30)));
     let Runner::Http(http) = operation.runner() else { panic!("{operation:?}") };
+    let http = http.settings();
     assert_eq!((http.method.as_deref(), http.path.as_deref()), (Some("POST"), Some("/v1/charges")));
     assert!(operation.shell().is_none());
     assert!(operation.check_output(&json!({"charge_id": "x"})).is_ok());
@@ -93,6 +111,7 @@ fn docker_and_serverless_settings_are_read() {
     )
     .unwrap_or_else(|found| panic!("{found}"));
     let Runner::Docker(docker) = registry.operation("images", "run").unwrap().runner() else { panic!() };
+    let docker = docker.settings();
     assert_eq!(
         (docker.cpu_millicores, docker.allowed_mounts.as_slice()),
         (Some(500), &["/srv/data".to_owned()][..])
@@ -100,6 +119,7 @@ fn docker_and_serverless_settings_are_read() {
     let Runner::Serverless(function) = registry.operation("functions", "call").unwrap().runner() else {
         panic!()
     };
+    let function = function.settings();
     assert_eq!((function.provider.as_deref(), function.auth.as_deref()), (Some("aws"), Some("iam_role")));
 }
 
@@ -108,25 +128,125 @@ fn a_runner_that_is_not_ours_gets_its_settings_as_they_are() {
     let library = Library::shipped().unwrap();
     let text = "services:\n  - name: q\n    execution_type: quantum\n    runner_config: {qubits: 5}\n    operations:\n      \
                 - {name: o, runner_config: {shots: [1, \"2\"]}}\n";
-    let capabilities = Capabilities::new().runner("quantum");
+    let capabilities = Capabilities::new().runner("quantum", ALL_CLAUSES);
     let registry = Registry::parse("q.yaml", text, &library, Environment::Production, &capabilities).unwrap();
-    let Runner::Other { service, operation } = registry.operation("q", "o").unwrap().runner() else {
-        panic!()
-    };
+    let Runner::Other(action) = registry.operation("q", "o").unwrap().runner() else { panic!() };
+    let OtherSettings { service, operation } = action.settings();
     assert_eq!((service, operation), (&json!({"qubits": 5}), &json!({"shots": [1, "2"]})));
 }
 
+/// A service under a policy, whose runner puts these clauses in force.
+fn under(policy: &str, enforces: crate::Enforces) -> Result<Registry, Diagnostics> {
+    let text = format!(
+        "services:\n  - name: s\n    execution_type: rocket\n    security_policy: {policy}\n    operations: [{{name: o}}]\n"
+    );
+    let library = Library::shipped().unwrap();
+    let capabilities = Capabilities::new().runner("rocket", enforces);
+    Registry::parse("services.yaml", &text, &library, Environment::Production, &capabilities)
+}
+
 #[test]
-fn a_policy_that_no_runner_would_enforce_is_refused() {
-    let text = |policy: &str| {
-        format!(
-            "services:\n  - name: s\n    execution_type: docker\n    security_policy: {policy}\n    operations: [{{name: o}}]\n"
-        )
+fn a_clause_that_the_runner_does_not_enforce_is_refused_with_its_name() {
+    const CLOCK: crate::Enforces = &["resource_limits.wall_seconds"];
+    assert!(under("{resource_limits: {wall_seconds: 5}}", CLOCK).is_ok());
+    for (policy, clause) in [
+        ("{use: script-standard}", "`commands`"),
+        ("{use: container-batch}", "`resource_limits.memory_mb`"),
+        ("{resource_limits: {memory_mb: 64}}", "`resource_limits.memory_mb`"),
+        ("{use: http-call, http: {hosts: [\"a.example:443\"]}}", "`http`"),
+        ("{functions: [\"arn:aws:lambda:eu-west-1:123456789012:function:f:1\"]}", "`functions`"),
+        ("{require: [seccomp]}", "`require`"),
+    ] {
+        let shown = under(policy, CLOCK).unwrap_err().to_string();
+        assert!(
+            shown.contains(&format!("service `s` cannot be enforced here: {clause}")),
+            "{policy}: {shown}"
+        );
+    }
+}
+
+#[test]
+fn a_service_may_say_what_an_abstract_policy_leaves_open_and_no_more() {
+    let service = |policy: &str, url: &str| {
+        load(&format!(
+            "services:\n  - name: s\n    base_url: {url}\n    security_policy: {policy}\n    operations: [{{name: o}}]\n"
+        ))
     };
-    assert!(load(&text("{allowed_mounts: [/srv/data]}")).is_ok());
-    for policy in ["{use: script-standard}", "{resource_limits: {memory_mb: 64}}"] {
-        let shown = load(&text(policy)).unwrap_err().to_string();
-        assert!(shown.contains("the `docker` runner of this version knows no policies"), "{shown}");
+    let registry = service("{use: http-webhook}", "https://hooks.example.com/in").unwrap();
+    let policy = registry.operation("s", "o").unwrap().effective_policy();
+    let name = |text: &str| crate::HostName::parse(text.as_bytes()).unwrap();
+    let http = policy.http();
+    assert!(http.allows_host(&name("hooks.example.com"), 443) && http.allows_path("/in/a"));
+    assert!(
+        !http.allows_host(&name("hooks.example.com"), 80) && !http.allows_host(&name("example.com"), 443)
+    );
+    assert!(!http.allows_path("/") && !http.allows_path("/inn") && !http.allows_method("GET"));
+    // What the policy says itself stays.
+    let found = service("{use: http-webhook, http: {response_kb: 65}}", "https://a.example").unwrap_err();
+    assert!(found.to_string().contains("`http.response_kb` 65"), "{found}");
+    let found = service("{http: {hosts: [\"a.example:443\"]}}", "https://b.example").unwrap_err();
+    assert!(found.to_string().contains("`http.hosts` `b.example:443`"), "{found}");
+}
+
+#[test]
+fn a_base_url_has_one_spelling_and_holds_no_secret() {
+    let service =
+        |url: &str| load(&format!("services: {{s: {{base_url: '{url}', operations: {{o: {{}}}}}}}}\n"));
+    let registry = service("http://127.0.0.1:8080/v1").unwrap();
+    let policy = registry.operation("s", "o").unwrap().effective_policy();
+    assert!(policy.http().names_address([127, 0, 0, 1].into(), 8080));
+    assert!(!policy.http().names_address([127, 0, 0, 1].into(), 8081));
+    for url in [
+        "api.example.com",
+        "ftp://a.example",
+        "https://",
+        "https://user:pw@a.example",
+        "https://a.example?x=1",
+        "https://a.example/#x",
+        "https://2130706433",
+        "https://0x7f.1",
+        "https://0177.0.0.1",
+        "https://localhost:80",
+        "https://A.example",
+        "https://a.example:0",
+        "https://a.example:99999",
+        "https://a.example/../b",
+        "https://a.example/%2e%2e/b",
+        "https://a.example//b",
+        "https://a.example.",
+        "https:///a.example",
+        "https://[::ffff:127.0.0.1",
+        "https://0.0.0.0",
+        "http://a.example\\@b.example",
+    ] {
+        assert!(service(url).is_err(), "{url}");
+    }
+}
+
+#[test]
+fn a_row_may_repeat_what_the_registry_says_of_a_runner_and_choose_within_its_lists() {
+    let registry = load(
+        "services:\n  - name: s\n    execution_type: serverless\n    runner_config: {region: eu-west-1, allowed_functions: \
+         [\"arn:aws:lambda:eu-west-1:123456789012:function:f:1\"]}\n    operations: [{name: o}]\n",
+    )
+    .unwrap_or_else(|found| panic!("{found}"));
+    let Runner::Serverless(action) = registry.operation("s", "o").unwrap().runner() else { panic!() };
+    let tightened = |config: Value| {
+        action.tightened(&JobProposal { runner_config: Some(&config), ..JobProposal::default() })
+    };
+    assert_eq!(tightened(json!({})).unwrap().functions().count(), 1);
+    assert!(tightened(json!({"region": "eu-west-1"})).is_ok());
+    assert!(
+        tightened(json!({"allowed_functions": ["arn:aws:lambda:eu-west-1:123456789012:function:f:1"]}))
+            .is_ok()
+    );
+    for config in
+        [json!({"region": "us-east-1"}), json!({"allowed_functions": ["x"]}), json!({"endpoint": "http://x"})]
+    {
+        assert!(
+            tightened(config.clone()).unwrap_err().to_string().contains("is not what the registry says"),
+            "{config}"
+        );
     }
 }
 
@@ -292,7 +412,7 @@ fn a_registry_file_that_others_can_write_or_that_is_a_link_is_refused() {
     std::fs::write(&file, DATA_PROCESSOR).unwrap();
     let set_mode = |mode| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
     let library = Library::shipped().unwrap();
-    let capabilities = Capabilities::new().runner("shell");
+    let capabilities = Capabilities::new().runner("shell", crate::SHELL_ENFORCES);
     let load = |path: &Path| Registry::load(path, &library, Environment::Production, &capabilities);
     set_mode(0o644);
     assert_eq!(load(&file).unwrap().sha256(), Digest::of(DATA_PROCESSOR.as_bytes()));

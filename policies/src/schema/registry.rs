@@ -3,9 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::clauses::{clauses, paths};
-use super::pattern::{EXECUTION_TYPE, NAME, POLICY_NAME, TYPE};
+use super::pattern::{EXECUTION_TYPE, HEADER, NAME, POLICY_NAME, SECRET, TYPE};
 use super::{DIALECT, Keys, integer, text, thousandths, words};
-use crate::registry::{ATTEMPTS_MAX, AUTH_TYPES, BACKOFFS, METHODS, PROVIDERS, SIGN_INS, TIMEOUT_MAX};
+use crate::registry::{
+    ATTEMPTS_MAX, AUTH_TYPES, BACKOFFS, BODIES, INVOCATIONS, METHODS, PROVIDERS, SIGN_INS, TIMEOUT_MAX,
+};
 
 /// The JSON Schema of service registries.
 pub fn registry_schema() -> Value {
@@ -90,6 +92,7 @@ fn service(kind: &'static str) -> Value {
         .key("execution_type", "Which runner carries it out; `http` if nothing is said.", execution_type())
         .key("timeout", "Seconds for each attempt.", integer(1..=TIMEOUT_MAX))
         .key("retry_policy", "How often an operation is tried.", retry_policy())
+        .key("idempotent", "Whether doing it twice is the same as doing it once.", json!({"type": "boolean"}))
         .key("runner_config", "What the runner needs to know.", service_config(kind))
         .key("security_policy", "The policy of its jobs.", security_policy(kind))
         .required("operations", "What it can be asked for.", listed_or_named(&format!("{kind}_operation")));
@@ -111,11 +114,27 @@ fn retry_policy() -> Value {
 }
 
 fn http_keys(keys: Keys) -> Keys {
-    keys.key("base_url", "The URL below which its operations are.", json!({"type": "string"})).key(
-        "auth_type",
-        "How a call is authenticated.",
-        words(AUTH_TYPES.map(|(word, _)| word)),
-    )
+    let string = || json!({"type": "string"});
+    let auth = Keys::new("What `auth_type` needs.")
+        .key(
+            "secret",
+            "Where the secret is kept; `env:NAME_TOKEN` of the service's name if nothing is said.",
+            text(SECRET),
+        )
+        .key("header", "The field, of `api_key` and `hmac`.", text(HEADER))
+        .key("timestamp_header", "The field for the time, of `hmac`.", text(HEADER))
+        .key("user", "The user, of `basic`.", string())
+        .key("client_id", "The client, of `oauth2`.", string())
+        .key("token_url", "Where tokens are handed out, of `oauth2`.", string())
+        .key("scope", "What is asked for, of `oauth2`.", string());
+    keys.key("base_url", "The URL below which its operations are.", string())
+        .key("auth_type", "How a call is authenticated.", words(AUTH_TYPES.map(|(word, _)| word)))
+        .key("auth", "What `auth_type` needs.", auth.schema())
+        .key("headers", "Fields that go with each request.", header_fields())
+}
+
+fn header_fields() -> Value {
+    json!({"type": "object", "propertyNames": text(HEADER), "additionalProperties": {"type": "string"}})
 }
 
 fn service_config(kind: &str) -> Value {
@@ -129,15 +148,32 @@ fn service_config(kind: &str) -> Value {
         "docker" => Keys::new("Of a Docker service.")
             .key("allowed_images", "Images.", json!({"type": "array", "items": any_text()}))
             .key("default_timeout", "Seconds.", integer(1..=TIMEOUT_MAX))
-            .key("network_mode", "Docker's network mode.", any_text())
+            .key("network_mode", "`none`, or nothing said.", json!({"const": "none"}))
+            .key("runtime", "The engine's runtime, such as `runsc`.", any_text())
+            .key(
+                "allowed_env",
+                "Variables that a job may set.",
+                json!({"type": "array", "items": any_text()}),
+            )
             .key("resource_limits", "Limits of a container.", container_limits()),
         "serverless" => {
             let sign_in = words(SIGN_INS.map(|(word, _)| word));
-            let auth = Keys::new("Sign-in.").required("type", "A way to sign in.", sign_in);
+            let auth = Keys::new("Sign-in.")
+                .required("type", "A way to sign in.", sign_in)
+                .key("profile", "The profile of `~/.aws`.", any_text())
+                .key("access_key_id", "The public half of an access key.", text(SECRET))
+                .key("secret_access_key", "Its secret half.", text(SECRET))
+                .key("session_token", "What goes with a temporary one.", text(SECRET))
+                .key("key", "A service account's key, in JSON.", text(SECRET));
+            let invocation = words(INVOCATIONS.map(|(word, _)| word));
+            let invocations = json!({"type": "array", "items": invocation});
             Keys::new("Of a serverless service.")
                 .key("provider", "The cloud.", words(PROVIDERS.map(|(word, _)| word)))
-                .key("region", "Of AWS.", any_text())
-                .key("project", "Of Google Cloud.", any_text())
+                .key("allowed_functions", "Functions.", json!({"type": "array", "items": any_text()}))
+                .key("allowed_invocation_types", "Ways to call; `RequestResponse` if not said.", invocations)
+                .key("region", "The region of every function.", any_text())
+                .key("account", "The account of AWS of every function.", any_text())
+                .key("project", "The project of Google Cloud.", any_text())
                 .key("timeout", "Seconds.", integer(1..=TIMEOUT_MAX))
                 .key("memory_size", "MiB.", integer(128..=32 * 1024))
                 .key("auth", "How the worker signs in.", auth.schema())
@@ -180,27 +216,62 @@ fn operation(kind: &str) -> Value {
         .key("output_schema", "Fields of its result and their types.", schema())
         .key("timeout", "Seconds for each attempt.", integer(1..=TIMEOUT_MAX))
         .key("max_retries", "Tries after the first.", integer(0..=ATTEMPTS_MAX - 1));
+    let keys = keys.key(
+        "security_policy",
+        "Clauses that tighten once more.",
+        shared_clauses(Keys::new("Clauses.")).schema(),
+    );
+    let keys = match kind {
+        "shell" => keys,
+        _ => keys.key(
+            "idempotent",
+            "Whether doing it twice is the same as doing it once.",
+            json!({"type": "boolean"}),
+        ),
+    };
     match kind {
-        "shell" => keys.required("runner_config", "What it runs.", run()).key(
-            "security_policy",
-            "Clauses that tighten once more.",
-            shared_clauses(Keys::new("Clauses.")).schema(),
-        ),
-        "http" => keys.key("method", "The method.", words(METHODS.map(|(word, _)| word))).key(
-            "path",
-            "The path below the service's URL.",
-            json!({"type": "string"}),
-        ),
+        "shell" => keys.required("runner_config", "What it runs.", run()),
+        "http" => keys
+            .key("method", "The method; `POST` if nothing is said.", words(METHODS.map(|(word, _)| word)))
+            .key("path", "The path below the service's URL.", json!({"type": "string"}))
+            .key("body", "How the input is sent.", words(BODIES.map(|(word, _)| word))),
+        "serverless" => {
+            let config = Keys::new("What the operation calls.");
+            let name = json!({"type": "string"});
+            let config =
+                config.key("function_name", "The function, by its whole name or its short one.", name);
+            keys.key("runner_config", "What it calls.", config.schema())
+        }
+        "docker" => keys.key("runner_config", "What it runs.", container_run()),
         OTHER => keys.key("runner_config", "What the runner needs to know.", json!({})),
         _ => keys,
     }
     .schema()
 }
 
-fn run() -> Value {
+fn arguments() -> Value {
     let path = text(super::pattern::ABSOLUTE);
-    let arguments =
-        || json!({"type": "array", "minItems": 1, "prefixItems": [path], "items": {"type": "string"}});
+    json!({"type": "array", "minItems": 1, "prefixItems": [path], "items": {"type": "string"}})
+}
+
+fn container_run() -> Value {
+    Keys::new("An image, and a command, an interpreter and the input field that holds the script, or the image's own command.")
+        .key("image", "The image, one of the allowed.", json!({"type": "string"}))
+        .key("runtime", "The engine's runtime, such as `runsc`.", json!({"type": "string"}))
+        .key("command", "The arguments, the program's path first.", arguments())
+        .key("interpreter", "The interpreter's arguments, its path first.", arguments())
+        .key("script_from_input", "The input field that holds the script.", json!({"type": "string"}))
+        .key("command_from_image", "Whether the image's own command is run.", json!({"type": "boolean"}))
+        .rule(json!({"dependentRequired": {
+            "interpreter": ["script_from_input"], "script_from_input": ["interpreter"],
+        }}))
+        .not_both("command", "interpreter")
+        .not_both("command", "command_from_image")
+        .not_both("interpreter", "command_from_image")
+        .schema()
+}
+
+fn run() -> Value {
     Keys::new("A command, or an interpreter and the input field that holds the script.")
         .key("command", "The arguments, the program's path first.", arguments())
         .key("interpreter", "The interpreter's arguments, its path first.", arguments())

@@ -38,13 +38,30 @@ fn files(directory: &str, extension: &str) -> Vec<PathBuf> {
     paths
 }
 
+/// Stands for runners that lack nothing.
+const ALL_CLAUSES: crate::Enforces = &[
+    "commands",
+    "resource_limits",
+    "filesystem",
+    "network",
+    "syscalls",
+    "require",
+    "outputs",
+    "environment",
+    "images",
+    "functions",
+    "http",
+    "secrets",
+];
+
 fn decode(name: &str, text: &str) -> Diagnostics {
     let source = Source::new(name, text);
     let library = Library::shipped().unwrap();
     match load(&source).0 {
         Some(root) if is_registry(&root) => {
             let runners = ["shell", "http", "docker", "serverless", "rocket"];
-            let capabilities = runners.into_iter().fold(Capabilities::new(), Capabilities::runner);
+            let capabilities =
+                runners.into_iter().fold(Capabilities::new(), |can, kind| can.runner(kind, ALL_CLAUSES));
             let registry = Registry::from_source(&source, &library, Environment::Development, &capabilities);
             registry.map_or_else(|found| found, |_| Diagnostics::default())
         }
@@ -226,11 +243,16 @@ fn places() -> Vec<(&'static str, String)> {
             "registry/serverless/runner_config/auth",
             kind("serverless", "runner_config: {auth: {type: iam_role, Q: 1}}"),
         ),
+        ("registry/http/auth", kind("http", "auth_type: basic\n    auth: {Q: 1}")),
         ("registry/http/operations", operation("http", "{Q: 1}")),
         ("registry/shell/operations", operation("shell", "{Q: 1}")),
         ("registry/docker/operations", operation("docker", "{Q: 1}")),
+        ("registry/serverless/operations", operation("serverless", "{Q: 1}")),
         ("registry/other/operations", operation("rocket", "{Q: 1}")),
+        ("registry/serverless/operations", operation("serverless", "{Q: 1}")),
+        ("registry/serverless/operations/runner_config", operation("serverless", "{runner_config: {Q: 1}}")),
         ("registry/shell/operations/runner_config", operation("shell", "{runner_config: {Q: 1}}")),
+        ("registry/docker/operations/runner_config", operation("docker", "{runner_config: {Q: 1}}")),
         ("registry/shell/operations/security_policy", operation("shell", "{security_policy: {Q: 1}}")),
     ]
 }

@@ -12,6 +12,12 @@ pub(crate) struct Node {
 }
 
 impl Node {
+    /// The value of a key, if this is a map that has it.
+    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
+        let Value::Map(entries) = &self.value else { return None };
+        entries.iter().find(|(name, _)| name.text == key).map(|(_, node)| node)
+    }
+
     /// The same value without its places. A number in a form that is not taken stays the text it is.
     pub(crate) fn to_json(&self) -> Json {
         match &self.value {

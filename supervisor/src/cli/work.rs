@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::CliError;
-use super::options::{AccountOptions, MeansOptions, PolicyOptions, WorkerOptions};
+use super::options::{AccountOptions, MeansOptions, PolicyOptions, RemoteOptions, WorkerOptions};
 use crate::rules::Rules;
 use crate::start::{self, Confinement};
 use crate::store::Database;
@@ -26,6 +26,8 @@ pub(super) struct WorkOptions {
     #[command(flatten)]
     worker: WorkerOptions,
     #[command(flatten)]
+    remotes: RemoteOptions,
+    #[command(flatten)]
     pub(super) account: AccountOptions,
     #[command(flatten)]
     means: MeansOptions,
@@ -45,7 +47,9 @@ impl WorkOptions {
             policies: self.policies.directory(),
             environment: self.policies.environment,
         };
-        Ok(Supervisor::assemble(confinement, &self.account.state_dir, &rules, self.worker.warm()).await?)
+        let (state_dir, warm) = (&self.account.state_dir, self.worker.warm());
+        let remotes = self.remotes.remotes(self.policies.environment)?;
+        Ok(Supervisor::assemble(confinement, state_dir, &rules, warm, &remotes).await?)
     }
 
     pub(super) async fn work(

@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn the_examples_are_a_registry_that_loads_and_every_case_calls_an_operation_of_it() {
         let library = Library::shipped().unwrap();
-        let can = Capabilities::new().runner("shell");
+        let can = Capabilities::new().runner("shell", stockade_policies::SHELL_ENFORCES);
         for environment in Environment::ALL {
             let registry = Registry::parse("services.yaml", SERVICES, &library, environment, &can).unwrap();
             for case in ALL {

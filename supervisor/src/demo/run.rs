@@ -20,7 +20,7 @@ use crate::postgres::EmbeddedPostgres;
 use crate::rules::Rules;
 use crate::start::Confinement;
 use crate::store::{self, Access, Database, Job, JobId, NewJob, Store};
-use crate::supervisor::{Pace, Supervisor};
+use crate::supervisor::{Pace, Remotes, Supervisor};
 use crate::worker::Shutdown;
 
 /// A job that takes longer than this is stuck: the longest has a limit of 30 s.
@@ -49,7 +49,9 @@ pub async fn run(confinement: Confinement, settings: &Settings) -> Result<Report
     let services = settings.state_dir.join("services.yaml");
     write_registry(&services).map_err(failed("write the demo's registry"))?;
     let rules = Rules { services, policies: settings.policies.clone(), environment: settings.environment };
-    let supervisor = Supervisor::assemble(confinement, &settings.state_dir, &rules, Warm::default()).await?;
+    let remotes = Remotes::default();
+    let supervisor =
+        Supervisor::assemble(confinement, &settings.state_dir, &rules, Warm::default(), &remotes).await?;
     let postgres = EmbeddedPostgres::start(&settings.state_dir).await?;
     let held = hold(supervisor, &postgres.database()).await;
     postgres.stop().await;

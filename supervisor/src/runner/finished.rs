@@ -1,8 +1,21 @@
 //! What became of an attempt, whoever ran it.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::store::{Output, Retry, Stream, Verdict};
+
+/// What an error says of another attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorClass {
+    /// It may go better the next time.
+    Retryable,
+    /// It would fail again.
+    Permanent,
+    /// Nobody here knows whether it was done. What may not be done twice is not tried again.
+    Unknown,
+}
 
 /// What became of an attempt.
 #[derive(Debug, Clone)]
@@ -11,8 +24,14 @@ pub struct Finished {
     pub verdict: Verdict,
     /// Why, if it did not complete.
     pub error: Option<String>,
+    /// What kind of error that is, if the runner can tell.
+    pub class: Option<ErrorClass>,
     /// Whether another attempt makes sense.
     pub retry: Retry,
+    /// What really was called: an address, the digest of an image, the version of a function. `None` for what runs here.
+    pub target: Option<Value>,
+    /// What it answered, if that is not among its outputs.
+    pub result: Option<Value>,
     /// Its exit code, if it exited.
     pub exit_code: Option<i32>,
     /// The signal that ended it, if one did.
@@ -41,7 +60,10 @@ impl Finished {
         Self {
             verdict,
             error: None,
+            class: None,
             retry: Retry::Default,
+            target: None,
+            result: None,
             exit_code: None,
             signal: None,
             stdout: Stream::default(),

@@ -3,9 +3,12 @@
 //! A runner is asked in two steps. [`JobRunner::validate`] turns what a job asks for into [`Work`], or refuses: nothing
 //! has run by then, and what will run is known and can be put on record. [`Work::execute`] then runs it, once.
 
+pub mod docker;
 mod finished;
+pub mod http;
 mod registry;
 mod running;
+pub mod serverless;
 pub mod shell;
 
 use std::fmt::Debug;
@@ -13,12 +16,18 @@ use std::pin::Pin;
 
 use serde_json::Value;
 use stockade_plan::Digest;
-use stockade_policies::{Diagnostics, Environment, JobProposal, Operation, PolicyId, ResourceLimits};
+use stockade_policies::{
+    Diagnostics, Enforces, Environment, JobProposal, Operation, PolicyId, ResourceLimits,
+};
+use uuid::Uuid;
 
-use crate::store::AttemptId;
-pub use finished::Finished;
+use crate::store::{AttemptId, JobId};
+pub use docker::DockerRunner;
+pub use finished::{ErrorClass, Finished};
+pub use http::HttpRunner;
 pub use registry::{RegistryError, RunnerRegistry};
 pub use running::Running;
+pub use serverless::ServerlessRunner;
 pub use shell::ShellRunner;
 
 /// A future in a box: runners are chosen at run time.
@@ -33,6 +42,21 @@ pub struct Request<'a> {
     pub input: &'a Value,
     /// What the job's row wants to be tightened.
     pub proposal: JobProposal<'a>,
+    /// Which job it is.
+    pub job: JobFacts<'a>,
+}
+
+/// What a runner may tell others of a job, so that they know it again.
+#[derive(Debug, Clone, Copy)]
+pub struct JobFacts<'a> {
+    /// Its id: the same at every attempt.
+    pub id: JobId,
+    /// The tenant it belongs to.
+    pub tenant: Option<Uuid>,
+    /// What its sender wants a repeated call to be known by.
+    pub idempotency_key: Option<&'a str>,
+    /// Ties it to other work.
+    pub correlation_id: Option<&'a str>,
 }
 
 /// What is known of work before it runs; for the record.
@@ -82,8 +106,8 @@ pub trait JobRunner: Send + Sync + Debug {
     /// The execution type: the word by which services choose this runner.
     fn execution_type(&self) -> &'static str;
 
-    /// The layers of confinement that it puts in force, by the names they have in an attempt's `enforcement`.
-    fn enforces(&self) -> &'static [&'static str];
+    /// What it puts in force of a policy. A service whose policy states more is refused when services load.
+    fn enforces(&self) -> Enforces;
 
     /// What `request` comes to under this runner.
     ///
@@ -98,6 +122,11 @@ pub trait JobRunner: Send + Sync + Debug {
     /// Called once, before the first job: deals with what an earlier worker left behind, and proves that this runner
     /// can confine a job here.
     fn recover(&self) -> Boxed<'_, Result<(), RunnerError>>;
+
+    /// Called when another worker's attempt is known to be lost: ends what it may have left where this runner reaches it.
+    fn reclaim(&self, _lost: AttemptId) -> Boxed<'_, ()> {
+        Box::pin(async {})
+    }
 
     /// Called when other rules have come into force: a runner that makes anything ahead of jobs lets go what it has.
     fn rules_changed(&self) {}

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use stockade_policies::{Capabilities, ExecutionType};
 
 use super::{JobRunner, RunnerError};
+use crate::store::AttemptId;
 
 /// Runners by execution type.
 #[derive(Debug, Clone, Default)]
@@ -39,9 +40,24 @@ impl RunnerRegistry {
         self.0.values().map(Arc::as_ref)
     }
 
+    /// The execution types that there is a runner for.
+    pub fn execution_types(&self) -> Vec<&'static str> {
+        self.0.keys().copied().collect()
+    }
+
     /// What services may ask for, for the registry to be checked against.
     pub fn capabilities(&self) -> Capabilities {
-        self.0.keys().fold(Capabilities::new(), |can, execution_type| can.runner(*execution_type))
+        let known = self.0.iter();
+        known.fold(Capabilities::new(), |can, (execution_type, runner)| {
+            can.runner(*execution_type, runner.enforces())
+        })
+    }
+
+    /// Has every runner end what a lost attempt may have left; see [`JobRunner::reclaim`].
+    pub async fn reclaim(&self, lost: AttemptId) {
+        for runner in self.0.values() {
+            runner.reclaim(lost).await;
+        }
     }
 
     /// Prepares every runner; see [`JobRunner::recover`].

@@ -123,6 +123,19 @@ impl Store {
             .map_err(StoreError::during("register the worker"))
     }
 
+    /// Makes execution types known, so that jobs can name them.
+    ///
+    /// # Errors
+    /// If the database cannot be asked.
+    pub async fn register_execution_types(&self, names: &[&str]) -> Result<(), StoreError> {
+        sqlx::query("SELECT jobs.register_execution_types($1)")
+            .bind(names)
+            .execute(&self.pool)
+            .await
+            .map(drop)
+            .map_err(StoreError::during("register the execution types"))
+    }
+
     /// Says that the worker lives: every lease it holds is extended.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use super::table::{Entry, Stop};
 use super::{Shared, pause};
 use crate::report::{self, Circumstances};
 use crate::rules::RulesVersion;
-use crate::runner::{Finished, JobRunner, Refusal, Request, Work, WorkFacts};
+use crate::runner::{ErrorClass, Finished, JobFacts, JobRunner, Refusal, Request, Work, WorkFacts};
 use crate::store::{
     AttemptEnd, AttemptId, AttemptStart, Begun, ClaimedJob, Completion, Given, PolicyRef, Retry, Verdict,
     WorkerId,
@@ -71,6 +71,12 @@ impl Claimed<'_> {
                 runner_config,
                 security_context,
                 timeout_seconds: job.timeout_seconds.map(|seconds| u64::try_from(seconds).unwrap_or(0)),
+            },
+            job: JobFacts {
+                id: job.id,
+                tenant: job.tenant,
+                idempotency_key: job.idempotency_key.as_deref(),
+                correlation_id: job.correlation_id.as_deref(),
             },
         })?;
         Ok(Ready { work, runner: Arc::clone(runner) })
@@ -217,7 +223,14 @@ async fn execute(entry: &Entry, attempt: AttemptId, ready: Ready) -> Finished {
     }
 }
 
+/// What may have been done, and must not be done twice, has failed; anything else waits for its turn again.
 fn interrupt(finished: &mut Finished, why: &str) {
+    if finished.class == Some(ErrorClass::Unknown) && finished.retry == Retry::Never {
+        let said = finished.error.take().unwrap_or_default();
+        finished.verdict = Verdict::Failed;
+        finished.error = Some(format!("{why}; {said}"));
+        return;
+    }
     finished.verdict = Verdict::Interrupted;
     finished.error = Some(why.to_owned());
 }
@@ -228,7 +241,7 @@ fn check_result(operation: &Operation, finished: &mut Finished) {
     if finished.verdict != Verdict::Completed || !operation.promises_output() {
         return;
     }
-    let wrong = match report::result(&finished.outputs) {
+    let wrong = match report::result(finished) {
         Ok(result) => operation.check_output(&result).err().map(|errors| errors.to_string()),
         Err(why) => Some(why.to_string()),
     };

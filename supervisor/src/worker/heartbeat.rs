@@ -43,7 +43,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
     }
 }
 
-async fn beat(shared: &Shared) -> Result<Heartbeat, StoreError> {
+async fn beat(shared: &Arc<Shared>) -> Result<Heartbeat, StoreError> {
     let answer = shared.pulse.heartbeat(shared.id()).await?;
     if !answer.known {
         tracing::error!("other workers have declared this one dead; its jobs are theirs now");
@@ -51,6 +51,12 @@ async fn beat(shared: &Shared) -> Result<Heartbeat, StoreError> {
     }
     for lost in shared.pulse.requeue_lost().await? {
         tracing::warn!(job = %lost.job, worker = %lost.worker, outcome = lost.outcome, "took a job from a dead worker");
+        if let Some(attempt) = lost.attempt {
+            let lost = AttemptId { job: lost.job, attempt, worker: lost.worker };
+            let shared = Arc::clone(shared);
+            // Not waited for: a slow engine must not keep the next heartbeat.
+            tokio::spawn(async move { shared.runners.reclaim(lost).await });
+        }
     }
     Ok(answer)
 }

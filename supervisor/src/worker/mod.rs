@@ -112,6 +112,7 @@ impl Worker {
         let store = Store::connect(database, Access::Worker, connections).await?;
         let pulse = Store::connect(database, Access::Worker, 1).await?;
         let host = HostFacts::here();
+        store.register_execution_types(&runners.execution_types()).await?;
         let id = store.register_worker(&new_worker(&settings, &host)).await?;
         let shared = Shared {
             slots: Arc::new(Semaphore::new(settings.concurrency)),

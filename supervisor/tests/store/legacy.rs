@@ -91,7 +91,8 @@ async fn a_table_with_execution_columns_is_migrated_with_its_rows() {
     assert_eq!(db.text(request).await, "1");
     // The list of four is gone, under whatever name it stood.
     db.run(
-        "INSERT INTO jobs.tb_job_run (identifier, service_name, operation, execution_type)
+        "INSERT INTO jobs.tb_execution_type (name) VALUES ('wasm');
+         INSERT INTO jobs.tb_job_run (identifier, service_name, operation, execution_type)
             VALUES ('new', 's', 'o', 'wasm')",
     )
     .await;

@@ -77,21 +77,24 @@ async fn explicit_nulls_mean_the_defaults() {
 }
 
 #[tokio::test]
-async fn an_execution_type_may_be_new_but_must_be_a_word() {
+async fn an_execution_type_is_one_that_is_known_or_that_a_worker_has_registered() {
     let db = TestDatabase::new().await;
     db.run(
         "INSERT INTO jobs.tb_job_run (identifier, service_name, operation, execution_type) VALUES
-             ('1', 's', 'o', 'http'), ('2', 's', 'o', 'shell'), ('3', 's', 'o', 'docker'),
-             ('4', 's', 'o', 'serverless'), ('5', 's', 'o', 'wasm-2')",
+             ('1', 's', 'o', 'http'), ('2', 's', 'o', 'shell'), ('3', 's', 'o', 'docker'), ('4', 's', 'o', 'serverless')",
     )
     .await;
-    let refusal = db
-        .refusal(
-            "INSERT INTO jobs.tb_job_run (identifier, service_name, operation, execution_type)
-             VALUES ('6', 's', 'o', 'rm -rf')",
-        )
-        .await;
-    assert!(refusal.contains("tb_job_run_execution_type_check"), "{refusal}");
+    let wasm = "INSERT INTO jobs.tb_job_run (identifier, service_name, operation, execution_type)
+                    VALUES ('5', 's', 'o', 'wasm-2')";
+    assert!(db.refusal(wasm).await.contains("there is no execution type \"wasm-2\""));
+    let store = db.store(Access::Worker).await;
+    store.register_execution_types(&["http", "wasm-2"]).await.unwrap();
+    store.register_execution_types(&["wasm-2"]).await.unwrap();
+    db.run(wasm).await;
+    assert!(store.register_execution_types(&["rm -rf"]).await.is_err());
+    let refusal =
+        db.refusal("UPDATE jobs.tb_job_run SET execution_type = 'rm -rf' WHERE identifier = '5'").await;
+    assert!(refusal.contains("there is no execution type"), "{refusal}");
 }
 
 #[tokio::test]
@@ -107,7 +110,7 @@ async fn an_identifier_is_unique() {
 async fn migrating_twice_changes_nothing() {
     let db = TestDatabase::new().await;
     migrate(&db.database).await.unwrap();
-    assert_eq!(db.number("SELECT count(*) FROM jobs.tb_migration WHERE success").await, 7);
+    assert_eq!(db.number("SELECT count(*) FROM jobs.tb_migration WHERE success").await, 8);
 }
 
 #[tokio::test]

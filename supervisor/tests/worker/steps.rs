@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use stockade::runner::{Boxed, Finished, JobRunner, Refusal, Request, RunnerError, Running, Work, WorkFacts};
 use stockade::store::{AttemptId, Output, Stream, Verdict};
-use stockade_policies::{Environment, Library};
+use stockade_policies::{Enforces, Environment, Library};
 
 /// How often it has been asked to run something, and how many jobs ran at once at most.
 #[derive(Debug, Clone, Default)]
@@ -38,8 +38,8 @@ impl JobRunner for StepsRunner {
         "steps"
     }
 
-    fn enforces(&self) -> &'static [&'static str] {
-        &[]
+    fn enforces(&self) -> Enforces {
+        &["resource_limits.wall_seconds"]
     }
 
     fn validate(&self, request: &Request<'_>) -> Result<Box<dyn Work>, Refusal> {

@@ -69,6 +69,8 @@ impl Rig {
         migrate(&database).await.unwrap();
         fs::create_dir(directory.path().join("policies")).unwrap();
         let store = Store::connect(&database, Access::Owner, 2).await.unwrap();
+        // Tests hand in jobs before a worker with that runner has started.
+        store.register_execution_types(&["steps"]).await.unwrap();
         Self { server: Some(server), store, database, directory }
     }
 

@@ -4,7 +4,7 @@
 //! them up before it hears of the job. From then on it is as confined as the job, under the same host id, and what
 //! it does costs the job: it lives in the job's control groups.
 
-mod collect;
+pub(crate) mod collect;
 mod confine;
 mod inputs;
 pub(crate) mod mounts;
@@ -66,11 +66,8 @@ impl Init<'_> {
             cgroup_paths()
         })?;
         let (ready, host_id) = (self.ready.take(), self.host_id);
-        let user_namespace = self.steps.run(Stage::Namespaces, || namespaces::take(ready))?;
-        let user_namespace = self.steps.run(Stage::UserNamespace, || match user_namespace {
-            Some(ready) => Ok(ready),
-            None => user_namespace::make(host_id),
-        })?;
+        let user_namespace = self.steps.run(Stage::Namespaces, || namespaces::take(ready, host_id))?;
+        let user_namespace = self.steps.run(Stage::UserNamespace, || user_namespace.made())?;
         let confinement = self.build()?;
         let mut started = start::start_job(self, &confinement, user_namespace)?;
         started.evidence.joined = joined;

@@ -53,20 +53,24 @@ impl<'a> Attempt<'a> {
         Ok(Ended { code: code::of_unrun(&finished), finished, ran: None, lost: [None, None] })
     }
 
-    /// Records the start, runs the job, records the end. `over` is told when the job has ended, before its end is
-    /// recorded.
+    /// Records the start, runs the job, records the end. `over` is what is to be done beside that when the job has ended.
     pub(in crate::cli) async fn run(
         &self,
         sandbox: &Sandbox,
         job: SandboxJob,
         egress: Option<Egress>,
         record: &mut ExecRecord,
-        over: impl FnOnce(),
+        over: impl Future<Output = ()>,
     ) -> Result<Ended, CliError> {
         let names: Vec<String> = job.plan.task.inputs.iter().map(|input| input.name.to_string()).collect();
         let started = self.started(&names, &job.inputs);
         // It is written while the sandbox is built, and the job begins when it is on the disk.
-        let recorded = async { record.append("attempt.started", self.id, &started) };
+        let recorded = async {
+            record.append("attempt.started", self.id, &started)?;
+            // The thread that will record the end is there before it is needed.
+            drop(tokio::task::spawn_blocking(|| ()));
+            Ok::<_, CliError>(())
+        };
         let job = network::run_when(sandbox, job, egress, recorded).await?;
         let ran = job.outcome.as_ref().ok().map(|outcome| (outcome.end, outcome.usage.clone()));
         let lost = job
@@ -76,10 +80,11 @@ impl<'a> Attempt<'a> {
         let finished = job.finished();
         let code = ran.as_ref().map_or_else(|| code::of_unrun(&finished), |(end, _)| code::of_end(*end));
         let ended = Ended { code, finished, ran, lost };
-        over();
-        // What the sandbox was made of is cleared away while the disk is at work.
         let body = self.ended(&ended.finished);
-        record.append_aside("attempt.ended", self.id, body, shortened).await?;
+        let recorded = record.append_aside("attempt.ended", self.id, body, shortened);
+        // What the sandbox was made of is cleared away while the disk is at work.
+        let (recorded, ()) = tokio::join!(biased; recorded, over);
+        recorded?;
         Ok(ended)
     }
 

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::json;
-use stockade_policies::{Diagnostics, EnforcedLine, Standing};
+use stockade_policies::{Diagnostics, EnforcedLine, ExecutionType, Operation, Standing};
 
 use super::target::Target;
-use super::{CliError, PolicyOptions, exit};
+use super::{CliError, PolicyOptions, capabilities, exit};
 use crate::host::mechanisms;
 use crate::output;
 use crate::rules::library;
@@ -58,7 +58,12 @@ impl Explain {
             Target::find(&self.target, &library, self.services.as_deref(), self.policies.environment)?;
         let mechanisms = mechanisms();
         let host = mechanisms.host();
-        let lines = target.policy.explain(&mechanisms, &host);
+        let lines = match target.operation.as_ref().map(Operation::execution_type) {
+            Some(kind) if kind.as_str() != ExecutionType::SHELL => {
+                target.policy.explain_by(kind, capabilities().enforces(kind).unwrap_or_default())
+            }
+            _ => target.policy.explain(&mechanisms, &host),
+        };
         let checked =
             target.operation.as_ref().map(|operation| operation.check_on(&host, mechanisms.landlock_abi));
         let refused = checked.and_then(Result::err).unwrap_or_default();

@@ -34,14 +34,7 @@ impl Target {
         })?;
         let registry = Registry::load(services, library, environment, &capabilities().for_reading())?;
         let operation = operation(&registry, name)?;
-        let action = operation.shell().ok_or_else(|| {
-            CliError::Other(format!(
-                "`{name}` is of execution type `{}`, whose runner knows no policies in this version: nothing is \
-                 enforced",
-                operation.execution_type()
-            ))
-        })?;
-        Ok(Self { policy: action.effective_policy(), operation: Some(operation.clone()) })
+        Ok(Self { policy: operation.effective_policy(), operation: Some(operation.clone()) })
     }
 }
 

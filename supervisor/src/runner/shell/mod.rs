@@ -7,7 +7,9 @@ pub mod probe;
 use std::sync::Arc;
 
 use stockade_plan::{CodecError, Plan};
-use stockade_policies::{CompileError, EffectivePolicy, Egress, Environment, Host, JobSpec, LAYERS, compile};
+use stockade_policies::{
+    CompileError, EffectivePolicy, Egress, Enforces, Environment, Host, JobSpec, SHELL_ENFORCES, compile,
+};
 use stockade_sandbox::{Sandbox, SandboxJob, Signals, Sink, Stdin};
 
 use super::{Boxed, Finished, JobRunner, Refusal, Request, RunnerError, Running, Work, WorkFacts};
@@ -34,8 +36,8 @@ impl JobRunner for ShellRunner {
         "shell"
     }
 
-    fn enforces(&self) -> &'static [&'static str] {
-        &LAYERS
+    fn enforces(&self) -> Enforces {
+        SHELL_ENFORCES
     }
 
     fn rules_changed(&self) {
