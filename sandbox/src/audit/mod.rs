@@ -182,12 +182,19 @@ impl Feed {
     /// Waits until all has been heard that the job caused, or the time is over; whether it has. Where nothing marks the end
     /// a word is waited for if there is reason to, and it is not known.
     async fn hear_to_the_end(&self, hearing: &Hearing, end: End) -> Option<bool> {
-        if let (Some(fence), Some(mark)) = (self.fence(), hearing.mark)
-            && fence.fault().is_none()
-        {
-            // Of a mark that the kernel left out, with others, nothing more will be heard.
-            let at_most = if self.was_cut(hearing) { LAST_WORD } else { MARK };
-            return Some(self.wait(at_most, || fence.has_passed(mark)).await);
+        if let (Some(fence), Some(mark)) = (self.fence(), hearing.mark) {
+            // One that has said nothing yet is given a moment: it may have begun while others had the kernel cut its records.
+            let silent = fence.fault().is_some();
+            let at_most = match silent {
+                true => FIRST_WORD,
+                // Of a mark that the kernel left out, with others, nothing more will be heard.
+                false if self.was_cut(hearing) => LAST_WORD,
+                false => MARK,
+            };
+            let passed = self.wait(at_most, || fence.has_passed(mark)).await;
+            if passed || !silent {
+                return Some(passed);
+            }
         }
         let knows = || self.ledger().knows(hearing.uid);
         let at_most = match end {
