@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use stockade_plan::{
-    AbsPath, Arg, Digest, EnvName, EnvVar, Errand, FileName, Input, WORK_DIR,
-};
+use stockade_plan::{AbsPath, Arg, Digest, EnvName, EnvVar, Errand, FileName, Input, WORK_DIR};
 
 use super::command::environment_of;
 use super::error::CompileError;
@@ -60,7 +58,10 @@ impl ContainerPlan {
 ///
 /// # Errors
 /// [`CompileError`]; nothing is left out or weakened to make a plan.
-pub fn compile_container(policy: &EffectivePolicy, job: &ContainerJob) -> Result<ContainerPlan, CompileError> {
+pub fn compile_container(
+    policy: &EffectivePolicy,
+    job: &ContainerJob,
+) -> Result<ContainerPlan, CompileError> {
     if let Some(lack) = policy.not_enforced_by("docker", DOCKER_ENFORCES).into_iter().next() {
         return Err(unenforced(lack.clause, &lack.origin, lack.missing));
     }
@@ -74,7 +75,8 @@ pub fn compile_container(policy: &EffectivePolicy, job: &ContainerJob) -> Result
         });
     }
     let limits = limits(&policy.limits());
-    let spec = JobSpec { arguments: Vec::new(), inputs: job.inputs.clone(), caller_environment: BTreeMap::new() };
+    let spec =
+        JobSpec { arguments: Vec::new(), inputs: job.inputs.clone(), caller_environment: BTreeMap::new() };
     let mut variables = environment_of(policy, &spec)?;
     variables.extend(job.environment.iter().map(|(name, value)| (name.clone(), value.clone())));
     let environment = variables.into_iter().map(|(name, value)| EnvVar { name, value }).collect();
@@ -107,13 +109,18 @@ pub(crate) fn uncontainable(policy: &EffectivePolicy) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut say = |clause: &str, missing: String| found.push((clause.to_owned(), missing));
     if members(&rights.read).any(|(read, _)| read.optional) {
-        say("filesystem.read", "a mount of a container cannot be optional: name what the engine's host has".to_owned());
+        say(
+            "filesystem.read",
+            "a mount of a container cannot be optional: name what the engine's host has".to_owned(),
+        );
     }
     for path in policy.writes().filter(|path| ![WORK_DIR, "/tmp"].contains(&path.as_str())) {
         say("filesystem.write", format!("in a container only `/job` and `/tmp` are writable, not `{path}`"));
     }
     if let Some(call) = lacking_for_container(rights.calls()) {
-        let why = format!("the first process of a container needs `{call}` to start and measure the job, under the same filter");
+        let why = format!(
+            "the first process of a container needs `{call}` to start and measure the job, under the same filter"
+        );
         say("syscalls", why);
     }
     found

@@ -125,7 +125,8 @@ impl DockerSettings {
         settings.allowed_images = texts(reader, fields.optional("allowed_images"), "a list of images");
         settings.default_timeout = seconds(reader, fields.optional("default_timeout"));
         settings.network_mode = network_mode(reader, fields.optional("network_mode"));
-        settings.runtime = text(reader, fields.optional("runtime"), "a runtime of the engine, such as `runsc`");
+        settings.runtime =
+            text(reader, fields.optional("runtime"), "a runtime of the engine, such as `runsc`");
         settings.allowed_env = variables(reader, fields.optional("allowed_env"));
         if let Some(node) = fields.optional("resource_limits") {
             settings.limits(reader, node);
@@ -154,7 +155,11 @@ impl DockerSettings {
         self.image = text(reader, fields.optional("image"), "an image").or(self.image);
         self.runtime = text(reader, fields.optional("runtime"), "a runtime of the engine").or(self.runtime);
         let from_image = fields.optional("command_from_image");
-        let parts = [fields.optional("command"), fields.optional("interpreter"), fields.optional("script_from_input")];
+        let parts = [
+            fields.optional("command"),
+            fields.optional("interpreter"),
+            fields.optional("script_from_input"),
+        ];
         fields.finish();
         self.entry = match (parts, from_image) {
             ([None, None, None], None) => Entry::Unsaid,
@@ -167,7 +172,9 @@ impl DockerSettings {
                 reader.report(reader.at(node.span).error("conflict", message).help("leave one of them out"));
                 Entry::Unsaid
             }
-            (parts, None) => shell::decode_entry(reader, config, parts, schema).map_or(Entry::Unsaid, Entry::from),
+            (parts, None) => {
+                shell::decode_entry(reader, config, parts, schema).map_or(Entry::Unsaid, Entry::from)
+            }
         };
         self
     }
@@ -185,9 +192,12 @@ impl From<Run> for Entry {
 fn network_mode(reader: &Reader, node: Option<&Node>) -> Option<String> {
     let mode = text(reader, node, "a network mode")?;
     if mode != "none" {
-        let message = format!("`network_mode: {mode}` cannot be enforced: a container of a job has no network");
+        let message =
+            format!("`network_mode: {mode}` cannot be enforced: a container of a job has no network");
         let found = node.map(|node| reader.at(node.span).error("not-enforceable", message));
-        found.into_iter().for_each(|found| reader.report(found.help("write `network_mode: none`, or leave it out")));
+        found
+            .into_iter()
+            .for_each(|found| reader.report(found.help("write `network_mode: none`, or leave it out")));
     }
     Some(mode)
 }
@@ -217,17 +227,23 @@ pub(crate) fn settled(
         (LimitKey::WallSeconds, settings.default_timeout.filter(|_| action.timeout.is_none())),
     ];
     let limits = limits.into_iter().filter_map(|(key, value)| Some((key, value?)));
-    let policy = limits.fold(action.policy.clone(), |policy, (key, value)| policy.limited(key, value, &origin));
+    let policy =
+        limits.fold(action.policy.clone(), |policy, (key, value)| policy.limited(key, value, &origin));
     for (clause, missing) in uncontainable(&policy) {
         let message = format!("`{clause}` cannot be enforced by the docker runner");
         reader.report(judge(at.error("not-enforceable", message).help(missing)));
     }
-    let warn = |message: String, help: &str| reader.report(at.error("cannot-run", message).warning().help(help));
+    let warn =
+        |message: String, help: &str| reader.report(at.error("cannot-run", message).warning().help(help));
     if settings.image.as_ref().is_some_and(|image| !policy.images().any(|known| known == image)) {
         let message = format!("`image` is not among the images of policy `{}` here", policy.name());
-        reader.report(at.error("image-not-allowed", message).help("list it by its digest in `allowed_images`"));
+        reader
+            .report(at.error("image-not-allowed", message).help("list it by its digest in `allowed_images`"));
     } else if policy.images().next().is_none() {
-        warn("no image is named by its digest, so every job is refused".to_owned(), "list `NAME@sha256:…` in `allowed_images`");
+        warn(
+            "no image is named by its digest, so every job is refused".to_owned(),
+            "list `NAME@sha256:…` in `allowed_images`",
+        );
     }
     if settings.entry == Entry::Unsaid {
         warn(
@@ -235,8 +251,13 @@ pub(crate) fn settled(
             "`runner_config: {command: [/usr/bin/train]}`, or `{command_from_image: true}`",
         );
     }
-    for mount in settings.allowed_mounts.iter().filter(|mount| !policy.reads().any(|path| path.as_str() == *mount)) {
-        let message = format!("`allowed_mounts` names `{mount}`, which policy `{}` does not let be read", policy.name());
+    for mount in
+        settings.allowed_mounts.iter().filter(|mount| !policy.reads().any(|path| path.as_str() == *mount))
+    {
+        let message = format!(
+            "`allowed_mounts` names `{mount}`, which policy `{}` does not let be read",
+            policy.name()
+        );
         warn(message, "name it in `filesystem.read` of the policy; until then it is not mounted");
     }
     RemoteAction { policy, ..action }
@@ -277,7 +298,8 @@ impl RemoteAction<DockerSettings> {
         repeats(input, "volumes", &policy.reads().map(AbsPath::to_string).collect::<Vec<_>>())?;
         let mut inputs = Vec::new();
         for (name, content) in &files {
-            inputs.push(Input { name: name_of(name)?, size: u64::try_from(content.len()).unwrap_or(u64::MAX) });
+            inputs
+                .push(Input { name: name_of(name)?, size: u64::try_from(content.len()).unwrap_or(u64::MAX) });
         }
         let job = ContainerJob {
             image: self.image(input, &policy)?,
@@ -296,8 +318,18 @@ impl RemoteAction<DockerSettings> {
             (None | Some(Value::Null), Some(image)) => image,
             (None | Some(Value::Null), None) => match allowed.as_slice() {
                 [only] => return Ok((*only).to_owned()),
-                [] => return Err(InputErrors::one("", "cannot be run: the registry names no image by its digest")),
-                _ => return Err(InputErrors::one("image", format!("is missing, expected one of {}", allowed.join(", ")))),
+                [] => {
+                    return Err(InputErrors::one(
+                        "",
+                        "cannot be run: the registry names no image by its digest",
+                    ));
+                }
+                _ => {
+                    return Err(InputErrors::one(
+                        "image",
+                        format!("is missing, expected one of {}", allowed.join(", ")),
+                    ));
+                }
             },
             (Some(Value::String(asked)), fixed) if fixed.as_ref().is_none_or(|fixed| fixed == asked) => asked,
             _ => return Err(InputErrors::one("image", "is not what the registry says")),
@@ -305,10 +337,16 @@ impl RemoteAction<DockerSettings> {
         match allowed.contains(&asked.as_str()) {
             true => Ok(asked.clone()),
             false if !asked.contains('@') => {
-                let why = format!("is `{}`, which names no digest: what a tag means can change", crate::yaml::shorten(asked));
+                let why = format!(
+                    "is `{}`, which names no digest: what a tag means can change",
+                    crate::yaml::shorten(asked)
+                );
                 Err(InputErrors::one("image", why))
             }
-            false => Err(InputErrors::one("image", format!("is `{}`, which the registry does not allow", crate::yaml::shorten(asked)))),
+            false => Err(InputErrors::one(
+                "image",
+                format!("is `{}`, which the registry does not allow", crate::yaml::shorten(asked)),
+            )),
         }
     }
 
@@ -317,10 +355,16 @@ impl RemoteAction<DockerSettings> {
         let asked = match input.get("env_vars") {
             None | Some(Value::Null) => &empty,
             Some(Value::Object(asked)) if asked.len() <= VARIABLES_MAX => asked,
-            Some(_) => return Err(InputErrors::one("env_vars", format!("is not an object of at most {VARIABLES_MAX} texts"))),
+            Some(_) => {
+                return Err(InputErrors::one(
+                    "env_vars",
+                    format!("is not an object of at most {VARIABLES_MAX} texts"),
+                ));
+            }
         };
         let variable = |(name, value): (&String, &Value)| {
-            let wrong = |what: &str| InputErrors::one(&format!("env_vars.{}", crate::yaml::shorten(name)), what);
+            let wrong =
+                |what: &str| InputErrors::one(&format!("env_vars.{}", crate::yaml::shorten(name)), what);
             if !self.settings.allowed_env.contains(name) {
                 return Err(wrong("is not a variable that the registry lets a job set (`allowed_env`)"));
             }
@@ -341,11 +385,13 @@ fn name_of(name: &str) -> Result<FileName, Refusal> {
 
 /// What an input says that is not its to say must be what the registry says, or within it.
 fn repeats(input: &Value, key: &str, registered: &[String]) -> Result<(), InputErrors> {
-    let within = |item: &Value| item.as_str().is_some_and(|text| registered.iter().any(|known| known == text));
+    let within =
+        |item: &Value| item.as_str().is_some_and(|text| registered.iter().any(|known| known == text));
     let same = match input.get(key) {
         None | Some(Value::Null) => true,
         Some(Value::Array(asked)) if key == "command" => {
-            asked.len() == registered.len() && asked.iter().zip(registered).all(|(asked, known)| asked == known)
+            asked.len() == registered.len()
+                && asked.iter().zip(registered).all(|(asked, known)| asked == known)
         }
         Some(Value::Array(asked)) => asked.iter().all(within),
         Some(_) => false,

@@ -198,7 +198,9 @@ fn execution_type(
         );
         let runners: Vec<&str> = context.capabilities.names().collect();
         let help = match runners.is_empty() {
-            _ if kind.as_str() == ExecutionType::DOCKER => "give the worker a container engine with `--docker-host`".to_owned(),
+            _ if kind.as_str() == ExecutionType::DOCKER => {
+                "give the worker a container engine with `--docker-host`".to_owned()
+            }
             true => "it has no runner at all".to_owned(),
             false => format!("it has runners for {}", crate::yaml::one_of(&runners)),
         };
@@ -343,8 +345,7 @@ fn check_enforced(
 
 /// Whether doing it twice is the same as doing it once.
 fn idempotent(reader: &Reader, fields: &mut Fields<'_, '_>) -> Option<bool> {
-    let words = [("true", true), ("false", false)];
-    fields.optional("idempotent").and_then(|node| reader.word(node, "`true` or `false`", &words))
+    fields.optional("idempotent").and_then(|node| reader.boolean(node))
 }
 
 /// Reports what is wider and goes on with what is not, so that later errors show too.

@@ -167,7 +167,8 @@ pub(crate) fn decode_run(
         return None;
     };
     let mut fields = Fields::of(reader, config, "the `runner_config` of a shell operation")?;
-    let parts = [fields.optional("command"), fields.optional("interpreter"), fields.optional("script_from_input")];
+    let parts =
+        [fields.optional("command"), fields.optional("interpreter"), fields.optional("script_from_input")];
     let run = decode_entry(reader, Some(config), parts, schema);
     fields.finish();
     run

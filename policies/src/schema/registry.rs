@@ -132,7 +132,11 @@ fn service_config(kind: &str) -> Value {
             .key("default_timeout", "Seconds.", integer(1..=TIMEOUT_MAX))
             .key("network_mode", "`none`, or nothing said.", json!({"const": "none"}))
             .key("runtime", "The engine's runtime, such as `runsc`.", any_text())
-            .key("allowed_env", "Variables that a job may set.", json!({"type": "array", "items": any_text()}))
+            .key(
+                "allowed_env",
+                "Variables that a job may set.",
+                json!({"type": "array", "items": any_text()}),
+            )
             .key("resource_limits", "Limits of a container.", container_limits()),
         "serverless" => {
             let sign_in = words(SIGN_INS.map(|(word, _)| word));

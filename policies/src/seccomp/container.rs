@@ -135,13 +135,26 @@ pub(crate) fn profile(calls: &Calls) -> Profile {
 
 /// What the first process of a container and the engine's runtime call under the job's filter.
 const NEEDED: [&str; 12] = [
-    "clone", "execve", "wait4", "waitid", "kill", "pipe2", "dup2", "poll", "pidfd_open", "openat2", "getrusage", "chdir",
+    "clone",
+    "execve",
+    "wait4",
+    "waitid",
+    "kill",
+    "pipe2",
+    "dup2",
+    "poll",
+    "pidfd_open",
+    "openat2",
+    "getrusage",
+    "chdir",
 ];
 
 /// A call without which no container starts, and that `calls` do not let pass.
 pub(crate) fn lacking(calls: &Calls) -> Option<&'static str> {
     let row = |name: &&str| TABLE.iter().find(|row| row.name == *name);
-    NEEDED.into_iter().find(|name| row(name).is_none_or(|row| !answer(calls, row).verdicts().any(Verdict::passes)))
+    NEEDED
+        .into_iter()
+        .find(|name| row(name).is_none_or(|row| !answer(calls, row).verdicts().any(Verdict::passes)))
 }
 
 /// A rule that lets calls pass either way is none.
@@ -187,10 +200,7 @@ mod tests {
             arguments[usize::from(argument.index)] & argument.value == argument.value_two
         };
         let named = profile.syscalls.iter().filter(|rule| rule.names.iter().any(|known| *known == name));
-        named
-            .filter(|rule| rule.args.iter().all(holds))
-            .map(|rule| (rule.action, rule.errno_ret))
-            .collect()
+        named.filter(|rule| rule.args.iter().all(holds)).map(|rule| (rule.action, rule.errno_ret)).collect()
     }
 
     fn probes(row: &Row, calls: &Calls) -> Vec<[u32; 6]> {

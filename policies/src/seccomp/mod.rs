@@ -21,8 +21,8 @@ pub(crate) use calls::{
     BadCall, Call, GROUPS, Group, addable_names, check_addable, check_removable, named, permits,
     removable_names,
 };
-pub(crate) use container::{lacking as lacking_for_container, profile as container_profile};
 use calls::{lets_pass, profile_answer};
+pub(crate) use container::{lacking as lacking_for_container, profile as container_profile};
 use table::{Row, TABLE};
 use verdict::{ABSENT, Answer, REFUSED, Verdict};
 

@@ -71,9 +71,7 @@ impl Group {
 
     fn cpu(self) -> Option<(u64, u64)> {
         match self {
-            Self::V1 => self
-                .number("cpu/cpu.cfs_quota_us", "")
-                .zip(self.number("cpu/cpu.cfs_period_us", "")),
+            Self::V1 => self.number("cpu/cpu.cfs_quota_us", "").zip(self.number("cpu/cpu.cfs_period_us", "")),
             _ => {
                 let text = self.text("", "cpu.max")?;
                 let mut parts = text.split_whitespace().map(|part| part.parse::<u64>().ok());

@@ -68,7 +68,9 @@ fn bounded<T, const MAX: usize>(what: &str, items: Vec<T>) -> Result<List<T, MAX
 fn namespaces() -> Result<Namespaces, Fault> {
     let inode = |name: &str| {
         let path = format!("/proc/self/ns/{name}");
-        metadata(&path).map(|found| found.ino()).map_err(|error| Fault::io(format!("look at `{path}`"), &error))
+        metadata(&path)
+            .map(|found| found.ino())
+            .map_err(|error| Fault::io(format!("look at `{path}`"), &error))
     };
     Ok(Namespaces {
         user: inode("user")?,
@@ -106,7 +108,9 @@ fn mounted(path: &str) -> Result<Mounted, Fault> {
 fn limit(limits: &str, name: &str) -> Result<(u64, u64), Fault> {
     let malformed = || Fault::new(format!("read `{name}` of `{LIMITS}`"), Errno::EBADMSG);
     let line = limits.lines().find_map(|line| line.strip_prefix(name)).ok_or_else(malformed)?;
-    let mut numbers = line.split_whitespace().map(|text| if text == "unlimited" { Some(u64::MAX) } else { text.parse().ok() });
+    let mut numbers = line
+        .split_whitespace()
+        .map(|text| if text == "unlimited" { Some(u64::MAX) } else { text.parse().ok() });
     numbers.next().flatten().zip(numbers.next().flatten()).ok_or_else(malformed)
 }
 

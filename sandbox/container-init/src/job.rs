@@ -38,7 +38,8 @@ pub(crate) struct Eligible {
 impl Eligible {
     pub(crate) fn open() -> Result<Self, Fault> {
         const PATH: &str = "/proc/self/oom_score_adj";
-        let own = std::fs::read_to_string(PATH).map_err(|error| Fault::io(format!("read `{PATH}`"), &error))?;
+        let own =
+            std::fs::read_to_string(PATH).map_err(|error| Fault::io(format!("read `{PATH}`"), &error))?;
         let file = OpenOptions::new().write(true).open(PATH);
         Ok(Self { file: file.map_err(|error| Fault::io(format!("open `{PATH}`"), &error))?, own })
     }
@@ -88,8 +89,7 @@ impl Job {
 
     fn of(mut child: Child) -> Result<Self, Fault> {
         let gone = || Fault::new("hold the job's output", Errno::EBADF);
-        let (stdout, stderr) =
-            child.stdout.take().zip(child.stderr.take()).ok_or_else(gone)?;
+        let (stdout, stderr) = child.stdout.take().zip(child.stderr.take()).ok_or_else(gone)?;
         let number = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or_else(gone)?;
         let ends = pidfd_open(number, PidfdFlags::empty())
             .map_err(|error| Fault::new("pidfd_open", Errno::from_raw(error.raw_os_error())))?;

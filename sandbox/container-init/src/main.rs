@@ -56,7 +56,9 @@ fn run(channel: &mut Channel) -> Result<(), Fault> {
         .map_err(|error| Fault::io("read the errand", &error))?
         .ok_or_else(|| Fault::new("read the errand", Errno::EPIPE))?;
     inputs::place(&errand.inputs, &mut stdin)?;
-    channel.say(&Said::Ready(Box::new(evidence))).map_err(|error| Fault::io("say what is in force", &error))?;
+    channel
+        .say(&Said::Ready(Box::new(evidence)))
+        .map_err(|error| Fault::io("say what is in force", &error))?;
     let mut go = [0];
     stdin.read_exact(&mut go).map_err(|error| Fault::io("wait for the word to go", &error))?;
     let job = job::Job::start(&errand, &eligible)?;

@@ -200,7 +200,9 @@ fn end_all(job: Pid) -> io::Result<Ended> {
         }
         match waitpid(None, None) {
             Ok(WaitStatus::Exited(pid, code)) if pid == job => ended = Some(Ended::Exited(code)),
-            Ok(WaitStatus::Signaled(pid, signal, _)) if pid == job => ended = Some(Ended::Signaled(signal as i32)),
+            Ok(WaitStatus::Signaled(pid, signal, _)) if pid == job => {
+                ended = Some(Ended::Signaled(signal as i32))
+            }
             Ok(_) | Err(Errno::EINTR) => {}
             Err(Errno::ECHILD) => return ended.ok_or_else(|| Errno::ECHILD.into()),
             Err(errno) => return Err(errno.into()),

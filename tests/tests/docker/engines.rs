@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::*;
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(40);
 
 #[test]
 fn an_engine_that_goes_in_the_middle_is_waited_for_or_the_job_given_up_as_the_registry_says() {
@@ -30,10 +30,17 @@ fn an_engine_that_goes_in_the_middle_is_waited_for_or_the_job_given_up_as_the_re
     for id in &ids {
         let attempt = first(id);
         assert_eq!(attempt["status"], "failed", "{attempt}");
-        assert!(attempt["error_message"].as_str().or(attempt["error"].as_str()).unwrap().contains("not known"), "{attempt}");
+        assert!(
+            attempt["error_message"].as_str().or(attempt["error"].as_str()).unwrap().contains("not known"),
+            "{attempt}"
+        );
     }
     let once = server.until(&ids[1], SOON, |job| job["status"] == "failed");
-    assert_eq!((&once["attempts"], &once["output_data"]["error_class"]), (&json!(1), &json!("unknown")), "{once}");
+    assert_eq!(
+        (&once["attempts"], &once["output_data"]["error_class"]),
+        (&json!(1), &json!("unknown")),
+        "{once}"
+    );
     assert_eq!(once["error_message"].as_str().map(|text| text.contains("not known")), Some(true));
     engine.start_again();
     // What may be done twice is, in a container of its own, and what the first attempt left is gone.
@@ -87,7 +94,9 @@ fn an_engine_of_too_old_a_version_is_refused() {
             let read = stream.read(&mut asked).unwrap_or(0);
             let body = match String::from_utf8_lossy(&asked[..read]).contains("/info") {
                 true => r#"{"DefaultRuntime": "runc", "SecurityOptions": ["name=seccomp,profile=default"]}"#,
-                false => r#"{"Version": "18.09.1", "ApiVersion": "1.39", "Components": [{"Name": "runc", "Version": "1.0.0"}]}"#,
+                false => {
+                    r#"{"Version": "18.09.1", "ApiVersion": "1.39", "Components": [{"Name": "runc", "Version": "1.0.0"}]}"#
+                }
             };
             let _ = write!(
                 stream,

@@ -4,7 +4,9 @@ use super::*;
 
 #[test]
 fn a_job_finds_its_input_on_standard_input_and_in_its_directory_and_leaves_a_result() {
-    let job = run("cat; echo; cat /job/input.json; echo complaint >&2; mkdir deep; echo a > deep/report.txt; echo '{\"rows\": 3}' > result.json");
+    let job = run(
+        "cat; echo; cat /job/input.json; echo complaint >&2; mkdir deep; echo a > deep/report.txt; echo '{\"rows\": 3}' > result.json",
+    );
     assert_eq!(job["status"], "completed", "{job}");
     assert_eq!(stdout(&job).matches("\"script\":").count(), 2, "{job}");
     let output = &job["output_data"];
@@ -12,14 +14,18 @@ fn a_job_finds_its_input_on_standard_input_and_in_its_directory_and_leaves_a_res
     assert_eq!(output["outputs"]["deep/report.txt"], json!({"state": "file", "size": 2}));
     assert_eq!(output["outputs"]["link"]["state"], "missing");
     let usage = &job["resource_usage"];
-    for known in ["duration_seconds", "user_cpu_ms", "memory_mb", "peak_memory_mb", "peak_processes", "setup_ms"] {
+    for known in
+        ["duration_seconds", "user_cpu_ms", "memory_mb", "peak_memory_mb", "peak_processes", "setup_ms"]
+    {
         assert!(usage[known].is_number(), "{known}: {usage}");
     }
     // What nobody can know is null, with the reason.
     assert!(usage["read_bytes"].is_null() && usage["unknown"]["read_bytes"].is_string(), "{usage}");
-    assert!(stockade_tests::eventually("the container is removed", std::time::Duration::from_secs(10), || {
-        RIG.engine.container_of(job["id"].as_str().unwrap()).is_none().then_some(true)
-    }));
+    assert!(stockade_tests::eventually(
+        "the container is removed",
+        std::time::Duration::from_secs(10),
+        || { RIG.engine.container_of(job["id"].as_str().unwrap()).is_none().then_some(true) }
+    ));
 }
 
 #[test]
@@ -61,7 +67,9 @@ fn a_job_sets_the_variables_that_the_registry_lets_it_set() {
     };
     let job = greeting(json!({"GREETING": "hello; rm -rf /"}));
     assert!(stdout(&job).starts_with("hello; rm -rf /\n"), "{job}");
-    for refused in [json!({"LD_PRELOAD": "/x"}), json!({"OTHER": "x"}), json!({"GREETING": 1}), json!(["GREETING=x"])] {
+    for refused in
+        [json!({"LD_PRELOAD": "/x"}), json!({"OTHER": "x"}), json!({"GREETING": 1}), json!(["GREETING=x"])]
+    {
         let job = greeting(refused);
         assert!(job["error_message"].as_str().unwrap().contains("env_vars"), "{job}");
         assert_eq!(only_attempt(server, &job)["status"], "refused");

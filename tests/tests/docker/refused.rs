@@ -35,7 +35,11 @@ fn a_tag_another_image_a_command_and_a_volume_are_not_a_jobs_to_say() {
         assert_eq!(status, "refused");
     }
     // The same that the registry says is no harm.
-    let job = RIG.server.run("box", "fixed", &json!({"command": ["/bin/echo", "fixed"], "image": RIG.image, "volumes": []}));
+    let job = RIG.server.run(
+        "box",
+        "fixed",
+        &json!({"command": ["/bin/echo", "fixed"], "image": RIG.image, "volumes": []}),
+    );
     assert_eq!(job["status"], "completed", "{job}");
 }
 
@@ -76,6 +80,15 @@ fn a_row_can_only_give_up_rights() {
         assert_eq!(only_attempt(server, &job)["status"], "refused", "{value}: {job}");
     }
     let job = with("security_context", json!({"resource_limits": {"memory_mb": 32}}));
-    assert_eq!((&job["status"], &job["security_context"]["limits"]["memory_mb"]), (&json!("completed"), &json!(32)), "{job}");
-    assert!(job["security_context"]["enforcement"]["cgroup_memory"]["detail"].as_str().unwrap().contains("33554432 bytes"));
+    assert_eq!(
+        (&job["status"], &job["security_context"]["limits"]["memory_mb"]),
+        (&json!("completed"), &json!(32)),
+        "{job}"
+    );
+    assert!(
+        job["security_context"]["enforcement"]["cgroup_memory"]["detail"]
+            .as_str()
+            .unwrap()
+            .contains("33554432 bytes")
+    );
 }

@@ -66,8 +66,19 @@ pub(super) fn usage(account: Option<&Account>, setup: Duration, lived: Duration)
 }
 
 const KEYS: [&str; 13] = [
-    "user_cpu_ms", "system_cpu_ms", "cpu_usage_percent", "throttled_ms", "memory_mb", "peak_memory_mb", "peak_processes",
-    "read_bytes", "written_bytes", "block_read_bytes", "block_written_bytes", "output_bytes", "duration_seconds",
+    "user_cpu_ms",
+    "system_cpu_ms",
+    "cpu_usage_percent",
+    "throttled_ms",
+    "memory_mb",
+    "peak_memory_mb",
+    "peak_processes",
+    "read_bytes",
+    "written_bytes",
+    "block_read_bytes",
+    "block_written_bytes",
+    "output_bytes",
+    "duration_seconds",
 ];
 
 /// Exact up to 2^53.
@@ -84,7 +95,14 @@ pub(super) fn denials(
     stderr: &Captured,
     outputs: &[Collected],
 ) -> Vec<Denial> {
-    let denial = |layer, what, target: String, count| Denial { layer, what, target, count, at_least: false, at: Utc::now() };
+    let denial = |layer, what, target: String, count| Denial {
+        layer,
+        what,
+        target,
+        count,
+        at_least: false,
+        at: Utc::now(),
+    };
     let counted = &account.counted;
     let mut denials = Vec::new();
     if let Some(kills) = counted.oom_kills.filter(|kills| *kills > 0) {
@@ -101,7 +119,12 @@ pub(super) fn denials(
     for (name, stream) in [("stdout", stdout), ("stderr", stderr)] {
         if stream.truncated {
             let target = format!("{name} beyond {} bytes", limits.output_bytes);
-            denials.push(denial("output", "write", target, stream.total_bytes.saturating_sub(limits.output_bytes)));
+            denials.push(denial(
+                "output",
+                "write",
+                target,
+                stream.total_bytes.saturating_sub(limits.output_bytes),
+            ));
         }
     }
     denials.extend(outputs.iter().filter_map(Denial::of_output));

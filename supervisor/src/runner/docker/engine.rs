@@ -49,8 +49,10 @@ pub struct EngineFacts {
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The address is none that may be used.
-    #[error("`{0}` is no engine's address here: give the path of its socket, as `unix:///run/docker.sock`; an engine \
-             behind TCP is root's shell for whoever reaches it")]
+    #[error(
+        "`{0}` is no engine's address here: give the path of its socket, as `unix:///run/docker.sock`; an engine \
+             behind TCP is root's shell for whoever reaches it"
+    )]
     Address(String),
     /// Nobody answers.
     #[error("no container engine answers at `{socket}`: {reason}")]
@@ -123,14 +125,17 @@ impl Engine {
     pub async fn connect(socket: &Path) -> Result<Self, EngineError> {
         let socket = socket.display().to_string();
         let gone = |error: Error| EngineError::Gone { socket: socket.clone(), reason: error.to_string() };
-        let docker = Docker::connect_with_unix(&socket, PATIENCE.as_secs(), API_DEFAULT_VERSION).map_err(gone)?;
+        let docker =
+            Docker::connect_with_unix(&socket, PATIENCE.as_secs(), API_DEFAULT_VERSION).map_err(gone)?;
         let docker = soon(&socket, docker.negotiate_version()).await?;
         let version = soon(&socket, docker.version()).await?;
         let info = soon(&socket, docker.info()).await?;
         let client = docker.client_version();
         let api = (client.major_version, client.minor_version);
         let options = info.security_options.unwrap_or_default();
-        let has = |name: &str| options.iter().any(|option| option.split(',').any(|part| part == format!("name={name}")));
+        let has = |name: &str| {
+            options.iter().any(|option| option.split(',').any(|part| part == format!("name={name}")))
+        };
         let facts = EngineFacts {
             name: version.platform.as_ref().map(|platform| platform.name.clone()).unwrap_or_default(),
             version: version.version.clone().unwrap_or_default(),
@@ -141,7 +146,12 @@ impl Engine {
             own_ids: has("userns") || has("rootless"),
             cgroup_v2: info.cgroup_version.is_some_and(|version| version.to_string() == "2"),
         };
-        let old = |what, found: String, needed: String| EngineError::TooOld { socket: socket.clone(), what, found, needed };
+        let old = |what, found: String, needed: String| EngineError::TooOld {
+            socket: socket.clone(),
+            what,
+            found,
+            needed,
+        };
         if api < API_MIN {
             return Err(old("its interface", client.to_string(), format!("{}.{}", API_MIN.0, API_MIN.1)));
         }
@@ -165,7 +175,9 @@ impl Engine {
         match timeout(PATIENCE, asked).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(told(what, error)),
-            Err(_) => Err(EngineError::Gone { socket: what.to_owned(), reason: "no answer in time".to_owned() }),
+            Err(_) => {
+                Err(EngineError::Gone { socket: what.to_owned(), reason: "no answer in time".to_owned() })
+            }
         }
     }
 }
@@ -176,7 +188,9 @@ pub(super) fn told(what: &'static str, error: Error) -> EngineError {
         Error::DockerResponseServerError { status_code, message } => {
             EngineError::Refused { what, status: status_code, message: first_line(&message) }
         }
-        other => EngineError::Gone { socket: format!("its socket, asked to {what}"), reason: other.to_string() },
+        other => {
+            EngineError::Gone { socket: format!("its socket, asked to {what}"), reason: other.to_string() }
+        }
     }
 }
 
@@ -207,7 +221,8 @@ fn runtime(version: &SystemVersion, default: &str) -> String {
 
 /// The three numbers in `runc 1.1.5+ds1`.
 fn runc(runtime: &str) -> Option<(u64, u64, u64)> {
-    let mut numbers = runtime.strip_prefix("runc ")?.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().ok());
+    let mut numbers =
+        runtime.strip_prefix("runc ")?.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().ok());
     Some((numbers.next()??, numbers.next()??, numbers.next()??))
 }
 
@@ -220,7 +235,14 @@ mod tests {
         for address in ["unix:///run/docker.sock", "/run/user/1000/podman/podman.sock"] {
             assert!(socket_path(address).is_ok(), "{address}");
         }
-        for address in ["tcp://127.0.0.1:2375", "http://docker", "ssh://root@host", "npipe:////./pipe/docker", "docker.sock", ""] {
+        for address in [
+            "tcp://127.0.0.1:2375",
+            "http://docker",
+            "ssh://root@host",
+            "npipe:////./pipe/docker",
+            "docker.sock",
+            "",
+        ] {
             assert!(matches!(socket_path(address), Err(EngineError::Address(_))), "{address}");
         }
     }

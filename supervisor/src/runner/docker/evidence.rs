@@ -14,16 +14,25 @@ pub(super) fn lacking(found: &ContainerEvidence, plan: &ContainerPlan, uid: u32)
     let mount = |path: &str| found.mounts.iter().find(|mount| mount.path == path);
     let fenced = |path: &str, of: u64| {
         mount(path).is_some_and(|mount| {
-            mount.nosuid && mount.nodev && mount.noexec && mount.size_bytes <= (limits.disk_bytes / of).max(4096).next_multiple_of(4096)
+            mount.nosuid
+                && mount.nodev
+                && mount.noexec
+                && mount.size_bytes <= (limits.disk_bytes / of).max(4096).next_multiple_of(4096)
         })
     };
     let checks = [
-        (found.ids == (uid, uid) && found.groups.iter().all(|group| *group == uid), "it has the ids it was given, and no groups"),
+        (
+            found.ids == (uid, uid) && found.groups.iter().all(|group| *group == uid),
+            "it has the ids it was given, and no groups",
+        ),
         (found.capabilities == [0; 5], "it has no capability"),
         (found.no_new_privs, "it can gain no privileges"),
         (found.seccomp_mode == 2, "its system calls are filtered"),
         (mount("/").is_some_and(|mount| mount.read_only), "its root is read-only"),
-        (fenced("/job", 2) && fenced("/tmp", 4) && fenced("/dev/shm", 4), "what it can write to is bounded and not executable"),
+        (
+            fenced("/job", 2) && fenced("/tmp", 4) && fenced("/dev/shm", 4),
+            "what it can write to is bounded and not executable",
+        ),
         (found.core_bytes == (0, 0), "it leaves no core dumps"),
         (found.open_files.1 == plan.open_files, "its open files are limited"),
         (found.interfaces.iter().all(|name| name == "lo"), "it has no network"),
@@ -66,29 +75,45 @@ pub(super) fn enforcement(
         .map(|(name, inode)| (layer(name), enforced(inode.to_string())))
         .collect();
     if !facts.own_ids {
-        let detail = "the engine's: its containers share the host's ids, and this one's is nobody else's".to_owned();
+        let detail =
+            "the engine's: its containers share the host's ids, and this one's is nobody else's".to_owned();
         layers.insert("user_namespace", Layer { state: State::Absent, detail });
     }
     if let Some(network) = layers.get_mut("network_namespace") {
         network.detail.push_str(&format!("; only {}", found.interfaces));
     }
     let version = found.limits.version.map_or("unknown".to_owned(), |version| format!("v{version}"));
-    layers.insert("cgroup_memory", enforced(format!("{} bytes, no swap, cgroup {version}", limits.memory_bytes)));
+    layers.insert(
+        "cgroup_memory",
+        enforced(format!("{} bytes, no swap, cgroup {version}", limits.memory_bytes)),
+    );
     layers.insert("cgroup_pids", enforced(format!("{} processes, cgroup {version}", limits.pids)));
-    layers.insert("cgroup_cpu", enforced(format!("{} us of every 100000, cgroup {version}", limits.cpu_quota_us)));
+    layers.insert(
+        "cgroup_cpu",
+        enforced(format!("{} us of every 100000, cgroup {version}", limits.cpu_quota_us)),
+    );
     layers.insert("ids", enforced(format!("uid {}, no groups", found.ids.0)));
     layers.insert("capabilities", enforced("all five sets empty".to_owned()));
     layers.insert("no_new_privs", enforced("1".to_owned()));
-    let filters = found.seccomp_filters.map_or("an unknown number of filters".to_owned(), |count| format!("{count} filter"));
-    layers.insert("seccomp", enforced(format!("filter mode, {filters}, a profile of {} bytes", plan.seccomp.len())));
-    layers.insert("landlock", absent("container engines do not use it: an image's files are all that there is to reach"));
+    let filters = found
+        .seccomp_filters
+        .map_or("an unknown number of filters".to_owned(), |count| format!("{count} filter"));
+    layers.insert(
+        "seccomp",
+        enforced(format!("filter mode, {filters}, a profile of {} bytes", plan.seccomp.len())),
+    );
+    layers.insert(
+        "landlock",
+        absent("container engines do not use it: an image's files are all that there is to reach"),
+    );
     layers.insert("rlimits", enforced(format!("open files {}, no core dumps", found.open_files.1)));
     layers.insert("descriptors", enforced("0, 1, 2".to_owned()));
     layers.insert(
         "evidence",
         Layer {
             state: State::Degraded,
-            detail: "what the control group counts; of refused calls, files and connections no engine tells".to_owned(),
+            detail: "what the control group counts; of refused calls, files and connections no engine tells"
+                .to_owned(),
         },
     );
     layers.extend(found.mounts.iter().filter_map(|mount| mounted(mount, enforced)));
@@ -115,14 +140,22 @@ fn layer(namespace: &str) -> &'static str {
 }
 
 fn mounted(mount: &Mounted, enforced: impl Fn(String) -> Layer) -> Option<(&'static str, Layer)> {
-    let flags = [(mount.read_only, "read-only"), (mount.nosuid, "nosuid"), (mount.nodev, "nodev"), (mount.noexec, "noexec")];
+    let flags = [
+        (mount.read_only, "read-only"),
+        (mount.nosuid, "nosuid"),
+        (mount.nodev, "nodev"),
+        (mount.noexec, "noexec"),
+    ];
     let flags: Vec<&str> = flags.into_iter().filter(|(set, _)| *set).map(|(_, name)| name).collect();
     let flags = flags.join(" ");
     match mount.path.as_str() {
         "/" => Some(("root_filesystem", enforced(flags))),
         "/job" => Some((
             "work_filesystem",
-            enforced(format!("{flags}, {} bytes and {} files, as much again for /tmp and /dev/shm", mount.size_bytes, mount.inodes)),
+            enforced(format!(
+                "{flags}, {} bytes and {} files, as much again for /tmp and /dev/shm",
+                mount.size_bytes, mount.inodes
+            )),
         )),
         "/proc" => Some(("proc_filesystem", enforced(format!("own processes only, {flags}")))),
         _ => None,

@@ -35,7 +35,9 @@ pub enum ImageError {
         digests: Vec<String>,
     },
     /// A volume of an image is a directory of the host's that a job could fill, and run programs from.
-    #[error("the image declares the volumes {0:?}, which would be writable, executable and without a limit; build one without `VOLUME`")]
+    #[error(
+        "the image declares the volumes {0:?}, which would be writable, executable and without a limit; build one without `VOLUME`"
+    )]
     Volumes(Vec<String>),
 }
 
@@ -97,7 +99,8 @@ mod tests {
     #[test]
     fn an_image_is_what_its_digest_or_its_id_says() {
         let other = format!("sha256:{}", "0".repeat(64));
-        let of = |digest: &str, digests: &[&str]| checked("box", digest, found(digests, ImageConfig::default()));
+        let of =
+            |digest: &str, digests: &[&str]| checked("box", digest, found(digests, ImageConfig::default()));
         assert!(of(ID, &[]).is_ok());
         assert!(of(&other, &[&format!("box@{other}")]).is_ok());
         assert!(matches!(of(&other, &[]), Err(ImageError::Other { .. })));
@@ -113,7 +116,10 @@ mod tests {
             ..ImageConfig::default()
         };
         let image = checked("box", ID, found(&[], config.clone())).unwrap();
-        assert_eq!((image.command, image.variables), (vec!["/run".into(), "all".into()], vec!["LD_PRELOAD".into()]));
+        assert_eq!(
+            (image.command, image.variables),
+            (vec!["/run".into(), "all".into()], vec!["LD_PRELOAD".into()])
+        );
         let config = ImageConfig { volumes: Some(vec!["/data".to_owned()]), ..config };
         assert!(matches!(checked("box", ID, found(&[], config)), Err(ImageError::Volumes(_))));
     }

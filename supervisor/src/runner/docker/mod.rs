@@ -98,7 +98,12 @@ impl DockerRunner {
         let init = init(host)?;
         let engines = Engines { socket: socket.into(), known: Arc::default() };
         let facts = engines.engine().await?.facts;
-        tracing::info!(engine = facts.name, version = facts.version, runtime = facts.runtime, "a container engine answers");
+        tracing::info!(
+            engine = facts.name,
+            version = facts.version,
+            runtime = facts.runtime,
+            "a container engine answers"
+        );
         Ok(Self {
             engines,
             init: Arc::new(init),
@@ -165,11 +170,15 @@ impl JobRunner for DockerRunner {
     /// No other incarnation of this worker lives: what bears its name was left behind.
     fn recover(&self) -> Boxed<'_, Result<(), RunnerError>> {
         Box::pin(async move {
-            let unfit = |error: EngineError| RunnerError::Unfit { runner: "docker", reason: error.to_string() };
+            let unfit =
+                |error: EngineError| RunnerError::Unfit { runner: "docker", reason: error.to_string() };
             let engine = self.engines.engine().await.map_err(unfit)?;
             match self.reaper.sweep_worker(&engine, &self.worker).await.map_err(unfit)? {
                 0 => {}
-                left => tracing::warn!(containers = left, "an earlier run of this worker left containers; they are removed"),
+                left => tracing::warn!(
+                    containers = left,
+                    "an earlier run of this worker left containers; they are removed"
+                ),
             }
             Ok(())
         })
@@ -181,8 +190,12 @@ impl JobRunner for DockerRunner {
             let swept = self.reaper.sweep_attempt(&engine, &lost.job.to_string(), lost.attempt).await;
             match swept {
                 Ok(0) => {}
-                Ok(left) => tracing::warn!(job = %lost.job, containers = left, "a lost attempt left containers; they are removed"),
-                Err(error) => tracing::warn!(job = %lost.job, %error, "cannot look for what a lost attempt left"),
+                Ok(left) => {
+                    tracing::warn!(job = %lost.job, containers = left, "a lost attempt left containers; they are removed")
+                }
+                Err(error) => {
+                    tracing::warn!(job = %lost.job, %error, "cannot look for what a lost attempt left")
+                }
             }
         })
     }

@@ -78,7 +78,8 @@ mod tests {
     #[test]
     fn an_engine_that_is_away_is_tried_again_and_an_image_that_is_not_there_is_not() {
         let class = |error: NotRun| (not_run(&error).class, not_run(&error).retry);
-        let gone = || EngineError::Gone { socket: "/run/docker.sock".to_owned(), reason: "refused".to_owned() };
+        let gone =
+            || EngineError::Gone { socket: "/run/docker.sock".to_owned(), reason: "refused".to_owned() };
         assert_eq!(class(gone().into()), (Some(ErrorClass::Retryable), Retry::Default));
         assert_eq!(class(ImageError::Engine(gone()).into()), (Some(ErrorClass::Retryable), Retry::Default));
         let missing = ImageError::Missing("a@sha256:0".to_owned());

@@ -10,8 +10,9 @@ use tokio_util::task::TaskTracker;
 use super::container::{ATTEMPT, JOB, PREFIX, WORKER};
 use super::engine::{Engine, EngineError, told};
 
-/// Between two tries to remove a container that will not go, or whose engine is gone.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Between two tries to remove a container that will not go, or whose engine is gone; it doubles up to the longest.
+const PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 /// Whoever stops waits so long for containers to go; the next start looks for what is left.
 const LAST_TRY: Duration = Duration::from_secs(10);
 
@@ -23,9 +24,11 @@ impl Reaper {
     /// Removes a container, running or not, if there is one; tries until the engine says that it is gone.
     pub(super) fn remove(&self, engine: Engine, name: String) {
         self.0.spawn(async move {
+            let mut pause = PAUSE;
             while let Err(error) = remove(&engine, &name).await {
                 tracing::warn!(container = name, %error, "the container is not removed yet");
-                sleep(PAUSE).await;
+                sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
             }
         });
     }
@@ -36,7 +39,12 @@ impl Reaper {
     }
 
     /// Removes what one attempt left.
-    pub(super) async fn sweep_attempt(&self, engine: &Engine, job: &str, attempt: i32) -> Result<usize, EngineError> {
+    pub(super) async fn sweep_attempt(
+        &self,
+        engine: &Engine,
+        job: &str,
+        attempt: i32,
+    ) -> Result<usize, EngineError> {
         sweep(engine, vec![format!("{JOB}={job}"), format!("{ATTEMPT}={attempt}")]).await
     }
 
@@ -63,7 +71,9 @@ async fn sweep(engine: &Engine, labels: Vec<String>) -> Result<usize, EngineErro
     let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
     let found = engine.ask("list containers", engine.docker.list_containers(Some(options))).await?;
     let names = found.into_iter().filter_map(|container| container.names?.into_iter().next());
-    let ours = names.filter_map(|name| Some(name.strip_prefix('/').unwrap_or(&name).to_owned()).filter(|name| name.starts_with(PREFIX)));
+    let ours = names.filter_map(|name| {
+        Some(name.strip_prefix('/').unwrap_or(&name).to_owned()).filter(|name| name.starts_with(PREFIX))
+    });
     let mut removed = 0;
     for name in ours {
         remove(engine, &name).await?;
@@ -75,14 +85,23 @@ async fn sweep(engine: &Engine, labels: Vec<String>) -> Result<usize, EngineErro
 /// Kills and removes a container with its anonymous volumes, and looks whether it is gone.
 async fn remove(engine: &Engine, name: &str) -> Result<(), EngineError> {
     let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
-    match engine.docker.remove_container(name, Some(options)).await.map_err(|error| told("remove a container", error)) {
+    match engine
+        .docker
+        .remove_container(name, Some(options))
+        .await
+        .map_err(|error| told("remove a container", error))
+    {
         // 409: its removal is in progress.
         Ok(()) | Err(EngineError::Refused { status: 404 | 409, .. }) => {}
         Err(error) => return Err(error),
     }
     match engine.ask("look at a container", engine.docker.inspect_container(name, None)).await {
         Err(EngineError::Refused { status: 404, .. }) => Ok(()),
-        Ok(_) => Err(EngineError::Refused { what: "remove a container", status: 500, message: "it is still there".to_owned() }),
+        Ok(_) => Err(EngineError::Refused {
+            what: "remove a container",
+            status: 500,
+            message: "it is still there".to_owned(),
+        }),
         Err(error) => Err(error),
     }
 }

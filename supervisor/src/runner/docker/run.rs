@@ -16,10 +16,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::container::{Identity, body};
 use super::engine::{Engine, EngineError, PATIENCE, told};
+use super::evidence;
 use super::image::{self, ImageError};
 use super::reaper::Reaper;
 use super::wire::{self, Ear, Mouth, WireError};
-use super::evidence;
 
 /// Init keeps the wall clock. What it has not ended by then is killed from outside.
 const OVERTIME: Duration = Duration::from_secs(3);
@@ -174,8 +174,10 @@ impl Runs {
         let asked = body(&order.plan, image, &order.identity, &self.init, &engine.facts);
         let options = CreateContainerOptionsBuilder::new().name(name).build();
         engine.ask("make a container", docker.create_container(Some(options), asked)).await?;
-        let options = AttachContainerOptionsBuilder::new().stdin(true).stdout(true).stderr(true).stream(true).build();
-        let attached = engine.ask("attach to a container", docker.attach_container(name, Some(options))).await?;
+        let options =
+            AttachContainerOptionsBuilder::new().stdin(true).stdout(true).stderr(true).stream(true).build();
+        let attached =
+            engine.ask("attach to a container", docker.attach_container(name, Some(options))).await?;
         engine.ask("start a container", docker.start_container(name, None)).await?;
         let (mut ear, mut mouth) = wire::both(attached);
         let ready = async {
@@ -183,7 +185,8 @@ impl Runs {
             // If it could not be told, it may have said why.
             (ear.hear().await, told)
         };
-        let (heard, told) = timeout(PATIENCE, ready).await.map_err(|_| NotRun::Init("it said nothing".to_owned()))?;
+        let (heard, told) =
+            timeout(PATIENCE, ready).await.map_err(|_| NotRun::Init("it said nothing".to_owned()))?;
         let evidence = match heard {
             Ok(Some(Said::Ready(evidence))) => evidence,
             heard => return Err(not_ready(heard, told, &ear)),
@@ -211,7 +214,11 @@ impl Runs {
         let state = found.state.unwrap_or_default();
         match state.running {
             Some(false) => Ok(state),
-            _ => Err(EngineError::Refused { what: "kill a container", status: 500, message: "it still runs".to_owned() }),
+            _ => Err(EngineError::Refused {
+                what: "kill a container",
+                status: 500,
+                message: "it still runs".to_owned(),
+            }),
         }
     }
 
@@ -230,7 +237,10 @@ impl Runs {
                 EngineError::Refused { status: 404 | 409, .. } => Ok(()),
                 error => Err(error),
             },
-            Err(_) => Err(EngineError::Gone { socket: "its socket".to_owned(), reason: "no answer in time".to_owned() }),
+            Err(_) => Err(EngineError::Gone {
+                socket: "its socket".to_owned(),
+                reason: "no answer in time".to_owned(),
+            }),
         }
     }
 }
@@ -243,12 +253,16 @@ struct Begun {
 }
 
 fn own_command(image: &image::Image) -> Result<stockade_plan::List<stockade_plan::Arg, 4096>, NotRun> {
-    let unusable = |why: String| NotRun::Program { what: format!("run the image's own command: {why}"), error: std::io::ErrorKind::InvalidInput.into() };
+    let unusable = |why: String| NotRun::Program {
+        what: format!("run the image's own command: {why}"),
+        error: std::io::ErrorKind::InvalidInput.into(),
+    };
     if image.command.is_empty() {
         return Err(unusable("it has none".to_owned()));
     }
     let arguments = image.command.iter().map(|text| stockade_plan::Arg::new(text.as_str()));
-    let arguments: Vec<_> = arguments.collect::<Result<_, _>>().map_err(|error| unusable(error.to_string()))?;
+    let arguments: Vec<_> =
+        arguments.collect::<Result<_, _>>().map_err(|error| unusable(error.to_string()))?;
     arguments.try_into().map_err(|error: stockade_plan::OutOfBounds| unusable(error.to_string()))
 }
 
@@ -317,7 +331,11 @@ impl<'o> Watched<'o> {
                 Ok(Some(Said::Done)) => return Ok(()),
                 Ok(Some(said)) => self.note(said),
                 Ok(None) if self.account.is_some() => return Ok(()),
-                Ok(None) => return Err("the container ended, or the engine, before the job was accounted for".to_owned()),
+                Ok(None) => {
+                    return Err(
+                        "the container ended, or the engine, before the job was accounted for".to_owned()
+                    );
+                }
                 Err(error) => return Err(error.to_string()),
             }
         }
@@ -378,7 +396,9 @@ impl<'o> Watched<'o> {
             (Cause::CpuTime, _) => End::LimitExceeded(Limit::CpuTime),
             (Cause::Output, _) => End::LimitExceeded(Limit::Output),
             (Cause::Told, _) => End::Cancelled,
-            _ if account.counted.oom_kills.is_some_and(|kills| kills > 0) || state.oom_killed == Some(true) => {
+            _ if account.counted.oom_kills.is_some_and(|kills| kills > 0)
+                || state.oom_killed == Some(true) =>
+            {
                 End::OutOfMemory
             }
             (Cause::Itself, Ended::Exited(code)) => End::Exited(code),
