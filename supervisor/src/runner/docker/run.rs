@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bollard::models::ContainerState;
+use bollard::models::{ContainerCreateBody, ContainerState};
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, KillContainerOptionsBuilder,
 };
@@ -165,6 +165,15 @@ impl Runs {
             lived,
             state: state.ok(),
         })
+    }
+
+    /// What the engine is asked for to run a job.
+    ///
+    /// # Errors
+    /// [`NotRun`] by its image.
+    pub async fn asked_for(&self, order: &Order) -> Result<ContainerCreateBody, NotRun> {
+        let image = image::look(&self.engine, &order.plan.image).await?;
+        Ok(body(&order.plan, &image, &order.identity, &self.init, &self.engine.facts))
     }
 
     /// Makes the container, starts it, and lets the job go when everything is found in force.
