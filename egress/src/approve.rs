@@ -30,11 +30,20 @@ pub(crate) async fn connect(
         Target::Address(_) => return Err(Refusal::NotListed.into()),
         Target::Name(name) if egress.permits(name, port) => {
             let found = resolver.addresses(name).await?;
-            allowed(found, |address| judge(egress, address, port))?
+            approved(found, |address| egress.names(address, port))?
         }
         Target::Name(_) => return Err(Refusal::NotListed.into()),
     };
     try_each(&addresses, port).await
+}
+
+/// Those of a name's addresses that may be connected to: a policy names the address itself, or it is one of a host on the
+/// public internet, and not this host.
+///
+/// # Errors
+/// [`Stop`] says why the first may not, if none may.
+pub fn approved(found: Vec<IpAddr>, named: impl Fn(IpAddr) -> bool) -> Result<Vec<IpAddr>, Stop> {
+    allowed(found, |address| if named(address) { Ok(address) } else { judge(address) })
 }
 
 /// Those that pass; why the first one does not, if none does. That it is refused comes before that it cannot be judged.
@@ -50,10 +59,7 @@ fn allowed(found: Vec<IpAddr>, judge: impl Fn(IpAddr) -> Result<IpAddr, Stop>) -
     Err(refused.into_iter().chain(failed).next().unwrap_or_else(nowhere))
 }
 
-fn judge(egress: &Egress, address: IpAddr, port: u16) -> Result<IpAddr, Stop> {
-    if egress.names(address, port) {
-        return Ok(address);
-    }
+fn judge(address: IpAddr) -> Result<IpAddr, Stop> {
     match special(address) {
         Some(kind) => Err(Refusal::Special { address, kind }.into()),
         None => match is_own(address) {
@@ -93,7 +99,7 @@ mod tests {
         let unreachable = |address| Failure::Connect(address, std::io::ErrorKind::NetworkUnreachable.into());
         let judge = |address: IpAddr| match address {
             IpAddr::V4(_) if special(address).is_none() => Ok(address),
-            IpAddr::V4(_) => judge(&Egress::default(), address, 443),
+            IpAddr::V4(_) => judge(address),
             IpAddr::V6(_) => Err(unreachable(address).into()),
         };
         let found = ["127.0.0.1", "203.0.113.200", "169.254.169.254", "2001:db8::9"].map(ip).to_vec();
@@ -104,5 +110,12 @@ mod tests {
         let failed = allowed(vec![ip("2001:db8::9")], judge);
         assert!(matches!(failed, Err(Stop::Failed(Failure::Connect(..)))));
         assert!(matches!(allowed(Vec::new(), judge), Err(Stop::Failed(Failure::Lookup(_)))));
+    }
+
+    #[test]
+    fn an_address_that_is_named_passes_and_its_neighbour_does_not() {
+        let found = ["127.0.0.1", "127.0.0.2"].map(ip).to_vec();
+        assert_eq!(approved(found.clone(), |address| address == ip("127.0.0.2")).unwrap(), [ip("127.0.0.2")]);
+        assert!(approved(found, |_| false).is_err());
     }
 }

@@ -8,6 +8,8 @@
 //! very address that was judged; and what the job says first is read, so that it cannot ask the server for another
 //! host than the one that was allowed. Everything is bounded, and everything is written down.
 //!
+//! The judgement of addresses is also what the runner of HTTP calls asks, which makes its connections itself.
+//!
 //! What a job sends is parsed in [`wire`], by functions of bytes.
 #![forbid(unsafe_code)]
 
@@ -27,6 +29,9 @@ mod stop;
 mod tunnel;
 pub mod wire;
 
+pub use approve::approved;
 pub use destination::{Destination, Target};
 pub use ledger::{Connection, How, Protocol, Refused, Traffic, Verdict};
 pub use proxy::{Listeners, Proxy};
+pub use resolve::Resolver;
+pub use stop::{Failure, Refusal, Stop};

@@ -22,15 +22,19 @@ const ADDRESSES_MAX: usize = 16;
 
 /// Looks names up for one job.
 #[derive(Debug)]
-pub(crate) struct Resolver(Arc<Semaphore>);
+pub struct Resolver(Arc<Semaphore>);
 
 impl Resolver {
-    pub(crate) fn new() -> Self {
+    /// One that has looked nothing up.
+    pub fn new() -> Self {
         Self(Arc::new(Semaphore::new(OF_ONE)))
     }
 
     /// The addresses of a name, in the order in which they should be tried. Nothing is remembered.
-    pub(crate) async fn addresses(&self, name: &HostName) -> Result<Vec<IpAddr>, Failure> {
+    ///
+    /// # Errors
+    /// [`Failure`] if it has none, or none that comes in time.
+    pub async fn addresses(&self, name: &HostName) -> Result<Vec<IpAddr>, Failure> {
         let found = timeout(PATIENCE, self.look_up(name.as_str().to_owned())).await;
         found.unwrap_or(Err(Failure::TooSlow(PATIENCE)))
     }
@@ -46,5 +50,11 @@ impl Resolver {
             Ok::<_, std::io::Error>(found.map(|address| address.ip()).take(ADDRESSES_MAX).collect())
         });
         looked_up.await.map_err(|error| lookup(&error))?.map_err(|error| lookup(&error))
+    }
+}
+
+impl Default for Resolver {
+    fn default() -> Self {
+        Self::new()
     }
 }

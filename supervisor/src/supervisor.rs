@@ -12,7 +12,9 @@ use stockade_sandbox::{LaunchError, Sandbox, Warm};
 use crate::host::{HostFacts, mechanisms};
 use crate::rules::{Loader, Rulebook, Rules, RulesError};
 use crate::runner::docker::{DockerError, Reaper};
-use crate::runner::{DockerRunner, RegistryError, RunnerRegistry, ShellRunner};
+use crate::runner::http::{Authorities, OfHost};
+use crate::runner::serverless::Endpoints;
+use crate::runner::{DockerRunner, HttpRunner, RegistryError, RunnerRegistry, ServerlessRunner, ShellRunner};
 use crate::start::Confinement;
 use crate::store::Database;
 use crate::worker::{Settings, Shutdown, Worker, WorkerError};
@@ -31,6 +33,10 @@ pub struct Pace {
 /// Where jobs run that do not run in a sandbox of ours. What is not said, there is no runner for.
 #[derive(Debug, Clone, Default)]
 pub struct Remotes {
+    /// Who vouches for the servers of HTTP calls, in place of the host's authorities.
+    pub http_authorities: Option<PathBuf>,
+    /// Where functions are called, if not in their cloud.
+    pub functions: Endpoints,
     /// The socket of a container engine.
     pub docker: Option<String>,
 }
@@ -81,6 +87,7 @@ pub struct Supervisor {
 
 impl Supervisor {
     /// Starts the sandbox, loads the rules and checks them on this host. So much as `warm` says is made ahead of its job.
+    /// Functions are called where `functions` says.
     ///
     /// # Errors
     /// [`SupervisorError`].
@@ -111,7 +118,9 @@ impl Supervisor {
         let name = format!("{}:{}", HostFacts::here().name, state_dir.display());
         let host = Arc::new(mechanisms().host());
         let shell = ShellRunner::new(sandbox.clone(), Arc::clone(&host), rules.environment);
-        let mut runners = RunnerRegistry::default().with(shell)?;
+        let http = HttpRunner::new(OfHost, Authorities::read(remotes.http_authorities.as_deref()));
+        let functions = ServerlessRunner::new(remotes.functions.clone());
+        let mut runners = RunnerRegistry::default().with(shell)?.with(http)?.with(functions)?;
         let mut containers = None;
         if let Some(address) = &remotes.docker {
             let docker = DockerRunner::connect(address, &name, &host).await?;

@@ -38,9 +38,12 @@ impl Database {
         input: &Value,
         more: &[(&str, Value)],
     ) -> Result<String, String> {
-        let mut columns = vec!["service_name", "operation", "input_data", "execution_type"];
-        let mut values =
-            vec![literal(service), literal(operation), literal(&input.to_string()), literal("shell")];
+        let mut columns = vec!["service_name", "operation", "input_data"];
+        let mut values = vec![literal(service), literal(operation), literal(&input.to_string())];
+        if !more.iter().any(|(column, _)| *column == "execution_type") {
+            columns.push("execution_type");
+            values.push(literal("shell"));
+        }
         if !more.iter().any(|(column, _)| *column == "identifier") {
             columns.push("identifier");
             values.push("gen_random_uuid()::text".to_owned());

@@ -12,6 +12,7 @@
 
 mod corpus;
 mod database;
+mod endpoint;
 mod engine;
 mod holdings;
 mod jobs;
@@ -22,6 +23,7 @@ mod rig;
 mod server;
 mod suite;
 mod terminal;
+mod tools;
 mod wait;
 mod world;
 
@@ -29,6 +31,7 @@ pub use corpus::{
     Case, Control, Place as ControlPlace, compile as compile_corpus, compile_program, gather as gather_corpus,
 };
 pub use database::{Database, literal};
+pub use endpoint::{Answer, Asked, Endpoint};
 pub use engine::Engine;
 pub use holdings::{Holdings, Worker, memory_kb, network_namespaces};
 pub use jobs::{bytes, is_final};
@@ -39,5 +42,6 @@ pub use rig::{Rig, binary, job, plan_for};
 pub use server::Server;
 pub use suite::Suite;
 pub use terminal::Terminal;
+pub use tools::{Program, free_port, packages, python, tools};
 pub use wait::{ended, eventually, patience, polled, slack};
 pub use world::World;

@@ -52,8 +52,15 @@ impl Server {
 
     /// Starts one in a place, and waits until it takes jobs.
     pub fn start_in(place: Place) -> Self {
+        Self::start_with(place, |_| ())
+    }
+
+    /// Like [`Server::start_in`], with what `more` adds to its command line and environment.
+    pub fn start_with(place: Place, more: impl FnOnce(&mut Command)) -> Self {
         let database = Database::of(&place.state_dir());
-        let (child, watchdog) = spawn(&place, &mut place.worker("up", &[]));
+        let mut worker = place.worker("up", &[]);
+        more(&mut worker);
+        let (child, watchdog) = spawn(&place, &mut worker);
         Self { child, watchdog, database, place }.ready()
     }
 

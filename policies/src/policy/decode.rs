@@ -93,9 +93,10 @@ fn images(reader: &Reader, node: &Node) -> Stated<Image> {
 }
 
 fn functions(reader: &Reader, node: &Node) -> Stated<FunctionArn> {
-    let expected = "a function `arn:aws:lambda:REGION:ACCOUNT:function:NAME:VERSION`";
+    let expected =
+        "a function `arn:aws:lambda:REGION:ACCOUNT:function:NAME:VERSION` or `https://TAG---….run.app`";
     let function = |reader: &Reader, node: &Node| taken(reader, node, expected, FunctionArn::parse);
-    distinct_of(reader, node, "a list of qualified ARNs", function)
+    distinct_of(reader, node, "a list of functions, each with its version", function)
 }
 
 /// The message does not repeat what stands there: it might be the secret.

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer};
 use stockade_plan::{AbsPath, EnvName};
 
-use super::NotTaken;
+use super::{HostPattern, NotTaken};
 
 /// An image by its digest: a tag can be moved, a digest cannot.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,7 +73,7 @@ fn check_image_name(name: &str) -> Result<(), NotTaken> {
     }
 }
 
-/// A function of AWS Lambda with its version or alias.
+/// A function with its version: of AWS Lambda by its ARN, of Google Cloud by the URL of one revision.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct FunctionArn(String);
 
@@ -81,8 +82,44 @@ impl FunctionArn {
         &self.0
     }
 
-    /// `arn:aws:lambda:REGION:ACCOUNT:function:NAME:VERSION-OR-ALIAS`.
+    /// `arn:aws:lambda:REGION:ACCOUNT:function:NAME:VERSION-OR-ALIAS`, or `https://TAG---SERVICE-….run.app` with a path.
     pub(crate) fn parse(text: &str) -> Result<Self, NotTaken> {
+        match text.strip_prefix("https://") {
+            Some(place) => Self::parse_url(text, place),
+            None => Self::parse_arn(text),
+        }
+    }
+
+    /// A revision has an address of its own once it has a tag; Cloud Run, "Rollbacks, gradual rollouts, traffic
+    /// migration".
+    fn parse_url(text: &str, place: &str) -> Result<Self, NotTaken> {
+        let (host, path) = place.split_once('/').map_or((place, None), |(host, path)| (host, Some(path)));
+        if !HostPattern::is_name(host) || host.to_ascii_lowercase() != host || !host.ends_with(".run.app") {
+            let help = "write `https://TAG---SERVICE-PROJECT.REGION.run.app`, the address of one revision";
+            return Err(NotTaken {
+                reason: "is not the address of a function of Google Cloud".to_owned(),
+                help: Some(help.to_owned()),
+            });
+        }
+        let segment = |part: &str| {
+            let good = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+            !part.is_empty() && part.bytes().all(good) && !matches!(part, "." | "..")
+        };
+        if path.is_some_and(|path| !path.split('/').all(segment)) {
+            return Err(NotTaken::new("has more than a plain path behind its host"));
+        }
+        match host.split_once("---") {
+            Some((tag, service)) if !tag.is_empty() && !tag.contains('.') && !service.starts_with('.') => {
+                Ok(Self(text.to_owned()))
+            }
+            _ => Err(NotTaken {
+                reason: "is whatever revision has the traffic".to_owned(),
+                help: Some(format!("give a revision a tag and write `https://TAG---{place}`")),
+            }),
+        }
+    }
+
+    fn parse_arn(text: &str) -> Result<Self, NotTaken> {
         let parts: Vec<&str> = text.split(':').collect();
         let ["arn", partition, "lambda", region, account, "function", rest @ ..] = parts.as_slice() else {
             return Err(NotTaken::new("is not the ARN of a function"));
@@ -150,6 +187,12 @@ impl fmt::Display for FunctionArn {
     }
 }
 
+impl Serialize for SecretRef {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl fmt::Display for SecretRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -205,6 +248,35 @@ mod tests {
             "arn:aws:s3:::bucket",
             "resize:1",
             "",
+        ] {
+            assert!(FunctionArn::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_function_of_google_cloud_is_named_by_the_address_of_a_revision() {
+        for text in [
+            "https://v7---resize-123456789012.europe-west1.run.app",
+            "https://v7---resize-abcdefghij-ew.a.run.app",
+            "https://v7---resize-123456789012.europe-west1.run.app/thumb/small",
+        ] {
+            assert!(FunctionArn::parse(text).is_ok(), "{text}");
+        }
+        for text in [
+            "https://resize-123456789012.europe-west1.run.app",
+            "https://---resize-1.europe-west1.run.app",
+            "https://v7.x---resize-1.europe-west1.run.app",
+            "http://v7---resize-1.europe-west1.run.app",
+            "https://V7---resize-1.europe-west1.run.app",
+            "https://v7---resize-1.europe-west1.run.app:443",
+            "https://me@v7---resize-1.europe-west1.run.app",
+            "https://v7---resize-1.europe-west1.run.app.evil.example",
+            "https://v7---resize-1.europe-west1.run.app/",
+            "https://v7---resize-1.europe-west1.run.app/../x",
+            "https://v7---resize-1.europe-west1.run.app/a?b=c",
+            "https://v7---resize-1.europe-west1.run.app/%2e%2e",
+            "https://region-project.cloudfunctions.net/resize",
+            "https://169.254.169.254/---.run.app",
         ] {
             assert!(FunctionArn::parse(text).is_err(), "{text}");
         }

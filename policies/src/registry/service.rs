@@ -125,7 +125,8 @@ fn service(reader: &Reader, node: &Node, name: Spanned<String>, context: &Contex
         fields.optional("category").and_then(|node| reader.text(node, "a category")).map(str::to_owned);
     let execution_type = execution_type(reader, fields.optional("execution_type"), &name, context)?;
     let is_http = execution_type.as_str() == ExecutionType::HTTP;
-    let http = if is_http { HttpSettings::of_service(&mut fields) } else { HttpSettings::default() };
+    let http =
+        if is_http { HttpSettings::of_service(&mut fields, &name.value) } else { HttpSettings::default() };
     let timeout = timeout(reader, fields.optional("timeout"));
     let retry = fields.optional("retry_policy").and_then(|node| retry_policy(reader, node));
     let retry = retry.unwrap_or_default();
@@ -134,7 +135,7 @@ fn service(reader: &Reader, node: &Node, name: Spanned<String>, context: &Contex
     let security = security_policy(reader, fields.optional("security_policy"), execution_type.as_str());
     let operations = fields.required("operations");
     fields.finish();
-    let http = if is_http { http.or_in(reader, config) } else { http };
+    let http = if is_http { http.or_in(reader, config, &name.value) } else { http };
     let stated = Stating { kind: &execution_type, config, security: &security };
     let policy = match execution_type.as_str() {
         ExecutionType::SHELL => policy(reader, &name, &stated, context),
@@ -433,8 +434,11 @@ fn runner(fields: &mut Fields<'_, '_>, parts: &Parts<'_>, shared: &Shared<'_>) -
             Some(Runner::Docker(Box::new(action)))
         }
         ExecutionType::SERVERLESS => {
-            let settings = ServerlessSettings::decode(reader, shared.config);
-            remote(fields, parts, shared, settings).map(|action| Runner::Serverless(Box::new(action)))
+            let config = fields.optional("runner_config");
+            let settings = ServerlessSettings::decode(reader, shared.config).of_operation(reader, config);
+            let action = remote(fields, parts, shared, settings)?;
+            action.settings.check(reader, shared.config, &action.effective_policy());
+            Some(Runner::Serverless(Box::new(action)))
         }
         _ => {
             let operation = json(fields.optional("runner_config"));

@@ -31,7 +31,11 @@ pub(super) fn clauses(keys: Keys) -> Keys {
         )
         .key("environment", "Variables of a job. Nothing else of the caller's reaches it.", environment())
         .key("images", "Container images by digest: `NAME@sha256:…`.", list(text(IMAGE), LIST_MAX))
-        .key("functions", "Functions by ARN, with version or alias.", list(text(FUNCTION), LIST_MAX))
+        .key(
+            "functions",
+            "Functions with their version: by ARN, or by the address of a revision.",
+            list(text(FUNCTION), LIST_MAX),
+        )
         .key("http", "What an HTTP call may be.", http())
         .key(
             "secrets",

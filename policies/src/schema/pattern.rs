@@ -59,10 +59,10 @@ pub(super) const IMAGE: Form = Form {
     pattern: r"^[a-z0-9]([a-z0-9._-]*[a-z0-9])?(:[0-9]{1,5}(?=/))?(/[a-z0-9]([a-z0-9._-]*[a-z0-9])?)*@sha256:[0-9a-f]{64}$",
     what: "an image by digest: `NAME@sha256:…`",
 };
-/// A function with its version or alias.
+/// A function with its version or alias, or the address of one revision.
 pub(super) const FUNCTION: Form = Form {
-    pattern: r"^arn:aws(-cn|-us-gov)?:lambda:[a-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_-]{1,64}:[A-Za-z0-9_-]+$",
-    what: "`arn:aws:lambda:REGION:ACCOUNT:function:NAME:VERSION`",
+    pattern: r"^(arn:aws(-cn|-us-gov)?:lambda:[a-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_-]{1,64}:[A-Za-z0-9_-]+|https://[a-z0-9][a-z0-9-]*---[a-z0-9][a-z0-9.-]*\.run\.app(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*)$",
+    what: "`arn:aws:lambda:REGION:ACCOUNT:function:NAME:VERSION` or `https://TAG---SERVICE-PROJECT.REGION.run.app`",
 };
 /// Plain components of a URL's path.
 pub(super) const PREFIX: Form = Form {

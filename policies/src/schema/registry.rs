@@ -3,9 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::clauses::{clauses, paths};
-use super::pattern::{EXECUTION_TYPE, NAME, POLICY_NAME, TYPE};
+use super::pattern::{EXECUTION_TYPE, HEADER, NAME, POLICY_NAME, SECRET, TYPE};
 use super::{DIALECT, Keys, integer, text, thousandths, words};
-use crate::registry::{ATTEMPTS_MAX, AUTH_TYPES, BACKOFFS, METHODS, PROVIDERS, SIGN_INS, TIMEOUT_MAX};
+use crate::registry::{
+    ATTEMPTS_MAX, AUTH_TYPES, BACKOFFS, BODIES, INVOCATIONS, METHODS, PROVIDERS, SIGN_INS, TIMEOUT_MAX,
+};
 
 /// The JSON Schema of service registries.
 pub fn registry_schema() -> Value {
@@ -112,11 +114,27 @@ fn retry_policy() -> Value {
 }
 
 fn http_keys(keys: Keys) -> Keys {
-    keys.key("base_url", "The URL below which its operations are.", json!({"type": "string"})).key(
-        "auth_type",
-        "How a call is authenticated.",
-        words(AUTH_TYPES.map(|(word, _)| word)),
-    )
+    let string = || json!({"type": "string"});
+    let auth = Keys::new("What `auth_type` needs.")
+        .key(
+            "secret",
+            "Where the secret is kept; `env:NAME_TOKEN` of the service's name if nothing is said.",
+            text(SECRET),
+        )
+        .key("header", "The field, of `api_key` and `hmac`.", text(HEADER))
+        .key("timestamp_header", "The field for the time, of `hmac`.", text(HEADER))
+        .key("user", "The user, of `basic`.", string())
+        .key("client_id", "The client, of `oauth2`.", string())
+        .key("token_url", "Where tokens are handed out, of `oauth2`.", string())
+        .key("scope", "What is asked for, of `oauth2`.", string());
+    keys.key("base_url", "The URL below which its operations are.", string())
+        .key("auth_type", "How a call is authenticated.", words(AUTH_TYPES.map(|(word, _)| word)))
+        .key("auth", "What `auth_type` needs.", auth.schema())
+        .key("headers", "Fields that go with each request.", header_fields())
+}
+
+fn header_fields() -> Value {
+    json!({"type": "object", "propertyNames": text(HEADER), "additionalProperties": {"type": "string"}})
 }
 
 fn service_config(kind: &str) -> Value {
@@ -140,12 +158,22 @@ fn service_config(kind: &str) -> Value {
             .key("resource_limits", "Limits of a container.", container_limits()),
         "serverless" => {
             let sign_in = words(SIGN_INS.map(|(word, _)| word));
-            let auth = Keys::new("Sign-in.").required("type", "A way to sign in.", sign_in);
+            let auth = Keys::new("Sign-in.")
+                .required("type", "A way to sign in.", sign_in)
+                .key("profile", "The profile of `~/.aws`.", any_text())
+                .key("access_key_id", "The public half of an access key.", text(SECRET))
+                .key("secret_access_key", "Its secret half.", text(SECRET))
+                .key("session_token", "What goes with a temporary one.", text(SECRET))
+                .key("key", "A service account's key, in JSON.", text(SECRET));
+            let invocation = words(INVOCATIONS.map(|(word, _)| word));
+            let invocations = json!({"type": "array", "items": invocation});
             Keys::new("Of a serverless service.")
                 .key("provider", "The cloud.", words(PROVIDERS.map(|(word, _)| word)))
                 .key("allowed_functions", "Functions.", json!({"type": "array", "items": any_text()}))
-                .key("region", "Of AWS.", any_text())
-                .key("project", "Of Google Cloud.", any_text())
+                .key("allowed_invocation_types", "Ways to call; `RequestResponse` if not said.", invocations)
+                .key("region", "The region of every function.", any_text())
+                .key("account", "The account of AWS of every function.", any_text())
+                .key("project", "The project of Google Cloud.", any_text())
                 .key("timeout", "Seconds.", integer(1..=TIMEOUT_MAX))
                 .key("memory_size", "MiB.", integer(128..=32 * 1024))
                 .key("auth", "How the worker signs in.", auth.schema())
@@ -203,11 +231,17 @@ fn operation(kind: &str) -> Value {
     };
     match kind {
         "shell" => keys.required("runner_config", "What it runs.", run()),
-        "http" => keys.key("method", "The method.", words(METHODS.map(|(word, _)| word))).key(
-            "path",
-            "The path below the service's URL.",
-            json!({"type": "string"}),
-        ),
+        "http" => keys
+            .key("method", "The method; `POST` if nothing is said.", words(METHODS.map(|(word, _)| word)))
+            .key("path", "The path below the service's URL.", json!({"type": "string"}))
+            .key("body", "How the input is sent.", words(BODIES.map(|(word, _)| word))),
+        "serverless" => {
+            let config = Keys::new("What the operation calls.");
+            let name = json!({"type": "string"});
+            let config =
+                config.key("function_name", "The function, by its whole name or its short one.", name);
+            keys.key("runner_config", "What it calls.", config.schema())
+        }
         "docker" => keys.key("runner_config", "What it runs.", container_run()),
         OTHER => keys.key("runner_config", "What the runner needs to know.", json!({})),
         _ => keys,

@@ -8,7 +8,10 @@ use stockade_plan::Stage;
 use stockade_policies::Environment;
 use stockade_sandbox::Warm;
 
+use super::CliError;
 use crate::postgres::database_of;
+use crate::runner::serverless::Endpoints;
+use crate::runner::serverless::gcp::Instead;
 use crate::start::{Account, Means};
 use crate::store::Database;
 use crate::supervisor::Remotes;
@@ -67,22 +70,6 @@ fn stage(name: &str) -> Result<Stage, String> {
     })
 }
 
-/// Where jobs run that do not run in a sandbox of ours.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Runners")]
-pub(super) struct RemoteOptions {
-    /// Socket of the container engine for jobs of execution type `docker`, as `unix:///run/docker.sock`. Whoever
-    /// can reach it is root there. Without it there is no such runner
-    #[arg(long, value_name = "ADDRESS", env = "STOCKADE_DOCKER_HOST")]
-    docker_host: Option<String>,
-}
-
-impl RemoteOptions {
-    pub(super) fn remotes(&self) -> Remotes {
-        Remotes { docker: self.docker_host.clone() }
-    }
-}
-
 /// What jobs may do.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Policies")]
@@ -102,6 +89,50 @@ impl PolicyOptions {
         let usual = Path::new("/etc/stockade/policies");
         let there = || std::fs::symlink_metadata(usual).is_ok().then(|| usual.to_owned());
         self.policies.clone().or_else(there)
+    }
+}
+
+/// Where jobs run that do not run in a sandbox of ours.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Runners")]
+pub(super) struct RemoteOptions {
+    /// Socket of the container engine for jobs of execution type `docker`, as `unix:///run/docker.sock`. Whoever
+    /// can reach it is root there. Without it there is no such runner
+    #[arg(long, value_name = "ADDRESS", env = "STOCKADE_DOCKER_HOST")]
+    docker_host: Option<String>,
+    /// PEM file with the authorities that vouch for the servers of HTTP calls [default: those of the host, in
+    /// `/etc/ssl/certs/ca-certificates.crt`]
+    #[arg(long, value_name = "FILE", env = "STOCKADE_HTTP_AUTHORITIES")]
+    http_authorities: Option<PathBuf>,
+    /// Call functions of AWS at this URL; in `development` only
+    #[arg(long, value_name = "URL")]
+    lambda_endpoint: Option<String>,
+    /// Call functions of Google Cloud at this URL; in `development` only
+    #[arg(long, value_name = "URL")]
+    gcp_endpoint: Option<String>,
+    /// Fetch identity tokens at this URL; in `development` only
+    #[arg(long, value_name = "URL")]
+    gcp_token_endpoint: Option<String>,
+}
+
+impl RemoteOptions {
+    /// Whoever sits where functions are called instead of in their cloud is believed, so nothing but work on services may be
+    /// sent there.
+    pub(super) fn remotes(&self, environment: Environment) -> Result<Remotes, CliError> {
+        let Self { docker_host, http_authorities, lambda_endpoint, gcp_endpoint, gcp_token_endpoint } =
+            self.clone();
+        let any = lambda_endpoint.is_some() || gcp_endpoint.is_some() || gcp_token_endpoint.is_some();
+        if any && environment != Environment::Development {
+            let message =
+                "functions are called elsewhere than in their cloud only with `--environment development`";
+            return Err(CliError::Other(message.to_owned()));
+        }
+        let gcp = Instead { functions: gcp_endpoint, tokens: gcp_token_endpoint };
+        Ok(Remotes {
+            docker: docker_host,
+            http_authorities,
+            functions: Endpoints { lambda: lambda_endpoint, gcp },
+        })
     }
 }
 

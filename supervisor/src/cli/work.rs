@@ -48,7 +48,8 @@ impl WorkOptions {
             environment: self.policies.environment,
         };
         let (state_dir, warm) = (&self.account.state_dir, self.worker.warm());
-        Ok(Supervisor::assemble(confinement, state_dir, &rules, warm, &self.remotes.remotes()).await?)
+        let remotes = self.remotes.remotes(self.policies.environment)?;
+        Ok(Supervisor::assemble(confinement, state_dir, &rules, warm, &remotes).await?)
     }
 
     pub(super) async fn work(

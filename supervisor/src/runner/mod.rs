@@ -5,8 +5,10 @@
 
 pub mod docker;
 mod finished;
+pub mod http;
 mod registry;
 mod running;
+pub mod serverless;
 pub mod shell;
 
 use std::fmt::Debug;
@@ -22,8 +24,10 @@ use uuid::Uuid;
 use crate::store::{AttemptId, JobId};
 pub use docker::DockerRunner;
 pub use finished::{ErrorClass, Finished};
+pub use http::HttpRunner;
 pub use registry::{RegistryError, RunnerRegistry};
 pub use running::Running;
+pub use serverless::ServerlessRunner;
 pub use shell::ShellRunner;
 
 /// A future in a box: runners are chosen at run time.

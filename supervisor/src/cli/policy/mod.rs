@@ -10,10 +10,11 @@ mod target;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use stockade_policies::{Capabilities, DOCKER_ENFORCES, ExecutionType, SHELL_ENFORCES};
+use stockade_policies::{Capabilities, DOCKER_ENFORCES, ExecutionType, HTTP_ENFORCES, SHELL_ENFORCES};
 
 use super::options::PolicyOptions;
 use super::{CliError, exit};
+use crate::runner::serverless;
 
 /// Work with policies
 #[derive(Debug, Args)]
@@ -47,5 +48,7 @@ impl Policy {
 fn capabilities() -> Capabilities {
     Capabilities::new()
         .runner(ExecutionType::SHELL, SHELL_ENFORCES)
+        .runner(ExecutionType::HTTP, HTTP_ENFORCES)
+        .runner(ExecutionType::SERVERLESS, serverless::ENFORCES)
         .runner(ExecutionType::DOCKER, DOCKER_ENFORCES)
 }

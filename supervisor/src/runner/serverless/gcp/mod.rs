@@ -1,0 +1,173 @@
+//! Functions of Google Cloud, which are services that are called over HTTP with a token of who calls.
+
+mod address;
+mod key;
+mod token;
+
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::{Client, Response, StatusCode, Url};
+
+pub use key::{KeyError, ServiceKey};
+pub use token::Source;
+
+use super::client::{self, BodyError};
+use super::provider::{Answer, Call, CallError, Class, Fault, Metered, Provider, Reached};
+use crate::runner::Boxed;
+use address::Judging;
+use token::Tokens;
+
+/// The largest payload; Cloud Run functions quotas, "Max uncompressed HTTP request size" of the first generation.
+pub const PAYLOAD_MAX: usize = 10 * 1024 * 1024;
+
+/// Where to go instead of Google's own addresses.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Instead {
+    /// For functions.
+    pub functions: Option<String>,
+    /// For tokens.
+    pub tokens: Option<String>,
+}
+
+/// Functions of Google Cloud, under one account.
+#[derive(Debug)]
+pub struct CloudFunctions {
+    client: Client,
+    tokens: Tokens,
+    instead: Option<String>,
+}
+
+impl CloudFunctions {
+    /// A client that shows itself by tokens of `source`. Connects to nothing yet.
+    ///
+    /// # Errors
+    /// If this host has no way to speak TLS.
+    pub fn new(source: Source, instead: &Instead, read_timeout: Duration) -> Result<Self, CallError> {
+        let failed = |error: reqwest::Error| {
+            CallError::new(Class::Permanent, format!("cannot make an HTTP client: {}", client::chain(&error)))
+        };
+        let calls = client::builder().read_timeout(read_timeout);
+        let client = match instead.functions {
+            Some(_) => calls.build(),
+            None => calls.https_only(true).dns_resolver(Judging).build(),
+        };
+        let tokens =
+            Tokens::new(client::builder().build().map_err(failed)?, source, instead.tokens.as_deref());
+        Ok(Self { client: client.map_err(failed)?, tokens, instead: instead.functions.clone() })
+    }
+
+    async fn invoke(&self, call: &Call) -> Result<Answer, CallError> {
+        let url = self.url(&call.function)?;
+        // A token is for one host; the platform takes no path in its audience.
+        let audience = call.function.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+        let token = self.tokens.token(&audience).await?;
+        let mut request = self.client.post(url).bearer_auth(token).header(CONTENT_TYPE, "application/json");
+        for (name, value) in [
+            ("traceparent", &call.origin.traceparent),
+            ("idempotency-key", &call.origin.idempotency_key),
+            ("stockade-job-id", &call.origin.job),
+            ("stockade-attempt", &call.origin.attempt.to_string()),
+        ] {
+            request = request.header(name, value);
+        }
+        let response = request.body(call.payload.clone()).send().await.map_err(|error| lost(&error))?;
+        let reached = reached(&response);
+        let retry_after =
+            response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        let status = response.status();
+        let answer = client::body(response, call.answer_bytes).await;
+        let judged = answer.map_err(|error| unread(&error)).and_then(|payload| judged(status, payload));
+        match judged {
+            Ok((payload, fault)) => {
+                Ok(Answer { payload, fault, log: Vec::new(), metered: metered(), reached })
+            }
+            Err(error) => Err(CallError {
+                reached: Box::new(reached),
+                retry_after: retry_after.map(Duration::from_secs),
+                ..error
+            }),
+        }
+    }
+
+    fn url(&self, function: &str) -> Result<Url, CallError> {
+        let wrong = |_| CallError::new(Class::Permanent, format!("`{function}` is no URL"));
+        let url = Url::parse(function).map_err(wrong)?;
+        match &self.instead {
+            None => Ok(url),
+            Some(instead) => Url::parse(instead).and_then(|base| base.join(url.path())).map_err(wrong),
+        }
+    }
+}
+
+impl Provider for CloudFunctions {
+    fn call<'a>(&'a self, call: &'a Call) -> Boxed<'a, Result<Answer, CallError>> {
+        Box::pin(self.invoke(call))
+    }
+}
+
+fn metered() -> Metered {
+    let unknown = "Google Cloud sends no usage along with an answer; its monitoring has it";
+    Metered { unknown: Some(unknown.to_owned()), ..Metered::default() }
+}
+
+fn reached(response: &Response) -> Reached {
+    let header = |headers: &HeaderMap, name| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .map(|text: &str| text.chars().take(256).collect())
+    };
+    let headers = response.headers();
+    Reached {
+        // The name that was called is that of a revision, by its tag; the answer does not say which one that is.
+        executed_version: None,
+        request_id: header(headers, "function-execution-id")
+            .or_else(|| header(headers, "x-cloud-trace-context")),
+        peer: response.remote_addr(),
+        status: Some(response.status().as_u16()),
+    }
+}
+
+/// A function's own answers and its platform's look alike; what can be either is taken for what does less harm.
+fn judged(status: StatusCode, payload: Vec<u8>) -> Result<(Vec<u8>, Option<Fault>), CallError> {
+    let said: String = String::from_utf8_lossy(&payload).chars().take(500).collect();
+    let failed =
+        |class, what: &str| Err(CallError::new(class, format!("{what} (HTTP {status}): {}", said.trim())));
+    match status.as_u16() {
+        200..=299 => Ok((payload, None)),
+        500 => {
+            Ok((payload, Some(Fault::Threw(format!("the function failed (HTTP {status}): {}", said.trim())))))
+        }
+        429 => failed(Class::Retryable, "no instance of the function was free"),
+        401 | 403 => failed(Class::Permanent, "the worker's account may not call the function"),
+        404 => failed(Class::Permanent, "there is no such function, or not in that revision"),
+        502..=504 => failed(Class::Unknown, "the function did not answer; whether it has run is not known"),
+        400..=499 => failed(Class::Permanent, "the function does not take the call"),
+        _ => failed(Class::Unknown, "the answer is none of a function; whether it has run is not known"),
+    }
+}
+
+fn lost(error: &reqwest::Error) -> CallError {
+    let said = client::chain(error);
+    match error.is_connect() || error.is_builder() {
+        true => CallError::new(Class::Retryable, format!("cannot connect: {said}")),
+        false => CallError::new(
+            Class::Unknown,
+            format!(
+                "the connection broke before the answer was there: {said}; whether the function has run is not known"
+            ),
+        ),
+    }
+}
+
+fn unread(error: &BodyError) -> CallError {
+    match error {
+        BodyError::TooLarge(_) => {
+            CallError { too_large: true, ..CallError::new(Class::Permanent, error.to_string()) }
+        }
+        BodyError::Broken(_) => {
+            CallError::new(Class::Unknown, format!("{error}; whether the function has run is not known"))
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Identity tokens: who the worker is to a function.
+
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use reqwest::{Client, RequestBuilder, StatusCode};
+use serde::Deserialize;
+use tokio::sync::Mutex;
+
+use super::super::client::{self, chain};
+use super::super::provider::{CallError, Class};
+use super::key::ServiceKey;
+
+/// Where Google takes signed requests; nothing else is asked.
+const TOKEN_ENDPOINT: &str = "https://oauth2.googleapis.com/token";
+/// The metadata service, which only the runner itself may speak to.
+const METADATA: &str = "http://169.254.169.254";
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Tokens are a kilobyte or two.
+const ANSWER_BYTES: usize = 16 * 1024;
+/// A token that ends within this time is not used any more.
+const MARGIN: Duration = Duration::from_secs(60);
+const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
+/// Where tokens come from.
+#[derive(Debug)]
+pub enum Source {
+    /// The metadata service of the machine that the worker runs on.
+    Metadata,
+    /// A service account's key.
+    Key(Box<ServiceKey>),
+}
+
+/// Tokens by audience, each fetched once and kept while it is good.
+#[derive(Debug)]
+pub(super) struct Tokens {
+    client: Client,
+    source: Source,
+    endpoint: String,
+    kept: Mutex<HashMap<String, Token>>,
+}
+
+#[derive(Clone)]
+struct Token {
+    text: String,
+    until: SystemTime,
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(***)")
+    }
+}
+
+#[derive(Deserialize)]
+struct Granted {
+    id_token: String,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    exp: u64,
+    aud: String,
+}
+
+impl Tokens {
+    /// Tokens from `source`; `instead` stands for Google's own endpoints.
+    pub(super) fn new(client: Client, source: Source, instead: Option<&str>) -> Self {
+        let endpoint = match (&source, instead) {
+            (_, Some(instead)) => instead.trim_end_matches('/'),
+            (Source::Metadata, None) => METADATA,
+            (Source::Key(_), None) => TOKEN_ENDPOINT,
+        };
+        Self { client, endpoint: endpoint.to_owned(), source, kept: Mutex::default() }
+    }
+
+    /// A token with which `audience` can be called.
+    pub(super) async fn token(&self, audience: &str) -> Result<String, CallError> {
+        let mut kept = self.kept.lock().await;
+        if let Some(token) = kept.get(audience).filter(|token| token.until > SystemTime::now() + MARGIN) {
+            return Ok(token.text.clone());
+        }
+        let token = self.fetch(audience).await?;
+        let text = token.text.clone();
+        kept.insert(audience.to_owned(), token);
+        Ok(text)
+    }
+
+    async fn fetch(&self, audience: &str) -> Result<Token, CallError> {
+        let body = self.ask(self.request(audience)?).await?;
+        let text = match self.source {
+            Source::Metadata => body,
+            Source::Key(_) => serde_json::from_str::<Granted>(&body).map_err(|_| no_token())?.id_token,
+        };
+        let claims = claims(&text).filter(|claims| claims.aud == audience).ok_or_else(no_token)?;
+        Ok(Token { until: UNIX_EPOCH + Duration::from_secs(claims.exp), text })
+    }
+
+    fn request(&self, audience: &str) -> Result<RequestBuilder, CallError> {
+        match &self.source {
+            Source::Metadata => {
+                let path = "computeMetadata/v1/instance/service-accounts/default/identity";
+                Ok(self
+                    .client
+                    .get(format!("{}/{path}", self.endpoint))
+                    .query(&[("audience", audience), ("format", "full")])
+                    .header("Metadata-Flavor", "Google"))
+            }
+            Source::Key(key) => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+                let assertion = key
+                    .assertion(&self.endpoint, audience, now)
+                    .map_err(|error| CallError::new(Class::Permanent, format!("the key {error}")))?;
+                Ok(self.client.post(&self.endpoint).form(&[("grant_type", GRANT), ("assertion", &assertion)]))
+            }
+        }
+    }
+
+    async fn ask(&self, request: RequestBuilder) -> Result<String, CallError> {
+        let failed = |why: String| {
+            CallError::new(
+                Class::Retryable,
+                format!("no identity token could be fetched, nothing was sent: {why}"),
+            )
+        };
+        let response =
+            request.timeout(PATIENCE).send().await.map_err(|error| failed(chain(&error.without_url())))?;
+        let status = response.status();
+        let body = client::body(response, ANSWER_BYTES).await.map_err(|error| failed(error.to_string()))?;
+        match status {
+            StatusCode::OK => {
+                String::from_utf8(body).map(|text| text.trim().to_owned()).map_err(|_| no_token())
+            }
+            status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+                Err(failed(format!("HTTP {status}")))
+            }
+            status => Err(CallError::new(
+                Class::Permanent,
+                format!(
+                    "no identity token: the endpoint refuses with HTTP {status}; look at the service's `auth`"
+                ),
+            )),
+        }
+    }
+}
+
+fn no_token() -> CallError {
+    CallError::new(Class::Permanent, "what the token endpoint answers is no identity token for the function")
+}
+
+/// What a token says of itself. Whether it is genuine is for the function's platform to tell.
+fn claims(token: &str) -> Option<Claims> {
+    let payload = token.split('.').nth(1)?;
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
+}

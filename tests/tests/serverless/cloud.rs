@@ -1,0 +1,202 @@
+//! Functions of Google Cloud: a real one, in Google's own framework, and tokens of an endpoint that checks what it signs.
+
+use std::process::Stdio;
+use std::sync::LazyLock;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+use stockade::runner::serverless::gcp::{CloudFunctions, Instead, ServiceKey, Source};
+use stockade::runner::serverless::provider::{Answer as Answered, CallError, Class, Fault, Provider};
+use stockade_tests::{Answer, Asked, Endpoint, Program, eventually, free_port, packages, python};
+
+use crate::desk::{call, wait};
+
+const FUNCTION: &str = "https://v7---resize-123456789012.europe-west1.run.app";
+
+/// The real function's address.
+static FRAMEWORK: LazyLock<(Program, String)> = LazyLock::new(|| {
+    let port = free_port();
+    let mut server = python(&packages("functions-framework", &["functions-framework==3.10.2"]));
+    server.args(["-m", "functions_framework", "--target", "answer", "--host", "127.0.0.1"]);
+    server.args(["--port", &port.to_string(), "--source"]);
+    server.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/function/app.py"));
+    let program = Program::start(server.stdout(Stdio::null()).stderr(Stdio::null()));
+    eventually("the framework listens", Duration::from_secs(60), || {
+        std::net::TcpStream::connect(("127.0.0.1", port)).ok()
+    });
+    (program, format!("http://127.0.0.1:{port}"))
+});
+
+/// A token that is good for an hour, as far as it says itself.
+fn token(audience: &str) -> String {
+    let until = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 3600;
+    let encoded = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    format!("{}.{}.x", encoded(json!({"alg": "none"})), encoded(json!({"aud": audience, "exp": until})))
+}
+
+/// A metadata service that gives tokens for the audience that is asked for.
+fn metadata() -> Endpoint {
+    Endpoint::start(|asked| {
+        let flavored = asked.header("metadata-flavor") == "Google";
+        let wanted =
+            asked.target.contains("audience=https%3A%2F%2Fv7---resize-123456789012.europe-west1.run.app");
+        match flavored && wanted {
+            true => Answer::whole(200, &[("metadata-flavor", "Google")], token(FUNCTION).as_bytes()),
+            false => Answer::whole(403, &[], b""),
+        }
+    })
+}
+
+fn client(source: Source, functions: &str, tokens: &Endpoint) -> CloudFunctions {
+    let instead = Instead { functions: Some(functions.to_owned()), tokens: Some(tokens.url()) };
+    CloudFunctions::new(source, &instead, Duration::from_secs(20)).unwrap()
+}
+
+fn invoke(client: &CloudFunctions, payload: &Value) -> Result<Answered, CallError> {
+    let mut call = call(&payload.to_string());
+    call.function = FUNCTION.to_owned();
+    wait(client.call(&call))
+}
+
+#[test]
+fn a_real_function_is_called_with_a_token_for_it_alone_and_the_token_is_kept() {
+    let tokens = metadata();
+    let client = client(Source::Metadata, &FRAMEWORK.1, &tokens);
+    for _ in 0..2 {
+        let answered = invoke(&client, &json!({"say": "hi"})).unwrap();
+        let said: Value = serde_json::from_slice(&answered.payload).unwrap();
+        assert_eq!((answered.fault, said["said"].as_str()), (None, Some("hi")));
+        assert_eq!(said["headers"]["authorization"], format!("Bearer {}", token(FUNCTION)));
+        assert_eq!(said["headers"]["stockade-job-id"], "11111111-2222-3333-4444-555555555555");
+        assert_eq!(said["headers"]["idempotency-key"], "one-and-the-same");
+        assert!(answered.metered.unknown.is_some(), "Google sends no usage, and none is made up");
+    }
+    assert_eq!(tokens.asked().len(), 1);
+}
+
+#[test]
+fn a_real_function_that_throws_has_failed() {
+    let client = client(Source::Metadata, &FRAMEWORK.1, &metadata());
+    let answered = invoke(&client, &json!({"throw": "no rows"})).unwrap();
+    assert!(matches!(answered.fault, Some(Fault::Threw(text)) if text.contains("500")));
+}
+
+/// An RSA key of the test's own, and its public half.
+fn key_pair() -> (String, String) {
+    let openssl = |arguments: &[&str], input: &[u8]| {
+        use std::io::Write as _;
+        let mut program = std::process::Command::new("/usr/bin/openssl")
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        program.stdin.take().unwrap().write_all(input).unwrap();
+        String::from_utf8(program.wait_with_output().unwrap().stdout).unwrap()
+    };
+    let private = openssl(&["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"], b"");
+    let public = openssl(&["rsa", "-pubout"], private.as_bytes());
+    (private, public)
+}
+
+/// Whether OpenSSL finds the signature good.
+fn is_signed(assertion: &str, public: &str) -> bool {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let (text, signature) = assertion.rsplit_once('.').unwrap();
+    let status = std::process::Command::new("/usr/bin/openssl")
+        .args(["dgst", "-sha256", "-verify"])
+        .arg(file("public.pem", public.as_bytes()))
+        .arg("-signature")
+        .arg(file("signature", &URL_SAFE_NO_PAD.decode(signature).unwrap()))
+        .arg(file("text", text.as_bytes()))
+        .stdout(Stdio::null())
+        .status();
+    status.unwrap().success()
+}
+
+fn service_key(private: &str) -> ServiceKey {
+    let text = json!({
+        "type": "service_account", "project_id": "some-project", "private_key_id": "k1", "private_key": private,
+        "client_email": "worker@some-project.iam.gserviceaccount.com", "token_uri": "http://127.0.0.1:1/evil",
+    });
+    ServiceKey::parse(text.to_string().as_bytes()).unwrap()
+}
+
+fn assertion(asked: &Asked) -> String {
+    let body = String::from_utf8(asked.body.clone()).unwrap();
+    body.split("assertion=").nth(1).unwrap().to_owned()
+}
+
+#[test]
+fn a_service_account_signs_for_a_token_and_its_file_does_not_say_to_whom() {
+    let (private, public) = key_pair();
+    let tokens = Endpoint::start(|_| {
+        Answer::whole(200, &[], json!({"id_token": token(FUNCTION)}).to_string().as_bytes())
+    });
+    let client = client(Source::Key(Box::new(service_key(&private))), &FRAMEWORK.1, &tokens);
+    assert!(invoke(&client, &json!({"say": 1})).is_ok());
+    let asked = &tokens.asked()[0];
+    let assertion = assertion(asked);
+    assert!(is_signed(&assertion, &public));
+    assert!(!is_signed(&assertion.replacen('.', "x.", 1), &public));
+    let claims = URL_SAFE_NO_PAD.decode(assertion.split('.').nth(1).unwrap()).unwrap();
+    let claims: Value = serde_json::from_slice(&claims).unwrap();
+    assert_eq!(claims["target_audience"], FUNCTION);
+    assert_eq!(claims["aud"], tokens.url());
+    assert!(claims["exp"].as_u64() <= claims["iat"].as_u64().map(|now| now + 3600));
+}
+
+#[test]
+fn without_a_token_nothing_is_sent() {
+    for (status, body, class) in [
+        (403, String::new(), Class::Permanent),
+        (503, String::new(), Class::Retryable),
+        (200, "garbage".to_owned(), Class::Permanent),
+        (200, token("https://another.example"), Class::Permanent),
+        (200, "x".repeat(64 * 1024), Class::Retryable),
+    ] {
+        let (tokens, functions) = (
+            Endpoint::start(move |_| Answer::whole(status, &[], body.as_bytes())),
+            Endpoint::start(|_| Answer::whole(200, &[], b"{}")),
+        );
+        let error = invoke(&client(Source::Metadata, &functions.url(), &tokens), &json!({})).unwrap_err();
+        assert_eq!(error.class, class, "{status}: {error:?}");
+        assert!(functions.asked().is_empty());
+    }
+}
+
+#[test]
+fn answers_of_a_function_that_is_not_there_or_not_well_are_of_a_class() {
+    for (status, class) in [
+        (429, Class::Retryable),
+        (403, Class::Permanent),
+        (404, Class::Permanent),
+        (400, Class::Permanent),
+        (302, Class::Unknown),
+        (503, Class::Unknown),
+        (504, Class::Unknown),
+    ] {
+        let functions = Endpoint::start(move |_| {
+            Answer::whole(status, &[("location", "http://127.0.0.1:1/"), ("retry-after", "5")], b"said")
+        });
+        let error = invoke(&client(Source::Metadata, &functions.url(), &metadata()), &json!({})).unwrap_err();
+        assert_eq!(error.class, class, "{status}: {error:?}");
+        assert_eq!(functions.asked().len(), 1);
+    }
+}
+
+#[test]
+fn a_function_is_not_called_at_an_address_that_is_none_of_the_internet() {
+    let instead = Instead { functions: None, tokens: Some(metadata().url()) };
+    let client = CloudFunctions::new(Source::Metadata, &instead, Duration::from_secs(20)).unwrap();
+    // No network of the tests has this name; a resolver that answers with a private address is judged in `stockade-egress`.
+    let error = invoke(&client, &json!({})).unwrap_err();
+    assert_eq!(error.class, Class::Retryable, "{error:?}");
+}
