@@ -144,7 +144,7 @@ impl Runs {
         let setup = began.elapsed();
         let running = Instant::now();
         let mut watched = Watched::new(order);
-        let cause = watched.to_the_end(begun.ear, begun.mouth, &cancel).await;
+        let cause = watched.follow(begun.ear, begun.mouth, &cancel).await;
         let state = self.stopped(&made.name, cause.is_err()).await;
         let lived = running.elapsed();
         let end = match (&state, cause) {
@@ -314,7 +314,7 @@ impl<'o> Watched<'o> {
     }
 
     /// Listens until init has said everything, the job is cancelled, or its time is up. `Err` if the connection ended first.
-    async fn to_the_end(
+    async fn follow(
         &mut self,
         mut ear: Ear,
         mut mouth: Mouth,
