@@ -48,7 +48,9 @@ pub use check::{CheckReport, CheckedFile, Checks, FileKind, check};
 pub use compile::{CompileError, JobSpec, Recording, compile};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use diff::{Change, Difference};
-pub use effective::{EffectivePolicy, Enforces, Explained, HttpRights, Place, PolicyId, SHELL_ENFORCES};
+pub use effective::{
+    EffectivePolicy, Enforces, Explained, HTTP_ENFORCES, HttpRights, Place, PolicyId, SHELL_ENFORCES,
+};
 pub use egress::{Egress, HostName, PROXY_PORT};
 pub use environment::{Environment, UnknownEnvironment};
 pub use explain::{EnforcedLine, HostMechanisms, Standing};
@@ -57,9 +59,9 @@ pub use learn::{Breadth, Draft, Measured, Study, Trace};
 pub use library::Library;
 pub use policy::{LAYERS, PolicyName, PolicyNameError, ResourceLimits, SecretRef, UnsafePath};
 pub use registry::{
-    Backoff, Capabilities, DockerSettings, ExecutionType, ExecutionTypeError, HttpSettings, InputError,
-    InputErrors, JobProposal, Operation, OtherSettings, Prepared, RESULT_FILE, Refusal, Registry,
-    RemoteAction, Runner, ServerlessSettings, Service, ShellAction, Unknown,
+    Backoff, Capabilities, DockerSettings, ExecutionType, ExecutionTypeError, HttpAuth, HttpBody,
+    HttpSettings, InputError, InputErrors, JobProposal, Operation, OtherSettings, Prepared, RESULT_FILE,
+    Refusal, Registry, RemoteAction, Runner, ServerlessSettings, Service, ShellAction, Unknown,
 };
 pub use schema::{policy_schema, registry_schema};
 pub use seccomp::FilterTooLong;

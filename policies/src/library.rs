@@ -351,7 +351,16 @@ impl Library {
         let mut found = rights.tighten(stated, layer);
         // A path that somebody reviewed is nearer to what is meant than that of a base URL.
         let prefixes = implied.prefixes.filter(|_| rights.prefixes.is_none());
-        found.extend(rights.tighten(&Clauses { prefixes, ..implied }, layer));
+        let mut narrowed = rights.clone();
+        let http_hosts = implied.http_hosts.filter(|hosts| rights.http_hosts.is_none() || !hosts.is_empty());
+        let http_addresses =
+            implied.http_addresses.filter(|list| rights.http_addresses.is_none() || !list.is_empty());
+        found.extend(narrowed.tighten(&Clauses { prefixes, http_hosts, http_addresses, ..implied }, layer));
+        // So is a list of destinations: what a redirect or a name may lead to stands there and not in a base URL, which
+        // must be one of them.
+        narrowed.http_hosts = rights.http_hosts.or(narrowed.http_hosts);
+        narrowed.http_addresses = rights.http_addresses.or(narrowed.http_addresses);
+        let rights = narrowed;
         let policy = EffectivePolicy::new(name.clone(), policy.version, rights, environment)?;
         Ok((policy, found))
     }

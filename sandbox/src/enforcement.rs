@@ -46,7 +46,7 @@ impl Enforcement {
         plan: &Plan,
         facts: &LauncherFacts,
         controllers: &[(&'static str, Hierarchy)],
-        audit: (bool, &str),
+        audit: (bool, String),
     ) -> Self {
         let mut layers = BTreeMap::new();
         layers.extend(namespaces(evidence, facts));
@@ -156,7 +156,7 @@ fn landlock(evidence: &Evidence, plan: &Plan, facts: &LauncherFacts) -> Layer {
 }
 
 /// Where it is learned what was refused a job.
-fn denials(plan: &Plan, (audit, detail): (bool, &str)) -> Layer {
+fn denials(plan: &Plan, (audit, detail): (bool, String)) -> Layer {
     let calls = plan.confinement.filter.watched.len();
     let detail = format!("{calls} system calls by the sandbox's init; {detail}");
     Layer { state: if audit { State::Enforced } else { State::Degraded }, detail }

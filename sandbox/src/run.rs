@@ -1,7 +1,7 @@
 //! One job: a sandbox taken or made for it, its task given, its end awaited and judged.
 
 use std::convert::Infallible;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::Hearing;
 use crate::cgroup::{CgroupError, CpuTime, Leaf, Stats};
 use crate::denial::{self, Denial};
 use crate::enforcement::Enforcement;
@@ -145,7 +146,7 @@ async fn run_in(
     let Ready { mut remains, ends, mut status, evidence, spent, listeners } = ready;
     hand_on(listeners, job.network)?;
     let (id, host_uid) = (ends.id, ends.host_uid);
-    let hearing = sandbox.audit.begin(host_uid);
+    let mut hearing = sandbox.audit.begin(host_uid);
     let bounds = Bounds {
         limit: plan.confinement.limits.output_bytes,
         overflow: CancellationToken::new(),
@@ -153,13 +154,14 @@ async fn run_in(
     };
     let ours = streams::Ends::open(ends.stdin, ends.stdout, ends.stderr, &job.stdin);
     let ours = ours.map_err(|source| RunError::Io { what: "open the job's streams", source })?;
+    let delivery = Delivery::begun(ends.task, &plan.task)?;
     let streams = Streams {
         feeding: feed(ours.input, job.stdin),
         stdout: drain(ours.output, job.stdout, bounds.clone()),
         stderr: drain(ours.error, job.stderr, bounds.clone()),
         bounds,
     };
-    let deliver = deliver(ends.task, &plan.task, job.inputs);
+    let deliver = delivery.done(job.inputs);
     let mut running = Running {
         sandbox,
         id,
@@ -168,6 +170,7 @@ async fn run_in(
         status: &mut status,
         spent,
         signals: job.signals,
+        hearing: &mut hearing,
     };
     let Judged { end, ran, stdout, stderr, stats } =
         running.finish(deliver, streams, cancellation, began).await?;
@@ -271,26 +274,51 @@ async fn find(sandbox: &Inner, confinement: &Confinement) -> Result<Found, RunEr
     Prepared::suited(sandbox, confinement).await.map(Found::Prepared)
 }
 
-/// Gives init its task, and behind it the bytes of the inputs.
-async fn deliver(socket: OwnedFd, task: &Task, inputs: Vec<Vec<u8>>) -> Result<(), RunError> {
-    let frame = encode(task).map_err(RunError::Frame)?;
-    let len = u32::try_from(frame.len()).map_err(|_| RunError::Internal("a task of 4 GiB".to_owned()))?;
-    let mut bytes = len.to_le_bytes().to_vec();
-    bytes.extend_from_slice(&frame);
-    let failed = |source| RunError::Io { what: "give the sandbox its task", source };
-    let socket = std::os::unix::net::UnixStream::from(socket);
-    socket.set_nonblocking(true).map_err(failed)?;
-    let mut socket = UnixStream::from_std(socket).map_err(failed)?;
-    for part in std::iter::once(bytes).chain(inputs) {
-        match socket.write_all(&part).await {
-            // Init has given up, and says why on its status pipe.
-            Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
-                return Ok(());
-            }
-            written => written.map_err(failed)?,
-        }
+/// A task on its way to init, and behind it the bytes of the inputs.
+struct Delivery {
+    socket: std::os::unix::net::UnixStream,
+    /// What the socket has not taken yet.
+    rest: Vec<u8>,
+}
+
+impl Delivery {
+    /// Gives init as much of its task as the socket takes, which is nearly always all: init goes on with that while the job's
+    /// streams are made ready.
+    fn begun(socket: OwnedFd, task: &Task) -> Result<Self, RunError> {
+        let frame = encode(task).map_err(RunError::Frame)?;
+        let len = u32::try_from(frame.len()).map_err(|_| RunError::Internal("a task of 4 GiB".to_owned()))?;
+        let mut rest = len.to_le_bytes().to_vec();
+        rest.extend_from_slice(&frame);
+        let mut socket = std::os::unix::net::UnixStream::from(socket);
+        socket.set_nonblocking(true).map_err(undelivered)?;
+        // If it takes nothing, why not is seen when the rest is given.
+        let taken = socket.write(&rest).unwrap_or_default();
+        rest.drain(..taken);
+        Ok(Self { socket, rest })
     }
-    Ok(())
+
+    /// Gives it the rest.
+    async fn done(self, inputs: Vec<Vec<u8>>) -> Result<(), RunError> {
+        let parts = || std::iter::once(&self.rest).chain(&inputs).filter(|part| !part.is_empty());
+        if parts().next().is_none() {
+            return Ok(());
+        }
+        let mut socket = UnixStream::from_std(self.socket).map_err(undelivered)?;
+        for part in parts() {
+            match socket.write_all(part).await {
+                // Init has given up, and says why on its status pipe.
+                Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
+                    return Ok(());
+                }
+                written => written.map_err(undelivered)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn undelivered(source: std::io::Error) -> RunError {
+    RunError::Io { what: "give the sandbox its task", source }
 }
 
 /// Everybody who may end a job.
@@ -324,6 +352,7 @@ struct Running<'a> {
     plan: &'a Plan,
     status: &'a mut Status<pipe::Receiver>,
     spent: CpuTime,
+    hearing: &'a mut Hearing,
 }
 
 /// A job that ran, before its end is judged.
@@ -438,9 +467,13 @@ impl Running<'_> {
     /// Kills what is left of a job that did not end by itself, and waits until all of it is reaped.
     async fn end(&mut self, ran: Result<Ran, RunError>) -> Result<Ran, RunError> {
         match ran {
-            Ok(ran) if ran.finished.is_some() => Ok(ran),
+            Ok(ran) if ran.finished.is_some() => {
+                self.sandbox.audit.mark(self.hearing);
+                Ok(ran)
+            }
             ran => {
                 let exited = self.remains.kill().await?;
+                self.sandbox.audit.mark(self.hearing);
                 self.status.last_refusals().await;
                 ran.map(|ran| Ran { rusage: exited.rusage, ..ran })
             }

@@ -224,14 +224,6 @@ impl Sandbox {
         run::run(&self.0, job, cleared).await
     }
 
-    /// Lets the launcher go when no job is left to run: it ends while this process does something else.
-    ///
-    /// # Errors
-    /// [`LaunchError`] if it cannot be told.
-    pub fn let_go(&self) -> Result<(), LaunchError> {
-        Ok(self.0.socket.shut_down()?)
-    }
-
     /// Lets go every sandbox that was made ahead, as when policies have changed.
     pub fn drain(&self) {
         self.0.ahead.drain();
@@ -243,12 +235,15 @@ impl Sandbox {
         self.0.gone.cancelled().await;
     }
 
-    /// Ends what runs, waits for it, lets the launcher go and removes this worker's groups.
+    /// Ends what runs, waits for it, lets the launcher go and removes this worker's groups. To do so again does nothing.
     ///
     /// # Errors
     /// [`LaunchError`] if a group is still in use or the launcher cannot be waited for.
     pub async fn close(self) -> Result<(), LaunchError> {
         let inner = self.0;
+        if inner.closing.is_cancelled() {
+            return Ok(());
+        }
         inner.closing.cancel();
         if let Some((leaf, _)) = inner.take_first() {
             drop(Remains::of(leaf, &inner));
@@ -439,7 +434,7 @@ impl Inner {
 /// Why a sandbox that was prepared cannot be used: its pipes did not all arrive, as `MSG_CTRUNC` of recvmsg(2) says.
 fn no_room() -> SetupError {
     SetupError {
-        stage: Stage::Clone,
+        stage: Stage::Pipes,
         call: "recvmsg".to_owned(),
         target: "the sandbox's pipes: run fewer jobs at a time, or allow more open files".to_owned(),
         errno: Errno(rustix::io::Errno::MFILE.raw_os_error()),

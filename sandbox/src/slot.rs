@@ -218,6 +218,7 @@ async fn build(
     let pipe = pipe::Receiver::from_owned_fd(status);
     let pipe = pipe.map_err(|source| RunError::Io { what: "open the status pipe", source })?;
     let mut status = Status::new(pipe);
+    let meter = leaf.meter()?;
     let ready = tokio::select! {
         ready = timeout(SETUP_DEADLINE, status.ready()) => ready.map_err(|_| RunError::SetupDeadline)?,
         Ok(error) = &mut failed => match timeout(SETUP_DEADLINE, status.ready()).await {
@@ -237,7 +238,7 @@ async fn build(
     };
     let evidence = ready.map_err(|error| why_not_ready(error, leaf, confinement))?;
     leaf.has(&evidence.joined)?;
-    let spent = leaf.cpu_time()?;
+    let spent = meter.read()?;
     let listeners = listeners::take(&confinement.network, ends.task.as_fd())?;
     Ok(Built { ends, status, evidence, spent, listeners })
 }

@@ -74,6 +74,21 @@ pub fn security_context(work: Option<&WorkFacts>, finished: &Finished, around: &
     serde_json::to_value(context).unwrap_or(Value::Null)
 }
 
+/// A `security_context` without what in it can be long, for a record that does not take it as it is: no denials and no
+/// connections, and in their place how many of each were left out.
+pub fn shortened(context: &Value) -> Value {
+    let mut context = context.clone();
+    let mut left_out = |list: &str| {
+        let list = context.pointer_mut(list).and_then(Value::as_array_mut);
+        list.map_or(0, |list| std::mem::take(list).len())
+    };
+    let left_out = json!({"denials": left_out("/denials"), "connections": left_out("/network/connections")});
+    if let Value::Object(members) = &mut context {
+        members.insert("left_out".to_owned(), left_out);
+    }
+    context
+}
+
 /// The `output_data` of a job: `exit_code`, `stdout` and `stderr` as text (the beginning of each, with `…_truncated` if
 /// that is not all), `outputs` (name -> state and size; the bytes lie in `jobs.tb_job_output`), `error_class` if the
 /// runner can tell, and `result`: what was answered, or what the job left in `result.json` if it is JSON.
@@ -208,6 +223,17 @@ mod tests {
         let mut finished = Finished::new(Verdict::Completed);
         finished.outputs = vec![output("result.json", Some(b"{\"rows\": "))];
         assert_eq!(output_data(&finished).get("result"), None);
+    }
+
+    #[test]
+    fn a_shortened_context_says_how_much_was_left_out_and_keeps_the_rest() {
+        let context =
+            json!({"denials": [1, 2, 3], "network": {"connections": [1, 2], "not_listed": 7}, "user": "me"});
+        let short = json!({"denials": [], "network": {"connections": [], "not_listed": 7}, "user": "me",
+            "left_out": {"denials": 3, "connections": 2}});
+        assert_eq!(shortened(&context), short);
+        let without_network = shortened(&json!({"denials": [1]}));
+        assert_eq!(without_network, json!({"denials": [], "left_out": {"denials": 1, "connections": 0}}));
     }
 
     #[test]

@@ -11,8 +11,9 @@ use stockade_sandbox::{LaunchError, Sandbox, Warm};
 
 use crate::host::{HostFacts, mechanisms};
 use crate::rules::{Loader, Rulebook, Rules, RulesError};
+use crate::runner::http::{Authorities, OfHost};
 use crate::runner::serverless::Endpoints;
-use crate::runner::{RegistryError, RunnerRegistry, ServerlessRunner, ShellRunner};
+use crate::runner::{HttpRunner, RegistryError, RunnerRegistry, ServerlessRunner, ShellRunner};
 use crate::start::Confinement;
 use crate::store::Database;
 use crate::worker::{Settings, Shutdown, Worker, WorkerError};
@@ -26,6 +27,15 @@ pub struct Pace {
     pub lease: Duration,
     /// What running jobs are given when we are told to stop.
     pub grace: Duration,
+}
+
+/// Where jobs run that do not run in a sandbox of ours. What is not said, there is no runner for.
+#[derive(Debug, Clone, Default)]
+pub struct Remotes {
+    /// Who vouches for the servers of HTTP calls, in place of the host's authorities.
+    pub http_authorities: Option<PathBuf>,
+    /// Where functions are called in place of their clouds.
+    pub functions: Endpoints,
 }
 
 /// A supervisor cannot be put together, or ended otherwise than it was told to.
@@ -69,7 +79,6 @@ pub struct Supervisor {
 
 impl Supervisor {
     /// Starts the sandbox, loads the rules and checks them on this host. So much as `warm` says is made ahead of its job.
-    /// Functions are called where `functions` says.
     ///
     /// # Errors
     /// [`SupervisorError`].
@@ -78,10 +87,10 @@ impl Supervisor {
         state_dir: &Path,
         rules: &Rules,
         warm: Warm,
-        functions: Endpoints,
+        remotes: &Remotes,
     ) -> Result<Self, SupervisorError> {
         let sandbox = Sandbox::start(confinement.launcher, confinement.cgroups, warm).await?;
-        match Self::around(sandbox.clone(), state_dir, rules, functions) {
+        match Self::around(sandbox.clone(), state_dir, rules, remotes) {
             Ok(supervisor) => Ok(supervisor),
             Err(error) => {
                 sandbox.close().await?;
@@ -94,12 +103,14 @@ impl Supervisor {
         sandbox: Sandbox,
         state_dir: &Path,
         rules: &Rules,
-        functions: Endpoints,
+        remotes: &Remotes,
     ) -> Result<Self, SupervisorError> {
         let lock = lock(state_dir)?;
         let host = Arc::new(mechanisms().host());
         let shell = ShellRunner::new(sandbox.clone(), Arc::clone(&host), rules.environment);
-        let runners = RunnerRegistry::default().with(shell)?.with(ServerlessRunner::new(functions))?;
+        let http = HttpRunner::new(OfHost, Authorities::read(remotes.http_authorities.as_deref()));
+        let functions = ServerlessRunner::new(remotes.functions.clone());
+        let runners = RunnerRegistry::default().with(shell)?.with(http)?.with(functions)?;
         let loader = Loader::new(rules.clone(), runners.capabilities());
         let rules = Rulebook::open(loader.checked_on(host, sandbox.facts().landlock_abi))?;
         let name = format!("{}:{}", HostFacts::here().name, state_dir.display());

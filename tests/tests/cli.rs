@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
 
 use serde_json::Value;
-use stockade_tests::Place;
+use stockade_tests::{Place, job_processes};
 
 fn place() -> Place {
     Place::new("services: []\n")
@@ -160,9 +160,22 @@ fn without_a_record_nothing_runs() {
     assert_eq!(text(&run().stdout), "ran\n");
     let record = place.state_dir().join("exec-record.jsonl");
     std::fs::remove_file(&record).unwrap();
+    let refused = || {
+        let output = run();
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(125), String::new()));
+        let said = text(&output.stderr);
+        assert!(said.contains(record.to_str().unwrap()), "the error names the record: {said}");
+        let ran = job_processes("echo ran");
+        assert!(ran.is_empty(), "{ran:?}");
+    };
+    // It cannot be opened; it can be, and nothing can be appended when the sandbox is being built already.
     std::fs::create_dir(&record).unwrap();
-    let output = run();
-    assert_eq!((output.status.code(), text(&output.stdout)), (Some(125), String::new()));
+    refused();
+    std::fs::remove_dir(&record).unwrap();
+    std::fs::write(&record, "not an entry\n").unwrap();
+    refused();
+    std::fs::remove_file(&record).unwrap();
+    assert_eq!(text(&run().stdout), "ran\n");
 }
 
 #[test]

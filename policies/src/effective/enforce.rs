@@ -23,6 +23,10 @@ pub const SHELL_ENFORCES: Enforces = &[
     "environment",
 ];
 
+/// What the runner of HTTP calls puts in force. Nothing runs here, so there is no memory and no processor to be limited.
+pub const HTTP_ENFORCES: Enforces =
+    &["http", "secrets", "network.mode: none", "resource_limits.wall_seconds", "resource_limits.output_kb"];
+
 /// A clause that a runner does not carry out. A right that a job is granted and never gets would be a silence as much
 /// as a limit that nothing enforces.
 #[derive(Debug, Clone, PartialEq, Eq)]

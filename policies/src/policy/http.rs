@@ -99,7 +99,7 @@ impl HeaderName {
         &self.0
     }
 
-    fn parse(text: &str) -> Result<Self, NotTaken> {
+    pub(crate) fn parse(text: &str) -> Result<Self, NotTaken> {
         let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         if text.is_empty() || text.len() > 128 || !text.bytes().all(token) {
             return Err(NotTaken::new("is not the name of a header field"));

@@ -1,12 +1,12 @@
 //! What an HTTP service says, parsed strictly and kept for its runner.
 
-use std::net::IpAddr;
-
 use serde::Serialize;
 
+use super::base_url::destination;
+use super::http_auth::HttpAuth;
 use super::settings::{text, word};
-use crate::policy::{AddressRange, Clauses, HostPattern, PathPrefix};
-use crate::yaml::{At, Fields, Node, Reader, Spanned};
+use crate::policy::{Clauses, HeaderName, SecretRef, Stated};
+use crate::yaml::{At, Fields, Node, Reader, Spanned, shorten};
 
 /// The settings of an HTTP operation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -16,10 +16,36 @@ pub struct HttpSettings {
     pub(crate) base_url: Option<Spanned<String>>,
     /// Of the service: `bearer_token` and its like.
     pub auth_type: Option<String>,
+    /// Of the service: what `auth_type` needs.
+    pub auth: HttpAuth,
+    /// Where that is said.
+    #[serde(skip)]
+    pub(crate) auth_at: Option<At>,
     /// Of the operation.
     pub method: Option<String>,
     /// Of the operation, below the base.
     pub path: Option<String>,
+    /// How the input is sent; by the method if nothing is said.
+    pub body: Option<HttpBody>,
+    /// Of the service: fields that go with each request.
+    #[serde(skip)]
+    pub(crate) headers: Vec<(Spanned<HeaderName>, String)>,
+}
+
+fn plain<S: serde::Serializer>(url: &Option<Spanned<String>>, serializer: S) -> Result<S::Ok, S::Error> {
+    url.as_ref().map(|url| &url.value).serialize(serializer)
+}
+
+/// How the input of a call is sent, but for what its path takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HttpBody {
+    /// As the body, in JSON.
+    Json,
+    /// As the body, in `application/x-www-form-urlencoded`.
+    Form,
+    /// As the query of the URL.
+    Query,
 }
 
 pub(crate) const AUTH_TYPES: [(&str, &str); 6] = [
@@ -38,89 +64,94 @@ pub(crate) const METHODS: [(&str, &str); 6] = [
     ("PATCH", "PATCH"),
     ("DELETE", "DELETE"),
 ];
-fn plain<S: serde::Serializer>(url: &Option<Spanned<String>>, serializer: S) -> Result<S::Ok, S::Error> {
-    url.as_ref().map(|url| &url.value).serialize(serializer)
-}
+pub(crate) const BODIES: [(&str, HttpBody); 3] =
+    [("json", HttpBody::Json), ("form", HttpBody::Form), ("query", HttpBody::Query)];
 
-/// Scheme, host, port and path of a base URL.
-struct Base<'a> {
-    host: &'a str,
-    port: u16,
-    path: &'a str,
-}
-
-impl<'a> Base<'a> {
-    /// Splits a URL of scheme `http` or `https` without user, query and fragment.
-    fn parse(url: &'a str) -> Result<Self, &'static str> {
-        let (rest, standard) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
-            (Some(rest), _) => (rest, 443),
-            (_, Some(rest)) => (rest, 80),
-            _ => return Err("does not start with `https://` or `http://`"),
-        };
-        let end = rest.find('/').unwrap_or(rest.len());
-        let (authority, path) = rest.split_at(end);
-        if url.contains(['?', '#', '\\', '@']) {
-            return Err("has a user, a query or a fragment; secrets are named by `secrets` of the policy");
-        }
-        let (host, port) =
-            match authority.rsplit_once(':').filter(|(host, _)| !host.contains(':') || host.ends_with(']')) {
-                Some((host, port)) => {
-                    (host, port.parse().map_err(|_| "has no port from 1 to 65535 behind its `:`")?)
-                }
-                None => (authority, standard),
-            };
-        if port == 0 || host.is_empty() {
-            return Err("has no host, or the port 0");
-        }
-        Ok(Self { host, port, path: if path.is_empty() { "/" } else { path } })
-    }
-
-    fn address(&self) -> Option<IpAddr> {
-        self.host.trim_start_matches('[').trim_end_matches(']').parse().ok()
-    }
-}
-
-/// What a base URL at `at` says of where calls may go.
-fn destination(reader: &Reader, url: &str, at: &At) -> Option<Clauses> {
-    let wrong = |reason: String| {
-        let help = "write it as `https://api.example.com/v1`, in lower case; an address that is meant, as `http://192.0.2.7:8080`";
-        reader.report(at.error("bad-value", format!("`base_url` {reason}")).help(help));
-    };
-    let base = match Base::parse(url) {
-        Ok(base) => base,
-        Err(reason) => {
-            wrong(reason.to_owned());
-            return None;
-        }
-    };
-    let mut clauses =
-        Clauses { http_hosts: Some(Vec::new()), http_addresses: Some(Vec::new()), ..Clauses::default() };
-    let spanned = |at: &At| at.clone();
-    let found = match base.address() {
-        Some(_) => AddressRange::parse(&format!("{}:{}", base.host, base.port))
-            .map(|value| clauses.http_addresses = Some(vec![Spanned { value, at: spanned(at) }])),
-        None => HostPattern::parse(&format!("{}:{}", base.host, base.port))
-            .map(|value| clauses.http_hosts = Some(vec![Spanned { value, at: spanned(at) }])),
-    };
-    if let Err(not_taken) = found {
-        wrong(not_taken.reason);
-        return None;
-    }
-    match PathPrefix::of(base.path) {
-        Some(value) => clauses.prefixes = Some(vec![Spanned { value, at: spanned(at) }]),
-        None => {
-            wrong("has a path that servers read differently".to_owned());
-            return None;
-        }
-    }
-    Some(clauses)
-}
+/// Fields that the runner sets itself, or that hold what belongs into a secret.
+const NOT_STATED: [&str; 7] = [
+    "accept-encoding",
+    "authorization",
+    "cookie",
+    "idempotency-key",
+    "traceparent",
+    "tracestate",
+    "user-agent",
+];
 
 impl HttpSettings {
-    /// What the service's `base_url` says of where its calls may go.
+    /// The service's part.
+    pub(crate) fn of_service(fields: &mut Fields<'_, '_>, service: &str) -> Self {
+        let reader = fields.reader();
+        let base_url = fields.optional("base_url");
+        let base_url =
+            base_url.and_then(|node| Some(reader.spanned(node, reader.text(node, "a URL")?.to_owned())));
+        let kind = fields.optional("auth_type");
+        let auth_type = word(reader, kind, "an authentication type", &AUTH_TYPES);
+        let stated = fields.optional("auth");
+        let auth = match (auth_type.as_deref().filter(|kind| *kind != "none"), stated) {
+            (Some(word), _) => HttpAuth::decode(reader, word, stated.or(kind), stated, service),
+            (None, Some(node)) => {
+                let found =
+                    reader.at(node.span).error("contradiction", "`auth` without an `auth_type` is not used");
+                reader.report(found.help("state `auth_type`, or leave `auth` out"));
+                None
+            }
+            (None, None) => None,
+        };
+        let auth = auth.unwrap_or_default();
+        let headers = fields.optional("headers").map(|node| headers(reader, node)).unwrap_or_default();
+        let auth_at = stated.or(kind).map(|node| reader.at(node.span));
+        Self { base_url, auth_type, auth, auth_at, headers, ..Self::default() }
+    }
+
+    /// The same keys may stand in a service's `runner_config`.
+    pub(crate) fn or_in(self, reader: &Reader, config: Option<&Node>, service: &str) -> Self {
+        let Some(mut fields) = config.and_then(|node| Fields::of(reader, node, "an HTTP `runner_config`"))
+        else {
+            return self;
+        };
+        let inner = Self::of_service(&mut fields, service);
+        fields.finish();
+        let (auth_type, auth, auth_at) = match self.auth_type {
+            Some(_) => (self.auth_type, self.auth, self.auth_at),
+            None => (inner.auth_type, inner.auth, inner.auth_at),
+        };
+        let headers = if self.headers.is_empty() { inner.headers } else { self.headers };
+        Self {
+            base_url: self.base_url.or(inner.base_url),
+            auth_type,
+            auth,
+            auth_at,
+            headers,
+            ..Self::default()
+        }
+    }
+
+    /// With an operation's part.
+    pub(crate) fn of_operation(&self, fields: &mut Fields<'_, '_>) -> Self {
+        let reader = fields.reader();
+        let method = word(reader, fields.optional("method"), "an HTTP method", &METHODS);
+        let path = text(reader, fields.optional("path"), "a path");
+        let body = fields.optional("body").and_then(|node| body(reader, node, method.as_deref()));
+        Self { method, path, body, ..self.clone() }
+    }
+
+    /// What the service's keys say of where its calls go and what they carry.
     pub(crate) fn implied(&self, reader: &Reader) -> Clauses {
         let url = self.base_url.as_ref();
-        url.and_then(|url| destination(reader, &url.value, &url.at)).unwrap_or_default()
+        let of_url = |url: &Spanned<String>| destination(reader, "base_url", &url.value, &url.at);
+        let mut clauses = url.and_then(of_url).unwrap_or_default();
+        if let (HttpAuth::Oauth2 { token_url, .. }, Some(at)) = (&self.auth, &self.auth_at)
+            && let Some(tokens) = destination(reader, "token_url", token_url, at)
+        {
+            add(&mut clauses.http_hosts, tokens.http_hosts);
+            add(&mut clauses.http_addresses, tokens.http_addresses);
+        }
+        let spanned = |(secret, at): (&SecretRef, &At)| Spanned { value: secret.clone(), at: at.clone() };
+        let secret = self.auth.secret().zip(self.auth_at.as_ref()).map(|secret| vec![spanned(secret)]);
+        let names = self.headers.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        let headers = Some(names).filter(|names| !names.is_empty());
+        Clauses { secrets: secret, headers, ..clauses }
     }
 
     /// Of the service.
@@ -128,40 +159,79 @@ impl HttpSettings {
         self.base_url.as_ref().map(|url| url.value.as_str())
     }
 
-    /// The service's part.
-    pub(crate) fn of_service(fields: &mut Fields<'_, '_>) -> Self {
-        let reader = fields.reader();
-        Self {
-            base_url: fields.optional("base_url").and_then(|node| {
-                reader.text(node, "a URL").map(|text| reader.spanned(node, text.to_owned()))
-            }),
-            auth_type: word(reader, fields.optional("auth_type"), "an authentication type", &AUTH_TYPES),
-            ..Self::default()
-        }
+    /// Of the service: fields that go with each request, in lower case, and their values.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers.iter().map(|(name, value)| (name.value.as_str(), value.as_str()))
     }
 
-    /// The same keys may stand in a service's `runner_config`.
-    pub(crate) fn or_in(self, reader: &Reader, config: Option<&Node>) -> Self {
-        let Some(mut fields) = config.and_then(|node| Fields::of(reader, node, "an HTTP `runner_config`"))
-        else {
-            return self;
+    /// The method, `POST` if nothing is said.
+    pub fn method(&self) -> &str {
+        self.method.as_deref().unwrap_or("POST")
+    }
+
+    /// How the input is sent: in the query with a method whose body means nothing (RFC 9110, 9.3), else as JSON.
+    pub fn body(&self) -> HttpBody {
+        let by_method = match self.method() {
+            "GET" | "HEAD" | "DELETE" => HttpBody::Query,
+            _ => HttpBody::Json,
         };
-        let inner = Self::of_service(&mut fields);
-        fields.finish();
-        Self {
-            base_url: self.base_url.or(inner.base_url),
-            auth_type: self.auth_type.or(inner.auth_type),
-            ..self
-        }
+        self.body.unwrap_or(by_method)
     }
+}
 
-    /// With an operation's part.
-    pub(crate) fn of_operation(&self, fields: &mut Fields<'_, '_>) -> Self {
-        let reader = fields.reader();
-        Self {
-            method: word(reader, fields.optional("method"), "an HTTP method", &METHODS),
-            path: text(reader, fields.optional("path"), "a path"),
-            ..self.clone()
+fn body(reader: &Reader, node: &Node, method: Option<&str>) -> Option<HttpBody> {
+    let body = reader.word(node, "a way to send the input", &BODIES)?;
+    if body != HttpBody::Query && matches!(method, Some("GET" | "HEAD")) {
+        let message = "a request to read has no body".to_owned();
+        reader.report(reader.at(node.span).error("contradiction", message).help("write `body: query`"));
+        return None;
+    }
+    Some(body)
+}
+
+/// Adds what is not there yet: service and token server may be one.
+fn add<T: PartialEq>(there: &mut Stated<T>, more: Stated<T>) {
+    let there = there.get_or_insert_default();
+    for item in more.into_iter().flatten() {
+        if there.iter().all(|known| known.value != item.value) {
+            there.push(item);
         }
     }
+}
+
+/// Names and values, none of them what the runner sets or keeps secret.
+fn headers(reader: &Reader, node: &Node) -> Vec<(Spanned<HeaderName>, String)> {
+    let entries = reader.map(node, "a map of header fields").unwrap_or_default();
+    let mut headers = Vec::new();
+    for (key, node) in entries {
+        let at = reader.at(key.span);
+        match HeaderName::parse(&key.text) {
+            Ok(_) if NOT_STATED.contains(&key.text.as_str()) => {
+                let message = format!("`{}` is the runner's to set", key.text);
+                reader.report(
+                    at.error("bad-value", message).help("credentials are said by `auth_type` and `auth`"),
+                );
+            }
+            Err(wrong) => {
+                let found = at.error("bad-value", format!("`{}` {}", shorten(&key.text), wrong.reason));
+                reader.report(found.maybe_help(wrong.help));
+            }
+            Ok(value) => {
+                headers.extend(header_value(reader, node).map(|text| (Spanned { value, at }, text)));
+            }
+        }
+    }
+    headers
+}
+
+fn header_value(reader: &Reader, node: &Node) -> Option<String> {
+    const EXPECTED: &str = "a text of printable ASCII, at most 1024";
+    let text = reader.text(node, EXPECTED)?;
+    let printable = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
+    let good = !text.is_empty() && text.len() <= 1024 && text.bytes().all(printable) && text.trim() == text;
+    if !good {
+        let found = reader.at(node.span).error("bad-value", "this is no value of a header field");
+        reader.report(found.help(format!("expected {EXPECTED}, no blank at either end")));
+    }
+    good.then(|| text.to_owned())
 }

@@ -1,8 +1,10 @@
 //! The service registry: what jobs can call, and under which policy.
 
+mod base_url;
 mod capabilities;
 mod docker;
 mod http;
+mod http_auth;
 mod input;
 mod proposal;
 mod remote;
@@ -24,8 +26,9 @@ use stockade_plan::Digest;
 
 pub use capabilities::{Capabilities, ExecutionType, ExecutionTypeError};
 pub use docker::DockerSettings;
-pub use http::HttpSettings;
-pub(crate) use http::{AUTH_TYPES, METHODS};
+pub(crate) use http::{AUTH_TYPES, BODIES, METHODS};
+pub use http::{HttpBody, HttpSettings};
+pub use http_auth::HttpAuth;
 pub use input::{InputError, InputErrors};
 pub use proposal::JobProposal;
 pub use remote::{OtherSettings, RemoteAction};

@@ -124,7 +124,8 @@ fn service(reader: &Reader, node: &Node, name: Spanned<String>, context: &Contex
         fields.optional("category").and_then(|node| reader.text(node, "a category")).map(str::to_owned);
     let execution_type = execution_type(reader, fields.optional("execution_type"), &name, context)?;
     let is_http = execution_type.as_str() == ExecutionType::HTTP;
-    let http = if is_http { HttpSettings::of_service(&mut fields) } else { HttpSettings::default() };
+    let http =
+        if is_http { HttpSettings::of_service(&mut fields, &name.value) } else { HttpSettings::default() };
     let timeout = timeout(reader, fields.optional("timeout"));
     let retry = fields.optional("retry_policy").and_then(|node| retry_policy(reader, node));
     let retry = retry.unwrap_or_default();
@@ -133,7 +134,7 @@ fn service(reader: &Reader, node: &Node, name: Spanned<String>, context: &Contex
     let security = security_policy(reader, fields.optional("security_policy"), execution_type.as_str());
     let operations = fields.required("operations");
     fields.finish();
-    let http = if is_http { http.or_in(reader, config) } else { http };
+    let http = if is_http { http.or_in(reader, config, &name.value) } else { http };
     let stated = Stating { kind: &execution_type, config, security: &security };
     let policy = match execution_type.as_str() {
         ExecutionType::SHELL => policy(reader, &name, &stated, context),

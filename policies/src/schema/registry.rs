@@ -3,10 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::clauses::{clauses, paths};
-use super::pattern::{EXECUTION_TYPE, NAME, POLICY_NAME, SECRET, TYPE};
+use super::pattern::{EXECUTION_TYPE, HEADER, NAME, POLICY_NAME, SECRET, TYPE};
 use super::{DIALECT, Keys, integer, text, thousandths, words};
 use crate::registry::{
-    ATTEMPTS_MAX, AUTH_TYPES, BACKOFFS, INVOCATIONS, METHODS, PROVIDERS, SIGN_INS, TIMEOUT_MAX,
+    ATTEMPTS_MAX, AUTH_TYPES, BACKOFFS, BODIES, INVOCATIONS, METHODS, PROVIDERS, SIGN_INS, TIMEOUT_MAX,
 };
 
 /// The JSON Schema of service registries.
@@ -114,11 +114,27 @@ fn retry_policy() -> Value {
 }
 
 fn http_keys(keys: Keys) -> Keys {
-    keys.key("base_url", "The URL below which its operations are.", json!({"type": "string"})).key(
-        "auth_type",
-        "How a call is authenticated.",
-        words(AUTH_TYPES.map(|(word, _)| word)),
-    )
+    let string = || json!({"type": "string"});
+    let auth = Keys::new("What `auth_type` needs.")
+        .key(
+            "secret",
+            "Where the secret is kept; `env:NAME_TOKEN` of the service's name if nothing is said.",
+            text(SECRET),
+        )
+        .key("header", "The field, of `api_key` and `hmac`.", text(HEADER))
+        .key("timestamp_header", "The field for the time, of `hmac`.", text(HEADER))
+        .key("user", "The user, of `basic`.", string())
+        .key("client_id", "The client, of `oauth2`.", string())
+        .key("token_url", "Where tokens are handed out, of `oauth2`.", string())
+        .key("scope", "What is asked for, of `oauth2`.", string());
+    keys.key("base_url", "The URL below which its operations are.", string())
+        .key("auth_type", "How a call is authenticated.", words(AUTH_TYPES.map(|(word, _)| word)))
+        .key("auth", "What `auth_type` needs.", auth.schema())
+        .key("headers", "Fields that go with each request.", header_fields())
+}
+
+fn header_fields() -> Value {
+    json!({"type": "object", "propertyNames": text(HEADER), "additionalProperties": {"type": "string"}})
 }
 
 fn service_config(kind: &str) -> Value {
@@ -209,11 +225,10 @@ fn operation(kind: &str) -> Value {
     };
     match kind {
         "shell" => keys.required("runner_config", "What it runs.", run()),
-        "http" => keys.key("method", "The method.", words(METHODS.map(|(word, _)| word))).key(
-            "path",
-            "The path below the service's URL.",
-            json!({"type": "string"}),
-        ),
+        "http" => keys
+            .key("method", "The method; `POST` if nothing is said.", words(METHODS.map(|(word, _)| word)))
+            .key("path", "The path below the service's URL.", json!({"type": "string"}))
+            .key("body", "How the input is sent.", words(BODIES.map(|(word, _)| word))),
         "serverless" => {
             let config = Keys::new("What the operation calls.");
             let name = json!({"type": "string"});

@@ -243,6 +243,7 @@ fn places() -> Vec<(&'static str, String)> {
             "registry/serverless/runner_config/auth",
             kind("serverless", "runner_config: {auth: {type: iam_role, Q: 1}}"),
         ),
+        ("registry/http/auth", kind("http", "auth_type: basic\n    auth: {Q: 1}")),
         ("registry/http/operations", operation("http", "{Q: 1}")),
         ("registry/shell/operations", operation("shell", "{Q: 1}")),
         ("registry/docker/operations", operation("docker", "{Q: 1}")),

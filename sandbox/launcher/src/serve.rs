@@ -4,9 +4,10 @@ use std::io::IoSlice;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, open};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
-use nix::sys::stat::stat;
+use nix::sys::stat::{Mode, fstatat};
 use stockade_plan::{
     Confinement, FRAME_MAX, LauncherFacts, Namespaces, PLAN_VERSION, Reply, SetupError, Stage, encode,
 };
@@ -185,7 +186,12 @@ impl Server {
 
 /// The namespaces of the calling process.
 pub(crate) fn namespaces() -> Namespaces {
-    let inode = |name: &str| stat(format!("/proc/self/ns/{name}").as_str()).map_or(0, |stat| stat.st_ino);
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let directory = open("/proc/self/ns", flags, Mode::empty());
+    let inode = |name: &str| {
+        let found = directory.as_ref().ok().and_then(|at| fstatat(at, name, AtFlags::empty()).ok());
+        found.map_or(0, |found| found.st_ino)
+    };
     Namespaces {
         user: inode("user"),
         mnt: inode("mnt"),

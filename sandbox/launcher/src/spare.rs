@@ -8,13 +8,18 @@ use nix::fcntl::{OFlag, open, openat};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::stat::Mode;
 
-use crate::init::user_namespace;
+use crate::init::user_namespace::UserNamespace;
 use crate::steps::{During, Fault};
 use crate::uids::{HostId, HostIds};
 
 /// Those that init enters itself.
 const KINDS: [(&str, CloneFlags); 3] =
     [("net", CloneFlags::CLONE_NEWNET), ("ipc", CloneFlags::CLONE_NEWIPC), ("uts", CloneFlags::CLONE_NEWUTS)];
+
+/// All of them.
+pub(crate) fn kinds() -> CloneFlags {
+    KINDS.into_iter().map(|(_, kind)| kind).collect()
+}
 
 /// Network, ipc and uts namespaces, owned by the host's user namespace, in the order of [`KINDS`].
 #[derive(Debug)]
@@ -91,7 +96,9 @@ impl Spare {
     pub(crate) fn make(&mut self, ids: &mut HostIds) -> Result<(), Fault> {
         self.tried = true;
         let Some(host_id) = ids.take() else { return Ok(()) };
-        let made = user_namespace::make(host_id).ok().zip(self.others()?);
+        let user = UserNamespace::begun(host_id).ok();
+        let others = self.others()?;
+        let made = user.and_then(|user| user.made().ok()).zip(others);
         match made {
             Some((user, others)) => self.ready = Some(Ready { host_id, user, others }),
             None => ids.release(host_id),
@@ -101,8 +108,7 @@ impl Spare {
 
     /// The launcher, which has one thread, enters new namespaces, holds on to them and comes back.
     fn others(&self) -> Result<Option<Set>, Fault> {
-        let kinds = KINDS.into_iter().map(|(_, kind)| kind).collect();
-        if unshare(kinds).is_err() {
+        if unshare(kinds()).is_err() {
             return Ok(None);
         }
         let made = Set::current();

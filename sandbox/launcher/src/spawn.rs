@@ -78,8 +78,7 @@ fn spawn_as(
     if !sys::has_one_thread() {
         return Err(Fault::new("check", "threads of the launcher", Errno::EBUSY).at(Stage::Clone));
     }
-    let pipes = pipes(host_id, groups.terminal.as_ref());
-    let (ends, sandbox, orders) = pipes.map_err(|fault| fault.at(Stage::Clone))?;
+    let (ends, sandbox, orders) = steps.run(Stage::Pipes, || pipes(host_id, groups.terminal.as_ref()))?;
     match sys::clone3(libc::CLONE_NEWPID as u64, Some(groups.leaf.as_fd())) {
         Ok(Cloned::Child) => {
             init::main(init::Init { launcher, groups, host_id, ready, ends: sandbox, steps })

@@ -460,13 +460,22 @@ fn owned(result: c_long) -> nix::Result<OwnedFd> {
 /// Drops every capability from the bounding set; needs `CAP_SETPCAP`; `PR_CAPBSET_DROP`, capabilities(7). The
 /// kernel's own count ends the loop, so a capability newer than this program goes as well.
 pub(crate) fn drop_bounding_set() -> nix::Result<()> {
+    // To ask is cheaper than to drop what is not there; but where one is, so are most.
+    let mut found = false;
     for capability in 0..64 {
-        // Asking is cheaper than dropping what is not there.
-        match prctl(libc::PR_CAPBSET_READ, capability) {
-            Ok(0) => {}
-            Ok(_) => drop(prctl(libc::PR_CAPBSET_DROP, capability)?),
-            Err(Errno::EINVAL) => return Ok(()),
-            Err(errno) => return Err(errno),
+        if !found {
+            match prctl(libc::PR_CAPBSET_READ, capability) {
+                Ok(there) => found = there != 0,
+                Err(Errno::EINVAL) => return Ok(()),
+                Err(errno) => return Err(errno),
+            }
+        }
+        if found {
+            match prctl(libc::PR_CAPBSET_DROP, capability) {
+                Ok(_) => {}
+                Err(Errno::EINVAL) => return Ok(()),
+                Err(errno) => return Err(errno),
+            }
         }
     }
     Ok(())

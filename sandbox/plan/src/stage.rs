@@ -25,6 +25,8 @@ macro_rules! stages {
 stages! {
     /// The launcher checks the request: bounds, versions, descriptors.
     Request = "request",
+    /// It makes the pipes between the supervisor, init and the job.
+    Pipes = "pipes",
     /// The launcher clones init into a new pid namespace and straight into the job's cgroup2 group.
     Clone = "clone",
     /// Init joins the version 1 control groups, where the host has its controllers there.

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use std::time::{Duration, Instant};
+
 use chrono::{DateTime, Utc};
 
 use super::record::{AuditEvent, AuditRecord};
@@ -11,20 +13,37 @@ use crate::denial::Denial;
 const KEPT_APART: usize = 64;
 /// Domains whose maker is not known (yet). Others on this host may use Landlock as well.
 const STRANGERS: usize = 256;
+/// From half as many records in one second on as the kernel makes at the most it may have left out others: its seconds are not
+/// ours. So many where it does not say how many it makes.
+const MANY: u64 = 1000;
+const SECOND: Duration = Duration::from_secs(1);
 /// Of the kernel's count this one is ours: the probe that showed that the domain is in force.
 const PROBES: u64 = 1;
 
 /// What is known of the domains of live jobs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ledger {
     /// First of the host ids that this launcher gives to jobs, and how many there are.
     ids: (u32, u32),
     /// How many records there were in all.
     pub(super) records: u64,
+    rate: Rate,
     jobs: HashMap<u32, Account>,
     domains: HashMap<u64, u32>,
     /// The first record of a domain comes before the one that says who made it.
     strangers: BTreeMap<u64, Vec<Told>>,
+}
+
+/// How many records come in a second.
+#[derive(Debug)]
+struct Rate {
+    /// That many are many.
+    many: u64,
+    second: Instant,
+    /// In this second.
+    records: u64,
+    /// When there were last that many.
+    last: Option<Instant>,
 }
 
 /// One job's.
@@ -48,14 +67,33 @@ struct Told {
 }
 
 impl Ledger {
-    pub(super) fn of(ids: (u32, u32)) -> Self {
-        Self { ids, ..Self::default() }
+    /// Of jobs with these ids, from a kernel that makes `rate_limit` records a second at the most.
+    pub(super) fn of(ids: (u32, u32), rate_limit: u32) -> Self {
+        Self {
+            ids,
+            records: 0,
+            rate: Rate::of(rate_limit),
+            jobs: HashMap::new(),
+            domains: HashMap::new(),
+            strangers: BTreeMap::new(),
+        }
+    }
+
+    /// Counts a record, whatever it tells.
+    pub(super) fn count(&mut self, now: Instant) {
+        self.records += 1;
+        self.rate.count(now);
+    }
+
+    /// Whether the kernel may have left out records since then.
+    pub(super) fn may_be_cut_since(&self, began: Instant) -> bool {
+        // It leaves them out to the end of its second, which may have begun in the one of ours after that.
+        self.rate.last.is_some_and(|last| last + 2 * SECOND >= began)
     }
 
     /// Enters a record.
     pub(super) fn enter(&mut self, record: AuditRecord) {
         let AuditRecord { at, event } = record;
-        self.records += 1;
         match event {
             AuditEvent::Refused { domain, what, target } => {
                 let told = Told { layer: "landlock", what, target, at };
@@ -105,14 +143,15 @@ impl Ledger {
         self.jobs.get(&uid).is_some_and(|account| account.open > 0)
     }
 
-    /// Takes out what is known of the job: its denials. Those that the kernel counted and did not tell are one more.
-    pub(super) fn take(&mut self, uid: u32) -> Vec<Denial> {
+    /// Takes out what is known of the job: its denials. Those that the kernel counted and did not tell are one more. `exact` if
+    /// all was told.
+    pub(super) fn take(&mut self, uid: u32, exact: bool) -> Vec<Denial> {
         let Some(account) = self.jobs.remove(&uid) else { return Vec::new() };
         let ended = account.open == 0;
         let lost = account.total.saturating_sub(PROBES).saturating_sub(account.records);
         let denial = |(told, count): (Told, u64)| {
             let Told { layer, what, target, at } = told;
-            let at_least = layer == "landlock" && !ended;
+            let at_least = layer == "landlock" && !ended && !exact;
             Denial { layer, what, target, count, at_least, at }
         };
         let mut denials: Vec<Denial> = account.told.into_iter().map(denial).collect();
@@ -135,6 +174,23 @@ impl Ledger {
         let kept = self.strangers.entry(domain).or_default();
         if kept.len() < KEPT_APART {
             kept.push(told);
+        }
+    }
+}
+
+impl Rate {
+    fn of(limit: u32) -> Self {
+        let many = if limit == 0 { MANY } else { (u64::from(limit) / 2).clamp(1, MANY) };
+        Self { many, second: Instant::now(), records: 0, last: None }
+    }
+
+    fn count(&mut self, now: Instant) {
+        if now.saturating_duration_since(self.second) >= SECOND {
+            (self.second, self.records) = (now, 0);
+        }
+        self.records += 1;
+        if self.records >= self.many {
+            self.last = Some(now);
         }
     }
 }
@@ -166,7 +222,7 @@ mod tests {
     const UID: u32 = 1000;
 
     fn ledger(events: impl IntoIterator<Item = AuditEvent>) -> Ledger {
-        let mut ledger = Ledger::of((UID, 8));
+        let mut ledger = Ledger::of((UID, 8), 0);
         events.into_iter().for_each(|event| ledger.enter(AuditRecord { at: Utc::now(), event }));
         ledger
     }
@@ -191,9 +247,9 @@ mod tests {
             AuditEvent::Allocated { domain: 3, uid: UID + 1 },
         ]);
         assert!(ledger.is_open(UID) && !ledger.is_open(UID + 8));
-        assert_eq!(shown(&ledger.take(UID)), [("read", "/a", 2, true)]);
-        assert_eq!(shown(&ledger.take(UID + 1)), [("read", "/c", 1, true)]);
-        assert_eq!(shown(&ledger.take(UID + 8)), []);
+        assert_eq!(shown(&ledger.take(UID, false)), [("read", "/a", 2, true)]);
+        assert_eq!(shown(&ledger.take(UID + 1, false)), [("read", "/c", 1, true)]);
+        assert_eq!(shown(&ledger.take(UID + 8, false)), []);
     }
 
     #[test]
@@ -201,10 +257,10 @@ mod tests {
         let told = [refused(1, "/a"), AuditEvent::Allocated { domain: 1, uid: UID }];
         let gone = |denials| AuditEvent::Deallocated { domain: 1, denials };
         assert_eq!(
-            shown(&ledger(told.clone().into_iter().chain([gone(2)])).take(UID)),
+            shown(&ledger(told.clone().into_iter().chain([gone(2)])).take(UID, false)),
             [("read", "/a", 1, false)]
         );
-        let lost = ledger(told.into_iter().chain([gone(12)])).take(UID);
+        let lost = ledger(told.into_iter().chain([gone(12)])).take(UID, false);
         assert_eq!((lost[1].what, lost[1].count), ("lost", 10));
     }
 
@@ -218,9 +274,29 @@ mod tests {
             let event = refused(9_999, &format!("/{path}"));
             ledger.enter(AuditRecord { at: Utc::now(), event });
         }
-        let denials = ledger.take(UID);
+        let denials = ledger.take(UID, false);
         assert_eq!(denials.len(), KEPT_APART + 1);
         assert_eq!(denials.iter().map(|denial| denial.count).sum::<u64>(), 10_001);
+    }
+
+    #[test]
+    fn what_was_told_to_the_end_is_exact() {
+        let told = [refused(1, "/a"), AuditEvent::Allocated { domain: 1, uid: UID }];
+        assert_eq!(shown(&ledger(told).take(UID, true)), [("read", "/a", 1, false)]);
+    }
+
+    #[test]
+    fn half_of_what_the_kernel_records_in_a_second_may_be_less_than_there_was() {
+        let began = Instant::now();
+        let at = |ms| began + Duration::from_millis(ms);
+        let mut ledger = Ledger::of((UID, 8), 100);
+        (0..49).for_each(|_| ledger.count(at(900)));
+        // Another second.
+        (0..49).for_each(|_| ledger.count(at(1950)));
+        assert!(!ledger.may_be_cut_since(began));
+        ledger.count(at(1950));
+        assert!(ledger.may_be_cut_since(at(1960)), "the kernel's second may go on");
+        assert!(!ledger.may_be_cut_since(at(4000)));
     }
 
     #[test]
@@ -229,6 +305,6 @@ mod tests {
         ledger.begin(UID);
         ledger
             .enter(AuditRecord { at: Utc::now(), event: AuditEvent::Deallocated { domain: 1, denials: 9 } });
-        assert_eq!(shown(&ledger.take(UID)), []);
+        assert_eq!(shown(&ledger.take(UID, false)), []);
     }
 }

@@ -2,9 +2,11 @@
 //!
 //! The feed is opened while this process is root, and read for as long as it lives. Records are matched to jobs by the host id
 //! that made the Landlock domain, which no other live job has. They come a moment after the fact, by way of a thread of
-//! the kernel's; when a domain that refused something is gone the kernel tells how often it did, and what was not told
-//! one by one is said to be lost.
+//! the kernel's; a mark of our own behind them ([`fence`]) shows that all have come. Where the kernel may have left out some
+//! because there were too many, it still counts for each domain how often that refused something, and tells when the domain is gone:
+//! what was not told one by one is said to be lost.
 
+mod fence;
 mod ledger;
 mod netlink;
 mod record;
@@ -12,19 +14,23 @@ mod record;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::Interest;
 use tokio::net::UnixDatagram;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use self::fence::{Fence, Mark};
 use self::ledger::Ledger;
+use self::netlink::Switch;
 pub use self::record::{AuditEvent, AuditRecord};
 use crate::denial::Denial;
 use crate::outcome::End;
 
-/// How long a first word is waited for of a job that has failed. Records come within a fraction of a millisecond.
+/// How long the mark behind a job's records is waited for. It comes within a fraction of a millisecond.
+const MARK: Duration = Duration::from_millis(500);
+/// How long a first word is waited for of a job that has failed, where no mark can be had. Records come as fast.
 const FIRST_WORD: Duration = Duration::from_millis(5);
 /// How long it is waited for if the job was killed as a filter kills: then there is one to come.
 const EXPECTED_WORD: Duration = Duration::from_millis(500);
@@ -33,8 +39,6 @@ const SIGSYS: i32 = 31;
 /// How long the kernel's own count of what a domain refused is waited for. It comes when the last that belonged to the domain
 /// has been cleared away, dozens of milliseconds after the job.
 const LAST_WORD: Duration = Duration::from_millis(150);
-/// From so many records on, during one job, the kernel may have left out some.
-const MANY: u64 = 500;
 /// The first ABI of Landlock that the audit tells of, landlock(7).
 const AUDITED_ABI: u8 = 7;
 
@@ -42,7 +46,7 @@ const AUDITED_ABI: u8 = 7;
 #[derive(Debug)]
 pub(crate) struct Opened {
     socket: Result<OwnedFd, String>,
-    switched_on: bool,
+    switch: Switch,
 }
 
 impl Opened {
@@ -51,9 +55,10 @@ impl Opened {
     pub(crate) fn now() -> Self {
         let opened = netlink::feed().and_then(|socket| Ok((socket, netlink::switch_on()?)));
         match opened {
-            Ok((socket, switched_on)) => Self { socket: Ok(socket), switched_on },
+            Ok((socket, switch)) => Self { socket: Ok(socket), switch },
             Err(errno) => {
-                Self { socket: Err(format!("no feed of the kernel's audit: {errno}")), switched_on: false }
+                let missing = format!("no feed of the kernel's audit: {errno}");
+                Self { socket: Err(missing), switch: Switch::default() }
             }
         }
     }
@@ -63,9 +68,12 @@ impl Opened {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Hearing {
     uid: u32,
+    began: Instant,
     /// Overruns and records before it began.
     overruns: u64,
     records: u64,
+    /// Behind all that it caused, once its processes are gone.
+    mark: Option<Mark>,
 }
 
 /// The feed while it is read.
@@ -73,8 +81,8 @@ pub(crate) struct Hearing {
 pub(crate) struct Feed {
     /// A netlink socket. tokio has no type for those; its datagram socket is used for readiness only.
     socket: Option<UnixDatagram>,
-    /// Whether it tells of Landlock, too.
-    whole: bool,
+    /// Where it tells of Landlock too: how it is known that it has told all.
+    fence: Option<Fence>,
     state: String,
     ledger: Mutex<Ledger>,
     told: Notify,
@@ -85,38 +93,31 @@ pub(crate) struct Feed {
 impl Feed {
     /// Takes the feed over; within a runtime. `ids` are the host ids of jobs: the first and how many.
     pub(crate) fn new(opened: Opened, landlock_abi: u8, ids: (u32, u32)) -> std::io::Result<Self> {
-        let whole = opened.socket.is_ok() && landlock_abi >= AUDITED_ABI;
-        let told = if whole { "Landlock and calls that kill" } else { "calls that kill" };
-        let (socket, state) = match opened.socket {
-            Err(missing) => (None, format!("Landlock and calls that kill by nothing: {missing}")),
-            Ok(socket) => {
-                let how = if opened.switched_on {
-                    format!("switched on for it, at most {} records a second", netlink::RATE_LIMIT)
-                } else {
-                    "as it is set up on this host".to_owned()
-                };
-                let lacking = if whole {
-                    String::new()
-                } else {
-                    format!("; Landlock by nothing: the audit does not tell of it before ABI {AUDITED_ABI}")
-                };
-                let state = format!("{told} by the kernel's audit, {how}{lacking}");
-                (Some(UnixDatagram::from_std(socket.into())?), state)
-            }
+        let Opened { socket, switch } = opened;
+        let whole = socket.is_ok() && landlock_abi >= AUDITED_ABI;
+        let state = match &socket {
+            Err(missing) => format!("Landlock and calls that kill by nothing: {missing}"),
+            Ok(_) => described(whole, switch),
         };
+        let socket = socket.ok().map(|socket| UnixDatagram::from_std(socket.into())).transpose()?;
         Ok(Self {
             socket,
-            whole,
+            fence: whole.then(Fence::start).transpose()?,
             state,
-            ledger: Mutex::new(Ledger::of(ids)),
+            ledger: Mutex::new(Ledger::of(ids, switch.rate_limit)),
             told: Notify::new(),
             overruns: AtomicU64::new(0),
         })
     }
 
     /// Whether it tells all that it can tell of, and from where it has that, or why not.
-    pub(crate) fn state(&self) -> (bool, &str) {
-        (self.whole, &self.state)
+    pub(crate) fn state(&self) -> (bool, String) {
+        let state = self.state.clone();
+        match self.fence.as_ref().map(Fence::fault) {
+            None => (false, state),
+            Some(None) => (true, state),
+            Some(Some(fault)) => (false, format!("{state}; the last of it may be missing: {fault}")),
+        }
     }
 
     /// Reads for as long as it is driven.
@@ -132,58 +133,86 @@ impl Feed {
 
     /// A job with this host id begins.
     pub(crate) fn begin(&self, uid: u32) -> Hearing {
+        let overruns = self.overruns.load(Ordering::Relaxed);
         let mut ledger = self.ledger();
         ledger.begin(uid);
-        Hearing { uid, overruns: self.overruns.load(Ordering::Relaxed), records: ledger.records }
+        Hearing { uid, began: Instant::now(), overruns, records: ledger.records, mark: None }
     }
 
-    /// What is known of a job whose processes are gone. Nobody is kept waiting who has given no reason to: of one that
-    /// failed, and of which nothing is known, a first word is waited for, a moment; so long, too, for more of one that was
-    /// refused something; and where records may be missing, the kernel's own count.
+    /// The job's processes are gone: from now on what it caused can be told to its end.
+    pub(crate) fn mark(&self, hearing: &mut Hearing) {
+        hearing.mark = self.fence.as_ref().map(Fence::ask);
+    }
+
+    /// What is known of a job whose processes are gone: everything, once its mark has been heard. Where records may be missing
+    /// all the same the kernel's own count is waited for, and what stays uncertain is said to be so.
     pub(crate) async fn settle(&self, hearing: Hearing, end: End) -> Vec<Denial> {
-        let Hearing { uid, overruns, records } = hearing;
+        let Hearing { uid, .. } = hearing;
         if self.socket.is_none() {
             return Vec::new();
         }
         self.read_what_waits();
-        match end {
-            End::Exited(0) => {}
-            End::Signaled(SIGSYS) => self.wait(EXPECTED_WORD, |ledger| ledger.knows(uid)).await,
-            _ => self.wait(FIRST_WORD, |ledger| ledger.knows(uid)).await,
-        }
-        if self.ledger().knows(uid) {
-            // One that was refused something may have been refused more: the rest is on its way.
-            self.wait(FIRST_WORD, |ledger| !ledger.is_open(uid)).await;
-        }
-        let overruns = self.overruns.load(Ordering::Relaxed) - overruns;
-        let records = self.ledger().records - records;
-        if overruns > 0 || records >= MANY {
-            self.wait(LAST_WORD, |ledger| !ledger.is_open(uid)).await;
+        let to_the_end = self.hear_to_the_end(&hearing, end).await;
+        let cut = self.was_cut(&hearing);
+        if cut {
+            self.wait(LAST_WORD, || !self.ledger().is_open(uid)).await;
         }
         let mut ledger = self.ledger();
-        let complete = ledger.knows(uid) && !ledger.is_open(uid);
-        let mut denials = ledger.take(uid);
-        if !complete && (overruns > 0 || records >= MANY) {
-            let target =
-                format!("records of the kernel's audit may be missing: it made {records} while the job ran");
-            denials.push(Denial::now("evidence", "incomplete", target, overruns.max(1)));
+        let counted = ledger.knows(uid) && !ledger.is_open(uid);
+        let mut denials = ledger.take(uid, to_the_end == Some(true) && !cut);
+        let records = ledger.records - hearing.records;
+        drop(ledger);
+        let missing = if cut {
+            format!("records of the kernel's audit may be missing: it made {records} while the job ran")
+        } else {
+            format!("the kernel's audit was not heard to the job's end within {} ms", MARK.as_millis())
+        };
+        if !counted && (cut || to_the_end == Some(false)) {
+            let overruns = self.overruns.load(Ordering::Relaxed) - hearing.overruns;
+            denials.push(Denial::now("evidence", "incomplete", missing, overruns.max(1)));
         }
         denials
     }
 
-    /// Waits until it is so, or the time is over.
-    async fn wait(&self, at_most: Duration, is_so: impl Fn(&Ledger) -> bool) {
+    /// Waits until all has been heard that the job caused, or the time is over; whether it has. Where nothing marks the end
+    /// a word is waited for if there is reason to, and it is not known.
+    async fn hear_to_the_end(&self, hearing: &Hearing, end: End) -> Option<bool> {
+        if let (Some(fence), Some(mark)) = (&self.fence, hearing.mark)
+            && fence.fault().is_none()
+        {
+            // Of a mark that the kernel left out, with others, nothing more will be heard.
+            let at_most = if self.was_cut(hearing) { LAST_WORD } else { MARK };
+            return Some(self.wait(at_most, || fence.has_passed(mark)).await);
+        }
+        let knows = || self.ledger().knows(hearing.uid);
+        let at_most = match end {
+            End::Exited(0) => return None,
+            End::Signaled(SIGSYS) => EXPECTED_WORD,
+            _ => FIRST_WORD,
+        };
+        // What does not come in time is missing, and the enforcement says that it may be.
+        let _in_time = self.wait(at_most, knows).await;
+        None
+    }
+
+    /// Whether the kernel may have left out records while the job ran.
+    fn was_cut(&self, hearing: &Hearing) -> bool {
+        let overruns = self.overruns.load(Ordering::Relaxed) - hearing.overruns;
+        overruns > 0 || self.ledger().may_be_cut_since(hearing.began)
+    }
+
+    /// Waits until it is so, or the time is over; whether it is so.
+    async fn wait(&self, at_most: Duration, is_so: impl Fn() -> bool) -> bool {
         let waited = async {
             loop {
                 let told = self.told.notified();
-                if is_so(&self.ledger()) {
+                if is_so() {
                     return;
                 }
                 told.await;
             }
         };
-        // What does not come in time is missing, and what was counted until then said to be the least that it can be.
-        let _in_time = timeout(at_most, waited).await;
+        timeout(at_most, waited).await.is_ok()
     }
 
     fn read_what_waits(&self) {
@@ -194,7 +223,12 @@ impl Feed {
         loop {
             match netlink::next(socket, &mut buffer) {
                 Ok(Some((kind, text))) => {
-                    if let Some(record) = AuditRecord::parse(kind, text) {
+                    ledger.count(Instant::now());
+                    let record = AuditRecord::parse(kind, text);
+                    let is_mark = |record: &AuditRecord| {
+                        self.fence.as_ref().is_some_and(|fence| fence.takes(&record.event))
+                    };
+                    if let Some(record) = record.filter(|record| !is_mark(record)) {
                         ledger.enter(record);
                     }
                 }
@@ -211,5 +245,80 @@ impl Feed {
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the feed tells of, and how the audit was switched.
+fn described(whole: bool, switch: Switch) -> String {
+    let told = if whole { "Landlock and calls that kill" } else { "calls that kill" };
+    let how = if switch.on_for_it {
+        format!("switched on for it, at most {} records a second", netlink::RATE_LIMIT)
+    } else {
+        "as it is set up on this host".to_owned()
+    };
+    let lacking = if whole {
+        String::new()
+    } else {
+        format!("; Landlock by nothing: the audit does not tell of it before ABI {AUDITED_ABI}")
+    };
+    format!("{told} by the kernel's audit, {how}{lacking}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixDatagram as Kernel;
+
+    use super::*;
+
+    const UID: u32 = 1000;
+
+    /// A feed that is told nothing, as if the kernel lost all it was to tell.
+    fn deaf() -> (Feed, Kernel) {
+        let (kernel, ours) = Kernel::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        kernel.set_nonblocking(true).unwrap();
+        let opened = Opened { socket: Ok(ours.into()), switch: Switch::default() };
+        (Feed::new(opened, AUDITED_ABI, (UID, 8)).unwrap(), kernel)
+    }
+
+    async fn settled(feed: &Feed) -> Vec<Denial> {
+        let mut hearing = feed.begin(UID);
+        feed.mark(&mut hearing);
+        feed.settle(hearing, End::Exited(0)).await
+    }
+
+    #[tokio::test]
+    async fn a_mark_that_does_not_come_is_an_incomplete_that_the_job_shows() {
+        let (feed, _kernel) = deaf();
+        let denials = settled(&feed).await;
+        assert_eq!(denials.len(), 1, "{denials:?}");
+        assert_eq!((denials[0].layer, denials[0].what), ("evidence", "incomplete"));
+        assert!(denials[0].target.contains("was not heard to the job's end"), "{denials:?}");
+    }
+
+    #[tokio::test]
+    async fn an_audit_that_never_tells_is_no_evidence_and_keeps_nobody_waiting() {
+        let (feed, _kernel) = deaf();
+        assert!(feed.state().0);
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+        let (whole, state) = feed.state();
+        assert!(!whole && state.contains("its first mark did not come"), "{state}");
+        let began = Instant::now();
+        assert_eq!(settled(&feed).await, []);
+        assert!(began.elapsed() < MARK);
+    }
+
+    #[tokio::test]
+    async fn a_job_during_whose_time_the_kernel_may_have_cut_says_so() {
+        let (feed, kernel) = deaf();
+        let hearing = feed.begin(UID);
+        // Headers of messages that tell nothing of a sandbox.
+        for _ in 0..2000 {
+            while kernel.send(&[0; 16]).is_err() {
+                feed.read_what_waits();
+            }
+        }
+        let denials = feed.settle(hearing, End::Exited(0)).await;
+        assert!(denials.iter().any(|denial| denial.target.contains("may be missing")), "{denials:?}");
     }
 }

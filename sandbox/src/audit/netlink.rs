@@ -52,20 +52,33 @@ fn open(groups: u32) -> Result<OwnedFd, Errno> {
     Ok(socket)
 }
 
+/// How the audit is switched.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Switch {
+    /// Whether it was off before.
+    pub(super) on_for_it: bool,
+    /// Records a second that the kernel makes at the most; 0 for as many as there are.
+    pub(super) rate_limit: u32,
+}
+
 /// Switches the audit on if it is off: with a limit on records, and with no process being followed call by call, which would
-/// make every call of the host dearer. Where it is on somebody else has set it up, and nothing is touched. Whether it was off.
-pub(super) fn switch_on() -> Result<bool, Errno> {
+/// make every call of the host dearer. Where it is on somebody else has set it up, and nothing is touched.
+pub(super) fn switch_on() -> Result<Switch, Errno> {
     let socket = open(0)?;
     sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(PATIENCE))?;
     let status = ask(&socket, AUDIT_GET, &[], false)?;
-    let enabled = status.get(4..8).and_then(|bytes| bytes.try_into().ok()).map(u32::from_ne_bytes);
-    if enabled.ok_or(Errno::BADMSG)? != 0 {
-        return Ok(false);
+    // struct audit_status: mask, enabled, failure, pid, rate_limit, …
+    let word = |index: usize| {
+        let bytes = status.get(4 * index..).and_then(<[u8]>::first_chunk::<4>);
+        bytes.map(|bytes| u32::from_ne_bytes(*bytes)).ok_or(Errno::BADMSG)
+    };
+    if word(1)? != 0 {
+        return Ok(Switch { on_for_it: false, rate_limit: word(4)? });
     }
     ask(&socket, AUDIT_ADD_RULE, &never_follow_tasks(), true)?;
     let mask = AUDIT_STATUS_ENABLED | AUDIT_STATUS_RATE_LIMIT | AUDIT_STATUS_BACKLOG_LIMIT;
     ask(&socket, AUDIT_SET, &words(&[mask, 1, 0, 0, RATE_LIMIT, BACKLOG, 0, 0, 0, 0]), true)?;
-    Ok(true)
+    Ok(Switch { on_for_it: true, rate_limit: RATE_LIMIT })
 }
 
 /// `struct audit_rule_data`: `-a never,task`, auditctl(8).

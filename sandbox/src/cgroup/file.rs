@@ -1,6 +1,6 @@
 //! Reading and writing the small files of a control group.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -12,15 +12,37 @@ const MAX_BYTES: u64 = 16 * 1024;
 /// Nearly all are shorter than this.
 const USUAL_BYTES: usize = 1024;
 
+/// One of them, open: to open it takes longer than to read it.
+pub(super) struct File {
+    file: std::fs::File,
+    pub(super) path: PathBuf,
+}
+
+impl File {
+    pub(super) fn open(directory: &Path, file: &str) -> Result<Self, CgroupError> {
+        let path = directory.join(file);
+        match std::fs::File::open(&path) {
+            Ok(file) => Ok(Self { file, path }),
+            Err(source) => Err(CgroupError::File { what: "read", path, source }),
+        }
+    }
+
+    /// What it says now, to be read once.
+    pub(super) fn read(&self) -> Result<String, CgroupError> {
+        // With room for all of it from the start: each read makes the kernel write the file anew.
+        let mut text = String::with_capacity(USUAL_BYTES);
+        (&self.file).take(MAX_BYTES).read_to_string(&mut text).map_err(|source| CgroupError::File {
+            what: "read",
+            path: self.path.clone(),
+            source,
+        })?;
+        text.truncate(text.trim_end().len());
+        Ok(text)
+    }
+}
+
 pub(super) fn read(directory: &Path, file: &str) -> Result<String, CgroupError> {
-    let path = directory.join(file);
-    // With room for all of it from the start: each read makes the kernel write the file anew.
-    let mut text = String::with_capacity(USUAL_BYTES);
-    File::open(&path)
-        .and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text))
-        .map_err(|source| CgroupError::File { what: "read", path, source })?;
-    text.truncate(text.trim_end().len());
-    Ok(text)
+    File::open(directory, file)?.read()
 }
 
 /// Like [`read`], `None` where the kernel has no such file.

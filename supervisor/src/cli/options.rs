@@ -14,6 +14,7 @@ use crate::runner::serverless::Endpoints;
 use crate::runner::serverless::gcp::Instead;
 use crate::start::{Account, Means};
 use crate::store::Database;
+use crate::supervisor::Remotes;
 
 /// Whose this process becomes, and where it keeps what it has.
 #[derive(Debug, Clone, Args)]
@@ -91,10 +92,14 @@ impl PolicyOptions {
     }
 }
 
-/// Where functions are called instead of in their cloud.
+/// Where jobs run that do not run in a sandbox of ours.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Functions")]
-pub(super) struct FunctionOptions {
+#[command(next_help_heading = "Runners")]
+pub(super) struct RemoteOptions {
+    /// PEM file with the authorities that vouch for the servers of HTTP calls [default: those of the host, in
+    /// `/etc/ssl/certs/ca-certificates.crt`]
+    #[arg(long, value_name = "FILE", env = "STOCKADE_HTTP_AUTHORITIES")]
+    http_authorities: Option<PathBuf>,
     /// Call functions of AWS at this URL; in `development` only
     #[arg(long, value_name = "URL")]
     lambda_endpoint: Option<String>,
@@ -106,18 +111,23 @@ pub(super) struct FunctionOptions {
     gcp_token_endpoint: Option<String>,
 }
 
-impl FunctionOptions {
+impl RemoteOptions {
+    pub(super) fn remotes(&self, environment: Environment) -> Result<Remotes, CliError> {
+        let functions = self.functions(environment)?;
+        Ok(Remotes { http_authorities: self.http_authorities.clone(), functions })
+    }
+
     /// Whoever sits at such an address is believed, so nothing but work on services may be sent there.
-    pub(super) fn endpoints(&self, environment: Environment) -> Result<Endpoints, CliError> {
-        let Self { lambda_endpoint, gcp_endpoint, gcp_token_endpoint } = self.clone();
-        let any = lambda_endpoint.is_some() || gcp_endpoint.is_some() || gcp_token_endpoint.is_some();
-        if any && environment != Environment::Development {
+    fn functions(&self, environment: Environment) -> Result<Endpoints, CliError> {
+        let Self { lambda_endpoint: lambda, gcp_endpoint, gcp_token_endpoint, .. } = self.clone();
+        let gcp = Instead { functions: gcp_endpoint, tokens: gcp_token_endpoint };
+        let endpoints = Endpoints { lambda, gcp };
+        if endpoints != Endpoints::default() && environment != Environment::Development {
             let message =
                 "functions are called elsewhere than in their cloud only with `--environment development`";
             return Err(CliError::Other(message.to_owned()));
         }
-        let gcp = Instead { functions: gcp_endpoint, tokens: gcp_token_endpoint };
-        Ok(Endpoints { lambda: lambda_endpoint, gcp })
+        Ok(endpoints)
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::CliError;
-use super::options::{AccountOptions, FunctionOptions, MeansOptions, PolicyOptions, WorkerOptions};
+use super::options::{AccountOptions, MeansOptions, PolicyOptions, RemoteOptions, WorkerOptions};
 use crate::rules::Rules;
 use crate::start::{self, Confinement};
 use crate::store::Database;
@@ -26,9 +26,9 @@ pub(super) struct WorkOptions {
     #[command(flatten)]
     worker: WorkerOptions,
     #[command(flatten)]
-    pub(super) account: AccountOptions,
+    remotes: RemoteOptions,
     #[command(flatten)]
-    functions: FunctionOptions,
+    pub(super) account: AccountOptions,
     #[command(flatten)]
     means: MeansOptions,
 }
@@ -47,9 +47,9 @@ impl WorkOptions {
             policies: self.policies.directory(),
             environment: self.policies.environment,
         };
-        let functions = self.functions.endpoints(self.policies.environment)?;
+        let remotes = self.remotes.remotes(self.policies.environment)?;
         let (state_dir, warm) = (&self.account.state_dir, self.worker.warm());
-        Ok(Supervisor::assemble(confinement, state_dir, &rules, warm, functions).await?)
+        Ok(Supervisor::assemble(confinement, state_dir, &rules, warm, &remotes).await?)
     }
 
     pub(super) async fn work(

@@ -18,10 +18,9 @@ use super::trap::Trap;
 use super::{DemoError, Report, Row};
 use crate::postgres::EmbeddedPostgres;
 use crate::rules::Rules;
-use crate::runner::serverless::Endpoints;
 use crate::start::Confinement;
 use crate::store::{self, Access, Database, Job, JobId, NewJob, Store};
-use crate::supervisor::{Pace, Supervisor};
+use crate::supervisor::{Pace, Remotes, Supervisor};
 use crate::worker::Shutdown;
 
 /// A job that takes longer than this is stuck: the longest has a limit of 30 s.
@@ -50,9 +49,9 @@ pub async fn run(confinement: Confinement, settings: &Settings) -> Result<Report
     let services = settings.state_dir.join("services.yaml");
     write_registry(&services).map_err(failed("write the demo's registry"))?;
     let rules = Rules { services, policies: settings.policies.clone(), environment: settings.environment };
-    let functions = Endpoints::default();
+    let remotes = Remotes::default();
     let supervisor =
-        Supervisor::assemble(confinement, &settings.state_dir, &rules, Warm::default(), functions).await?;
+        Supervisor::assemble(confinement, &settings.state_dir, &rules, Warm::default(), &remotes).await?;
     let postgres = EmbeddedPostgres::start(&settings.state_dir).await?;
     let held = hold(supervisor, &postgres.database()).await;
     postgres.stop().await;

@@ -99,7 +99,7 @@ pub(super) fn of_layer(layer: &str) -> Advice {
 /// The layer that a stage of set-up builds.
 pub(super) fn layer_of(stage: Stage) -> &'static str {
     match stage {
-        Stage::Request => "launcher",
+        Stage::Request | Stage::Pipes => "launcher",
         Stage::View | Stage::EnterView => "root_filesystem",
         Stage::Clone => "pid_namespace",
         Stage::Cgroup => "cgroups",

@@ -94,13 +94,24 @@ impl ExecRecord {
     }
 
     /// As [`ExecRecord::append`], on another thread, so that the runtime's own does something else meanwhile; within a runtime.
+    /// If `body` is too long for an entry, it is `shortened`.
     ///
     /// # Errors
     /// As [`ExecRecord::append`].
-    pub async fn append_aside(&self, kind: &'static str, job: Uuid, body: Value) -> Result<(), RecordError> {
+    pub async fn append_aside(
+        &self,
+        kind: &'static str,
+        job: Uuid,
+        body: Value,
+        shortened: fn(&Value) -> Value,
+    ) -> Result<(), RecordError> {
         let file = self.file.try_clone().map_err(self.failed("append to"))?;
         let mut record = Self { file, path: self.path.clone() };
-        let appended = tokio::task::spawn_blocking(move || record.append(kind, job, &body)).await;
+        let append = move || match record.append(kind, job, &body) {
+            Err(RecordError::TooLong { .. }) => record.append(kind, job, &shortened(&body)),
+            appended => appended,
+        };
+        let appended = tokio::task::spawn_blocking(append).await;
         appended.map_err(io::Error::other).map_err(self.failed("append to"))?
     }
 

@@ -4,6 +4,7 @@
 //! has run by then, and what will run is known and can be put on record. [`Work::execute`] then runs it, once.
 
 mod finished;
+pub mod http;
 mod registry;
 mod running;
 pub mod serverless;
@@ -21,6 +22,7 @@ use uuid::Uuid;
 
 use crate::store::{AttemptId, JobId};
 pub use finished::{ErrorClass, Finished};
+pub use http::HttpRunner;
 pub use registry::{RegistryError, RunnerRegistry};
 pub use running::Running;
 pub use serverless::ServerlessRunner;

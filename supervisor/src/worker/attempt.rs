@@ -121,13 +121,7 @@ impl Claimed<'_> {
         };
         let verdict = finished.verdict;
         let end = self.attempt_end(Some(&facts), finished);
-        let completion = shared.persist(|| shared.store.complete(&attempt, &end)).await;
-        let completion = match completion {
-            Err(NotRecorded::Refused(error)) => {
-                record_bare(shared, &attempt, &end, &error.to_string()).await?
-            }
-            completion => completion?,
-        };
+        let completion = record_end(shared, &attempt, end).await?;
         log_end(job, &attempt, verdict, completion);
         Ok(())
     }
@@ -258,18 +252,30 @@ fn check_result(operation: &Operation, finished: &mut Finished) {
     }
 }
 
-/// The database does not take what the job came back with. What became of it is recorded all the same.
-async fn record_bare(
+/// Records the end. Where the database does not take all that the job came back with, what became of it is recorded all the same:
+/// without what can be long of what it was refused and where it connected, or else without anything that it left.
+async fn record_end(
     shared: &Shared,
     attempt: &AttemptId,
-    end: &AttemptEnd,
-    why: &str,
+    end: AttemptEnd,
 ) -> Result<Completion, NotRecorded> {
-    tracing::error!(job = %attempt.job, attempt = attempt.attempt, error = why, "the database does not take the result");
+    let why = match shared.persist(|| shared.store.complete(attempt, &end)).await {
+        Err(NotRecorded::Refused(error)) => error.to_string(),
+        recorded => return recorded,
+    };
+    let (job, number) = (attempt.job, attempt.attempt);
+    tracing::error!(%job, attempt = number, error = why, "the database does not take the whole result");
+    let context = end.security_context.as_ref().map(report::shortened);
+    let event = context.clone().unwrap_or(Value::Null);
+    let short = AttemptEnd { security_context: context.clone(), event, ..end };
+    match shared.persist(|| shared.store.complete(attempt, &short)).await {
+        Err(NotRecorded::Refused(_)) => {}
+        recorded => return recorded,
+    }
     let bare = AttemptEnd {
         error: Some(format!("the database does not take the result: {why}")),
         retry: Retry::Never,
-        security_context: end.security_context.clone(),
+        security_context: context,
         ..AttemptEnd::new(Verdict::Failed)
     };
     shared.persist(|| shared.store.complete(attempt, &bare)).await

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use serde_json::json;
 use stockade::store::{JobStatus, NewWorker};
 use stockade::worker::Settings;
 
@@ -78,6 +79,36 @@ async fn a_job_whose_start_cannot_be_put_on_record_does_not_run() {
     assert_eq!(rig.ended(id).await.status, JobStatus::Completed);
     assert_eq!(worker.counts.executed.load(Ordering::SeqCst), 1);
     worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_that_is_too_long_for_the_record_is_recorded_without_what_makes_it_long() {
+    const DENIALS: u64 = 2000;
+    let rig = Rig::start().await;
+    rig.sql(
+        "ALTER TABLE audit.tb_event ADD CONSTRAINT short CHECK (octet_length(body::text) < 20000) NOT VALID",
+    )
+    .await;
+    let worker = rig.worker(Rig::settings()).await;
+    let few = rig.submit("run", json!({"milliseconds": 1, "denials": 2})).await;
+    let many = rig.submit("run", json!({"milliseconds": 1, "denials": DENIALS})).await;
+    for id in [few, many] {
+        let job = rig.ended(id).await;
+        assert_eq!(job.status, JobStatus::Completed, "{job:?}");
+        assert_eq!(rig.attempts(id).await, ["completed"]);
+    }
+    worker.stop().await;
+    let few = rig.context(few).await;
+    assert_eq!(few["denials"].as_array().unwrap().len(), 2);
+    let many = rig.context(many).await;
+    assert_eq!(many["left_out"], json!({"denials": DENIALS, "connections": 0}));
+    let left_out = rig
+        .query(
+            "SELECT body->'detail'->'left_out' FROM audit.tb_event WHERE kind = 'attempt.ended' \
+             AND body->'detail'->'left_out' IS NOT NULL",
+        )
+        .await;
+    assert_eq!(left_out, [json!({"denials": DENIALS, "connections": 0})]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

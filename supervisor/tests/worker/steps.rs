@@ -1,4 +1,4 @@
-//! A runner whose jobs wait for as long as their input says, leave what it says, and can be cancelled.
+//! A runner whose jobs wait for as long as their input says, leave what it says, are refused as often as it says, and can be cancelled.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,6 +28,7 @@ struct Steps {
     time: Duration,
     fails: bool,
     result: Option<String>,
+    denials: u64,
     running: Running,
     counts: Counts,
 }
@@ -57,6 +58,7 @@ impl JobRunner for StepsRunner {
             facts,
             time,
             fails: request.input["fails"].as_bool().unwrap_or(false),
+            denials: request.input["denials"].as_u64().unwrap_or(0),
             result: request.input["result"].as_str().map(str::to_owned),
             running: self.running.clone(),
             counts: self.counts.clone(),
@@ -95,7 +97,8 @@ impl Work for Steps {
                 size: i64::try_from(text.len()).unwrap(),
                 bytes: Some(text.into_bytes()),
             });
-            Finished { stdout, outputs: outputs.collect(), ..Finished::new(verdict) }
+            let denials = (0..self.denials).map(|number| format!("refused {number}")).collect();
+            Finished { stdout, outputs: outputs.collect(), denials, ..Finished::new(verdict) }
         })
     }
 }

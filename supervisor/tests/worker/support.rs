@@ -171,6 +171,12 @@ impl Rig {
         sqlx::query_scalar(query).fetch_all(&mut connection).await.unwrap()
     }
 
+    /// What was in force for a job.
+    pub(crate) async fn context(&self, id: JobId) -> Value {
+        let job = self.store.job(id).await.unwrap().unwrap();
+        job.security_context.unwrap().value().unwrap().clone()
+    }
+
     /// The states of the attempts at a job.
     pub(crate) async fn attempts(&self, id: JobId) -> Vec<String> {
         self.store.attempts(id).await.unwrap().into_iter().map(|attempt| attempt.status).collect()

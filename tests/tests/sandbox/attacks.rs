@@ -15,8 +15,6 @@ use stockade_plan::{
 use stockade_sandbox::{End, User};
 use stockade_tests::{Case, Control, ControlPlace as Place, Rig, Suite, compile_corpus};
 
-/// How often a case is run again whose evidence came too late.
-const AGAIN: u32 = 5;
 const X86_64: u32 = 0xc000_003e;
 /// Number and name of each system call, as the policy's reviewed table has them.
 const CALLS: &str = include_str!("../../../policies/tests/golden/seccomp-standard.txt");
@@ -51,15 +49,8 @@ pub(crate) fn run(suite: &mut Suite) {
                 }
             }
             let plan = rig.plan(&case.policy(path), &arguments(case, path), &[]);
-            let (said, mut denials) = in_sandbox(&rig, case, plan.clone());
+            let (said, denials) = in_sandbox(&rig, case, plan);
             let abi = rig.sandbox.facts().landlock_abi;
-            // What a job that ends well was refused last may be left untold where the kernel tells it late.
-            let told_late = abi >= 7 && case.evidence.starts_with("landlock ");
-            let mut again = if told_late { AGAIN } else { 0 };
-            while again > 0 && denials.is_empty() {
-                again -= 1;
-                denials = in_sandbox(&rig, case, plan.clone()).1;
-            }
             assert!(case.answers(abi).contains(&said), "in a sandbox: `{said}`, not {:?}", case.answers(abi));
             let denials: Vec<String> = denials.iter().map(|denial| without_pid(denial)).collect();
             // Before this ABI Landlock tells the kernel's audit nothing, and init sees of it what is executed, no more.

@@ -1,5 +1,6 @@
 //! What a job was refused, as evidence: gathered, counted, and told with the job.
 
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use stockade_sandbox::{Denial, End, Outcome, State};
@@ -107,6 +108,10 @@ pub(crate) fn run(suite: &mut Suite) {
     suite.test("a_job_that_is_killed_leaves_what_was_refused_until_then", || killed(&rig));
     suite.test("paths_that_landlock_refuses_are_denials_with_their_right", || paths(&rig));
     suite.test("what_is_refused_last_is_told_too", || at_the_end(&rig));
+    suite.test("whatever_the_host_does_the_last_refusal_of_a_job_that_ends_well_is_told", || {
+        under_load(&rig);
+    });
+    suite.test("what_the_probe_refuses_a_job_is_the_jobs_denial", || probe(&rig));
     suite.test("a_flood_beyond_what_the_kernel_records_is_counted_all_the_same", || landlock_flood(&rig));
     rig.close();
 }
@@ -183,6 +188,11 @@ fn killed(rig: &Rig) {
     assert!(find(&outcome, "seccomp", "system_call", "io_uring_setup").at_least);
     find(&outcome, "network", "connect", "192.0.2.1:80");
     find(&outcome, "view", "execute", "/usr/bin/id");
+    if tells_of_landlock(rig) {
+        let denial = find(&outcome, "landlock", "read", "/etc/shadow");
+        // The kernel counts those, and no end of a job takes it away.
+        assert_eq!((denial.count, denial.at_least), (1, false));
+    }
 }
 
 /// What Landlock refuses, by path and right, each once and again.
@@ -227,6 +237,58 @@ fn at_the_end(rig: &Rig) {
     assert_eq!(outcome.end, End::Exited(2), "{}", text(&outcome));
     if tells_of_landlock(rig) {
         find(&outcome, "landlock", "read", "/etc/shadow");
+    } else {
+        assert_unknown(&outcome);
+    }
+}
+
+/// Uses up a processor for as long as it lives.
+struct Busy(Child);
+
+impl Busy {
+    fn start() -> Self {
+        let shell = Command::new("/bin/sh").args(["-c", "while :; do :; done"]).spawn();
+        Self(shell.unwrap())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+/// Jobs whose last act is refused, and which end well, on a host that has not enough processors for what runs on it.
+fn under_load(rig: &Rig) {
+    const BUSY: usize = 4;
+    const AT_ONCE: usize = 8;
+    let script = ["/bin/sh", "-c", "read line < /etc/shadow || exit 0"];
+    let _busy: Vec<Busy> = (0..BUSY).map(|_| Busy::start()).collect();
+    let jobs = 200 / slack() as usize;
+    for _ in 0..jobs.div_ceil(AT_ONCE) {
+        let started: Vec<_> =
+            (0..AT_ONCE).map(|_| rig.start_job(POLICY, &script, &CancellationToken::new())).collect();
+        for job in started {
+            let outcome = rig.runtime.block_on(job).unwrap().unwrap();
+            assert_eq!(outcome.end, End::Exited(0), "{}", text(&outcome));
+            if tells_of_landlock(rig) {
+                let denial = find(&outcome, "landlock", "read", "/etc/shadow");
+                assert_eq!((denial.count, denial.at_least), (1, false), "{:#?}", outcome.denials);
+                assert_eq!(outcome.enforcement.0["evidence"].state, State::Enforced);
+            } else {
+                assert_unknown(&outcome);
+            }
+        }
+    }
+}
+
+/// What lies in every root for the sandbox to try its own wall is as shut to the job as anything else.
+fn probe(rig: &Rig) {
+    let outcome = rig.run(POLICY, &["/bin/sh", "-c", "read line < /.stockade-probe || exit 0"]);
+    assert_eq!(outcome.end, End::Exited(0), "{}", text(&outcome));
+    if tells_of_landlock(rig) {
+        assert_eq!(find(&outcome, "landlock", "read", "/.stockade-probe").count, 1);
     } else {
         assert_unknown(&outcome);
     }

@@ -1,11 +1,13 @@
 //! Steps of set-up that the supervisor takes, made to fail: the job does not start, the error names what failed, and
 //! the next job runs.
 
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use stockade_plan::{Limits, Stage};
-use stockade_sandbox::{End, RunError, Warm};
-use stockade_tests::{Leftovers, Rig, Suite, groups_of_worker};
+use stockade_sandbox::{End, RunError, Sink, Warm};
+use stockade_tests::{Leftovers, Rig, Suite, groups_of_worker, job, patience};
 
 const COMMAND: [&str; 3] = ["/bin/sh", "-c", "echo started"];
 
@@ -46,20 +48,42 @@ pub(crate) fn run(suite: &mut Suite) {
         assert_eq!(rig.run("shell-utils", &COMMAND).end, End::Exited(0));
         Leftovers::assert_none_since(&before);
     });
+    suite.test("a_job_whose_start_cannot_be_put_on_record_does_not_start", || unrecorded(&rig));
+    suite.test("nothing_is_left_of_a_job_that_did_not_start", || Leftovers::assert_none_since(&before));
     rig.close();
+}
+
+/// Its sandbox is built by the time that the record fails, and what it prints would reach us.
+fn unrecorded(rig: &Rig) {
+    for recorded in [false, true] {
+        let (mut printed, stdout) = std::io::pipe().unwrap();
+        let mut job = job(rig.plan("shell-utils", &COMMAND, &[]));
+        job.stdout = Sink::PassThrough(stdout.into());
+        let record = async {
+            tokio::time::sleep(patience(Duration::from_millis(50))).await;
+            if recorded { Ok(()) } else { Err("no room for the record") }
+        };
+        let ran = rig.runtime.block_on(rig.sandbox.run_when(job, record));
+        let mut text = String::new();
+        printed.read_to_string(&mut text).unwrap();
+        if recorded {
+            assert_eq!((ran.unwrap().unwrap().end, text.as_str()), (End::Exited(0), "started\n"));
+        } else {
+            assert_eq!((ran.unwrap_err(), text.as_str()), ("no room for the record", ""));
+        }
+    }
 }
 
 /// With sandboxes made ahead, each of which fails at this stage.
 pub(crate) fn run_ahead(suite: &mut Suite, stage: Stage) {
-    let rig =
-        Rig::start_with(Some(stage), Warm { ready: 2, spare: 2, idle: std::time::Duration::from_secs(1) });
+    let rig = Rig::start_with(Some(stage), Warm { ready: 2, spare: 2, idle: Duration::from_secs(1) });
     suite.test("with_sandboxes_made_ahead_the_job_does_not_start_either", || {
         for _ in 0..3 {
             match rig.try_run("shell-utils", &COMMAND) {
                 Err(RunError::Setup(error)) => assert_eq!(error.stage, stage, "{error}"),
                 other => panic!("{other:?}"),
             }
-            std::thread::sleep(std::time::Duration::from_millis(60));
+            std::thread::sleep(Duration::from_millis(60));
         }
     });
     rig.close();

@@ -66,11 +66,8 @@ impl Init<'_> {
             cgroup_paths()
         })?;
         let (ready, host_id) = (self.ready.take(), self.host_id);
-        let user_namespace = self.steps.run(Stage::Namespaces, || namespaces::take(ready))?;
-        let user_namespace = self.steps.run(Stage::UserNamespace, || match user_namespace {
-            Some(ready) => Ok(ready),
-            None => user_namespace::make(host_id),
-        })?;
+        let user_namespace = self.steps.run(Stage::Namespaces, || namespaces::take(ready, host_id))?;
+        let user_namespace = self.steps.run(Stage::UserNamespace, || user_namespace.made())?;
         let confinement = self.build()?;
         let mut started = start::start_job(self, &confinement, user_namespace)?;
         started.evidence.joined = joined;

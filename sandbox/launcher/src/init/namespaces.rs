@@ -9,9 +9,11 @@ use nix::sys::stat::Mode;
 use nix::unistd::{sethostname, write};
 use stockade_plan::Hostname;
 
-use crate::spare::Ready;
+use super::user_namespace::UserNamespace;
+use crate::spare::{self, Ready};
 use crate::steps::{During, Fault};
 use crate::sys;
+use crate::uids::HostId;
 
 /// Joins groups of version 1 hierarchies. The cgroup2 group was joined by `CLONE_INTO_CGROUP`.
 ///
@@ -33,13 +35,12 @@ pub(super) fn join_v1_groups(groups: &[OwnedFd]) -> Result<(), Fault> {
 /// New network, ipc, uts and cgroup namespaces, owned by the host's user namespace: nobody inside a sandbox
 /// has a capability over them, not even root in a user namespace of its own.
 ///
-/// The first three lay ready, and with them the job's user namespace, which is returned; or they are made now. The last is
-/// rooted in the groups that were joined.
-pub(super) fn take(ready: Option<Ready>) -> Result<Option<OwnedFd>, Fault> {
-    let user_namespace = ready.map(Ready::enter).transpose()?;
-    let others = match user_namespace {
-        Some(_) => CloneFlags::empty(),
-        None => CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS,
+/// The first three lay ready, and with them the job's user namespace; or they are made now, and the user namespace at the
+/// same time. The last is rooted in the groups that were joined.
+pub(super) fn take(ready: Option<Ready>, host_id: HostId) -> Result<UserNamespace, Fault> {
+    let (user_namespace, others) = match ready {
+        Some(ready) => (UserNamespace::Ready(ready.enter()?), CloneFlags::empty()),
+        None => (UserNamespace::begun(host_id)?, spare::kinds()),
     };
     unshare(CloneFlags::CLONE_NEWCGROUP | others)
         .during("unshare", "network, ipc, uts and cgroup namespaces")?;

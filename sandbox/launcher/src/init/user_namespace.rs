@@ -2,7 +2,8 @@
 //!
 //! Init cannot enter it itself: it stays where it was, so that nobody in the job's namespace has a capability over it. And the
 //! job's process cannot make it: by the time it is cloned, init has entered the Landlock domain that both are in, and may
-//! write nothing in `/proc` any more. So a process that lives for a moment makes it and leaves a descriptor behind.
+//! write nothing in `/proc` any more. So a process that lives for a moment makes it and leaves a descriptor behind, while
+//! the other namespaces are being made.
 
 use std::fs::File;
 use std::io::Write;
@@ -23,21 +24,45 @@ use crate::uids::HostId;
 /// The id a job sees itself run as; the only one its user namespace maps.
 pub(crate) const INNER_ID: u32 = 1000;
 
-/// Makes it. It belongs to the job's host id: what the kernel counts by user (inotify instances, queued signals, namespaces)
-/// is charged to the owner as well, and root's allowance is not the job's to use up; `struct ucounts` of the kernel,
-/// namespaces(7).
-pub(crate) fn make(host_id: HostId) -> Result<OwnedFd, Fault> {
-    // The child, which shares the table of descriptors, puts the namespace in the place of this one.
-    let mut place = OwnedFd::from(File::open("/dev/null").during("open", "/dev/null")?);
-    match sys::clone3(libc::CLONE_FILES as u64, None).during("clone3", "user namespace")? {
-        Cloned::Child => {
-            sys::exit_now(made_in(&mut place, host_id.raw()).map_or_else(|errno| errno as i32, |()| 0))
+/// The job's, there or on its way.
+#[derive(Debug)]
+pub(crate) enum UserNamespace {
+    /// It lay ready.
+    Ready(OwnedFd),
+    /// A child makes it.
+    Coming {
+        /// Who.
+        child: libc::pid_t,
+        /// What the child, which shares the table of descriptors, puts the namespace in the place of.
+        place: OwnedFd,
+    },
+}
+
+impl UserNamespace {
+    /// Has a child begin to make one. It belongs to the job's host id: what the kernel counts by user (inotify instances,
+    /// queued signals, namespaces) is charged to the owner as well, and root's allowance is not the job's to use up;
+    /// `struct ucounts` of the kernel, namespaces(7).
+    pub(crate) fn begun(host_id: HostId) -> Result<Self, Fault> {
+        let mut place = OwnedFd::from(File::open("/dev/null").during("open", "/dev/null")?);
+        match sys::clone3(libc::CLONE_FILES as u64, None).during("clone3", "user namespace")? {
+            Cloned::Child => {
+                sys::exit_now(made_in(&mut place, host_id.raw()).map_or_else(|errno| errno as i32, |()| 0))
+            }
+            Cloned::Parent { pid: child, pidfd: _ } => Ok(Self::Coming { child, place }),
         }
-        Cloned::Parent { pid, pidfd: _ } => match sys::wait4(pid).during("wait4", "user namespace")? {
+    }
+
+    /// Waits until it is there.
+    pub(crate) fn made(self) -> Result<OwnedFd, Fault> {
+        let (child, place) = match self {
+            Self::Ready(namespace) => return Ok(namespace),
+            Self::Coming { child, place } => (child, place),
+        };
+        match sys::wait4(child).during("wait4", "user namespace")? {
             (Ended::Exited(0), _) => Ok(place),
             (Ended::Exited(errno), _) => Err(Fault::new("make", "user namespace", Errno::from_raw(errno))),
             (Ended::Signaled(_), _) => Err(Fault::new("make", "user namespace", Errno::ECHILD)),
-        },
+        }
     }
 }
 

@@ -25,6 +25,8 @@ use crate::sys;
 const ROOT_OPTIONS: [(&CStr, &CStr); 3] = [(c"size", c"16m"), (c"nr_inodes", c"8192"), (c"mode", c"0755")];
 const ROOT_ATTRIBUTES: u64 = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 
+/// How many entries have their sources open at a time: a launcher has descriptors for more than a few, not for all.
+const AT_ONCE: usize = 32;
 /// Mount points for what each sandbox mounts for itself.
 const MOUNT_POINTS: [&str; 4] = ["/proc", "/job", "/tmp", "/dev/shm"];
 /// The streams under their usual names.
@@ -41,7 +43,10 @@ pub(super) fn build(view: &View, staging: &Path, asker: Account) -> Result<(), F
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
         .during("make private", "/")?;
     let root = Root::on(staging, asker)?;
-    view.entries.iter().try_for_each(|entry| root.add(entry))?;
+    for entries in view.entries.chunks(AT_ONCE) {
+        let sources = root.open_sources(entries)?;
+        entries.iter().zip(sources).try_for_each(|(entry, source)| root.add(entry, source))?;
+    }
     for path in MOUNT_POINTS {
         root.directory(&own_path(path)?)?;
     }
@@ -50,6 +55,10 @@ pub(super) fn build(view: &View, staging: &Path, asker: Account) -> Result<(), F
     }
     root.file(&own_path(&format!("/{PROBE}"))?, b"")?;
     root.become_root()
+}
+
+fn device_path(device: Device) -> Result<AbsPath, Fault> {
+    own_path(&format!("/dev/{}", device.name()))
 }
 
 fn own_path(path: &str) -> Result<AbsPath, Fault> {
@@ -74,13 +83,29 @@ impl Root {
         Ok(Self { tree: tmpfs, asker, last: RefCell::default() })
     }
 
-    fn add(&self, entry: &Entry) -> Result<(), Fault> {
+    /// Opens what the entries show of the host, as whoever asks for it would: paths of which no component may be a link.
+    fn open_sources(&self, entries: &[Entry]) -> Result<Vec<Option<OwnedFd>>, Fault> {
+        let source = |entry: &Entry| match entry {
+            Entry::Bind { source, .. } => Ok(Some(source.clone())),
+            Entry::Device(device) => device_path(*device).map(Some),
+            _ => Ok(None),
+        };
+        let paths: Vec<Option<AbsPath>> = entries.iter().map(source).collect::<Result<_, _>>()?;
+        let open = |path: &AbsPath| open_host(path.as_str()).during("open as the supervisor", path.as_str());
+        // To take the ids and give them back takes as long as to open a few files.
+        self.asker.look(|| paths.iter().map(|path| path.as_ref().map(open).transpose()).collect())
+    }
+
+    fn add(&self, entry: &Entry, source: Option<OwnedFd>) -> Result<(), Fault> {
+        let source = |path: &str| source.ok_or_else(|| Fault::new("open", path, Errno::EINVAL));
         match entry {
             Entry::Directory { path } => self.directory(path).map(drop),
             Entry::Symlink { path, target } => self.symlink(path, target.as_str()),
             Entry::File { path, content } => self.file(path, content),
-            Entry::Bind { source, path, executable } => self.bind(source, path, *executable),
-            Entry::Device(device) => self.device(*device),
+            Entry::Bind { source: at, path, executable } => {
+                self.bind(&source(at.as_str())?, at, path, *executable)
+            }
+            Entry::Device(device) => self.device(&source(device.name())?, *device),
             Entry::Recorder => self.recorder(),
         }
     }
@@ -129,10 +154,9 @@ impl Root {
         std::fs::File::from(file).write_all(content).during("write", path.as_str())
     }
 
-    fn bind(&self, source: &AbsPath, path: &AbsPath, executable: bool) -> Result<(), Fault> {
-        let found = self.open_source(source)?;
+    fn bind(&self, found: &OwnedFd, source: &AbsPath, path: &AbsPath, executable: bool) -> Result<(), Fault> {
         let kind =
-            SFlag::from_bits_truncate(fstat(&found).during("stat", source.as_str())?.st_mode) & SFlag::S_IFMT;
+            SFlag::from_bits_truncate(fstat(found).during("stat", source.as_str())?.st_mode) & SFlag::S_IFMT;
         let noexec = if executable { 0 } else { MOUNT_ATTR_NOEXEC };
         let attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | noexec;
         match kind {
@@ -145,11 +169,6 @@ impl Root {
             SFlag::S_IFREG => self.attach_file(found.as_fd(), path, attributes),
             _ => Err(Fault::new("bind (neither file nor directory)", source.as_str(), Errno::EINVAL)),
         }
-    }
-
-    /// Opens a path of the host's, no component of which may be a link, as whoever asks for it would.
-    fn open_source(&self, path: &AbsPath) -> Result<OwnedFd, Fault> {
-        self.asker.look(|| open_host(path.as_str()).during("open as the supervisor", path.as_str()))
     }
 
     /// Binds the recorder that lies beside this program: as trusted as this program is.
@@ -181,10 +200,9 @@ impl Root {
 
     /// Binds a device of the host after looking at what it is: `/dev/null` may have been replaced by something
     /// worth writing to (CVE-2025-31133).
-    fn device(&self, device: Device) -> Result<(), Fault> {
-        let path = own_path(&format!("/dev/{}", device.name()))?;
-        let found = self.open_source(&path)?;
-        let stat = fstat(&found).during("stat", path.as_str())?;
+    fn device(&self, found: &OwnedFd, device: Device) -> Result<(), Fault> {
+        let path = device_path(device)?;
+        let stat = fstat(found).during("stat", path.as_str())?;
         let is_char = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFCHR;
         if !is_char || (major(stat.st_rdev), minor(stat.st_rdev)) != device.number() {
             return Err(Fault::new("verify device", path.as_str(), Errno::ENXIO));

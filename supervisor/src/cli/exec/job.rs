@@ -58,9 +58,7 @@ impl Exec {
                 }
                 Err(error) => Err(error),
             };
-            if let Err(error) = sandbox.close().await {
-                tracing::warn!(%error, "the sandbox did not go as it should");
-            }
+            close(&sandbox).await;
             done
         })
     }
@@ -82,11 +80,9 @@ impl Exec {
                 let raw = terminal.as_ref().map(|(_, callers)| callers.raw());
                 let egress = job.egress.clone();
                 let job = self.sandbox_job(job, terminal)?;
-                let over = || {
+                let over = async {
                     drop(raw);
-                    if let Err(error) = sandbox.let_go() {
-                        tracing::warn!(%error, "the launcher cannot be let go");
-                    }
+                    close(sandbox).await;
                 };
                 attempt.run(sandbox, job, egress, &mut record, over).await?
             }
@@ -165,6 +161,13 @@ impl Exec {
             output::complain(&format!("{}: {error}", finished.verdict.as_str()));
         }
         finished.outputs.iter().try_for_each(|file| outputs.map_or(Ok(()), |directory| directory.write(file)))
+    }
+}
+
+/// That something of it is left does not change what its job has done.
+async fn close(sandbox: &Sandbox) {
+    if let Err(error) = sandbox.clone().close().await {
+        tracing::warn!(%error, "the sandbox did not go as it should");
     }
 }
 

@@ -10,7 +10,7 @@ mod target;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use stockade_policies::{Capabilities, ExecutionType, SHELL_ENFORCES};
+use stockade_policies::{Capabilities, ExecutionType, HTTP_ENFORCES, SHELL_ENFORCES};
 
 use super::options::PolicyOptions;
 use super::{CliError, exit};
@@ -49,4 +49,5 @@ fn capabilities() -> Capabilities {
     Capabilities::new()
         .runner(ExecutionType::SHELL, SHELL_ENFORCES)
         .runner(ExecutionType::SERVERLESS, serverless::ENFORCES)
+        .runner(ExecutionType::HTTP, HTTP_ENFORCES)
 }

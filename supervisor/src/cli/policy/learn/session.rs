@@ -233,7 +233,7 @@ impl Session<'_> {
             network: None,
         };
         // A recording, and what is drafted from it, reach nothing.
-        attempt.run(self.sandbox, job, None, &mut self.record, || ()).await
+        attempt.run(self.sandbox, job, None, &mut self.record, async {}).await
     }
 }
 

@@ -1,0 +1,200 @@
+//! From what a call did to what is said of the attempt.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use serde_json::{Value, json};
+use stockade_sandbox::{Enforcement, Layer, State};
+
+use super::call::Answer;
+use super::fault::{Fault, Kind};
+use super::fields::retry_after;
+use super::journal::Journal;
+use super::redirect::REDIRECTS_MAX;
+use crate::runner::{ErrorClass, Finished};
+use crate::store::{Retry, Stream, Verdict};
+
+/// What is known of a call beside what it did.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms {
+    /// Whether it may be made twice.
+    pub(super) idempotent: bool,
+    /// How long it may take.
+    pub(super) wall: Duration,
+    /// How large an answer may be, bytes.
+    pub(super) response_bytes: u64,
+    /// How much of the answer is kept as output, bytes.
+    pub(super) output_bytes: usize,
+    /// Whether the server has to show who it is.
+    pub(super) tls: bool,
+}
+
+/// What is said of the attempt.
+pub(super) fn finished(made: Result<Answer, Fault>, journal: &Journal, terms: &Terms) -> Finished {
+    let (answer, fault) = match made {
+        Ok(mut answer) => {
+            let fault = answer.cut.take().or_else(|| unsuccessful(&answer, journal));
+            (Some(answer), fault)
+        }
+        Err(fault) => (None, Some(fault)),
+    };
+    let verdict = match &fault {
+        None => Verdict::Completed,
+        // Nothing was sent: the policy has not let it start.
+        Some(fault) if fault.kind == Kind::Refused && journal.legs.is_empty() => Verdict::Refused,
+        Some(fault) => fault.kind.verdict(),
+    };
+    let class = fault.as_ref().and_then(|fault| class(fault.kind, journal.acted, terms.idempotent));
+    let result = answer.as_ref().and_then(|answer| serde_json::from_slice(&answer.body).ok());
+    let decoded = answer.as_ref().map(|answer| answer.body.len());
+    Finished {
+        error: fault.as_ref().map(ToString::to_string),
+        retry: retry(class, answer.as_ref()),
+        class,
+        usage: Some(usage(journal, decoded)),
+        enforcement: serde_json::to_value(enforcement(journal, terms)).unwrap_or_else(|_| json!({})),
+        denials: serde_json::to_value(&journal.denials).unwrap_or_else(|_| json!([])),
+        target: Some(target(journal)),
+        stdout: stdout(answer, fault.as_ref(), terms.output_bytes),
+        result,
+        ..Finished::new(verdict)
+    }
+}
+
+/// An answer that is none of success.
+fn unsuccessful(answer: &Answer, journal: &Journal) -> Option<Fault> {
+    let status = answer.status;
+    if status.is_success() {
+        return None;
+    }
+    let retryable = matches!(status.as_u16(), 408 | 425 | 429 | 500 | 502 | 503 | 504);
+    let last = journal.legs.last().map(ToString::to_string).unwrap_or_default();
+    let why = match status.is_redirection() {
+        true => format!("it answered {status}, which is not followed: it would become another request"),
+        false => format!("it answered {status}"),
+    };
+    Some(Fault::of(Kind::Answered { retryable }, &format!("calling `{last}`"), why))
+}
+
+/// Whether another attempt makes sense. One that may have been done is not made again, unless doing it twice is doing
+/// it once.
+fn class(kind: Kind, acted: bool, idempotent: bool) -> Option<ErrorClass> {
+    match kind {
+        Kind::Cancelled => None,
+        Kind::Unreached | Kind::Answered { retryable: true } => Some(ErrorClass::Retryable),
+        Kind::Broken | Kind::TimedOut if !acted || idempotent => Some(ErrorClass::Retryable),
+        Kind::Broken | Kind::TimedOut => Some(ErrorClass::Unknown),
+        Kind::Refused
+        | Kind::Untrusted
+        | Kind::TooLarge
+        | Kind::Unprepared
+        | Kind::Answered { retryable: false } => Some(ErrorClass::Permanent),
+    }
+}
+
+fn retry(class: Option<ErrorClass>, answer: Option<&Answer>) -> Retry {
+    let asked = answer.filter(|answer| matches!(answer.status.as_u16(), 429 | 503));
+    match class {
+        Some(ErrorClass::Permanent | ErrorClass::Unknown) => Retry::Never,
+        Some(ErrorClass::Retryable) => asked
+            .and_then(|answer| retry_after(&answer.headers, Utc::now()))
+            .map_or(Retry::Default, Retry::After),
+        None => Retry::Default,
+    }
+}
+
+fn stdout(answer: Option<Answer>, fault: Option<&Fault>, max: usize) -> Stream {
+    let mut bytes = answer.map(|answer| answer.body).unwrap_or_default();
+    let truncated = bytes.len() > max || fault.is_some_and(|fault| fault.kind == Kind::TooLarge);
+    bytes.truncate(max);
+    Stream { bytes, truncated }
+}
+
+/// Measured here, or null with the reason.
+fn usage(journal: &Journal, decoded: Option<usize>) -> Value {
+    const ELSEWHERE: &str = "the work is done by the server that is called";
+    const HEADS: &str = "the HTTP client does not tell the size of heads on the wire";
+    let wall = journal.elapsed();
+    let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
+    let mut unknown = json!({
+        "cpu_usage_percent": ELSEWHERE, "memory_mb": ELSEWHERE, "peak_memory_mb": ELSEWHERE,
+        "request_head_bytes": HEADS, "response_head_bytes": HEADS,
+    });
+    let first_byte = journal.first_byte.map(milliseconds);
+    if let (None, Value::Object(unknown)) = (first_byte, &mut unknown) {
+        unknown.insert("time_to_first_byte_ms".to_owned(), json!("nothing was answered"));
+    }
+    if let (None, Value::Object(unknown)) = (decoded, &mut unknown) {
+        unknown.insert("response_decoded_bytes".to_owned(), json!("no answer was read to its end"));
+    }
+    json!({
+        "duration_seconds": wall.as_secs_f64(),
+        "wall_ms": milliseconds(wall),
+        "time_to_first_byte_ms": first_byte,
+        "requests": journal.legs.len(),
+        "request_body_bytes": journal.sent,
+        "response_body_bytes": journal.received,
+        "response_decoded_bytes": decoded,
+        "request_head_bytes": null, "response_head_bytes": null,
+        "cpu_usage_percent": null, "memory_mb": null, "peak_memory_mb": null,
+        "unknown": unknown,
+    })
+}
+
+fn target(journal: &Journal) -> Value {
+    let last = journal.legs.last();
+    let redirected = journal.legs.split_last().map(|(_, before)| before).unwrap_or_default();
+    let mut target = serde_json::to_value(last).unwrap_or(Value::Null);
+    if let (Value::Object(members), false) = (&mut target, redirected.is_empty()) {
+        members.insert("before".to_owned(), json!(redirected));
+    }
+    target
+}
+
+fn enforcement(journal: &Journal, terms: &Terms) -> Enforcement {
+    let layer = |state, detail: String| Layer { state, detail };
+    let enforced = |detail: String| layer(State::Enforced, detail);
+    let tls = match (terms.tls, journal.legs.last().and_then(super::journal::Leg::tls)) {
+        (true, Some(version)) => enforced(format!("{version}; certificate and name of the server verified")),
+        (true, None) => {
+            enforced("certificate and name of the server verified before anything is sent".to_owned())
+        }
+        (false, _) => layer(
+            State::Absent,
+            "the registry names an `http` URL: nothing is encrypted, no server verified".to_owned(),
+        ),
+    };
+    Enforcement(
+        [
+            (
+                "destination",
+                enforced(
+                    "host, port, method and path as the policy names them, on every redirect".to_owned(),
+                ),
+            ),
+            (
+                "address",
+                enforced(
+                    "looked up once, judged, and connected to that very address, on every redirect; no proxy"
+                        .to_owned(),
+                ),
+            ),
+            ("tls", tls),
+            (
+                "redirects",
+                enforced(format!(
+                    "at most {REDIRECTS_MAX}, never from https to http, credentials for the first origin only"
+                )),
+            ),
+            (
+                "size",
+                enforced(format!(
+                    "at most {} bytes of answer, as they come and decompressed",
+                    terms.response_bytes
+                )),
+            ),
+            ("time", enforced(format!("{} s in all", terms.wall.as_secs()))),
+        ]
+        .into(),
+    )
+}

@@ -1,0 +1,148 @@
+//! Secrets: where they go, and where they do not.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::json;
+use stockade::runner::{ErrorClass, Finished};
+use stockade::store::Verdict;
+use tempfile::NamedTempFile;
+
+use crate::desk::{Desk, load, nothing, service};
+use crate::stage::{Stage, answer};
+
+const SECRET: &str = "s3cr3t-key/with+signs";
+
+fn file(secret: &str) -> NamedTempFile {
+    let file = NamedTempFile::new().unwrap();
+    fs::write(file.path(), format!("{secret}\n")).unwrap();
+    fs::set_permissions(file.path(), fs::Permissions::from_mode(0o600)).unwrap();
+    file
+}
+
+/// Sends back what it is sent.
+fn echo() -> Stage {
+    Stage::new(|heard, connection| {
+        let fields: serde_json::Map<String, serde_json::Value> =
+            heard.fields.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+        let body = json!({"fields": fields, "line": heard.line}).to_string();
+        let _ = connection.write_all(&answer("200 OK", "", body));
+    })
+}
+
+fn call(stage: &Stage, kind: &str, more: &str) -> Finished {
+    let file = file(SECRET);
+    Desk::of_service(&format!(
+        "base_url: {}\nauth_type: {kind}\nauth: {{secret: 'file:{}'{more}}}\noperations: {{write: {{method: POST, path: /a}}}}",
+        stage.url(),
+        file.path().display()
+    ))
+    .call("write", nothing())
+}
+
+fn nowhere(finished: &Finished) {
+    let all = format!("{finished:?} {}", String::from_utf8_lossy(&finished.stdout.bytes));
+    assert!(!all.contains("s3cr3t") && !all.contains("czNjcjN0"), "{all}");
+}
+
+#[test]
+fn each_kind_of_credentials_reaches_the_server_and_nothing_that_is_kept() {
+    let basic = "Basic dXNlcjpzM2NyM3Qta2V5L3dpdGgrc2lnbnM=";
+    for (kind, more, field, value) in [
+        ("bearer_token", "", "authorization", format!("Bearer {SECRET}")),
+        ("api_key", "", "x-api-key", SECRET.to_owned()),
+        ("api_key", ", header: x-token", "x-token", SECRET.to_owned()),
+        ("basic", ", user: user", "authorization", basic.to_owned()),
+    ] {
+        let stage = echo();
+        let finished = call(&stage, kind, more);
+        assert_eq!(finished.verdict, Verdict::Completed, "{finished:?}");
+        assert_eq!(stage.heard()[0].field(field), Some(value.as_str()), "{kind}");
+        nowhere(&finished);
+        assert!(finished.result.unwrap()["fields"][field].as_str().unwrap().contains("***"), "{kind}");
+    }
+}
+
+#[test]
+fn a_signed_request_can_be_checked_by_its_server() {
+    let stage = echo();
+    nowhere(&call(&stage, "hmac", ""));
+    let heard = &stage.heard()[0];
+    let time = heard.field("x-timestamp").unwrap();
+    let signature = heard.field("x-signature").unwrap();
+    let said = format!("{time}\nPOST\n/a\n{{}}");
+    let mut openssl = std::process::Command::new("openssl")
+        .args(["dgst", "-sha256", "-hmac", SECRET])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut openssl.stdin.take().unwrap(), said.as_bytes()).unwrap();
+    let output = openssl.wait_with_output().unwrap();
+    assert!(String::from_utf8(output.stdout).unwrap().trim().ends_with(signature), "{signature}");
+}
+
+#[test]
+fn a_token_is_asked_for_first() {
+    let tokens = Stage::new(|heard, connection| {
+        let known = heard.field("authorization") == Some("Basic bWU6czNjcjN0LWtleSUyRndpdGglMkJzaWducw==");
+        let bytes = match known && heard.text() == "grant_type=client_credentials&scope=read%20write" {
+            true => {
+                answer("200 OK", "", r#"{"access_token": "t0ken", "token_type": "bearer", "expires_in": 60}"#)
+            }
+            false => answer("401 Unauthorized", "", r#"{"error": "invalid_client"}"#),
+        };
+        let _ = connection.write_all(&bytes);
+    });
+    let stage = echo();
+    let more = |id: &str| {
+        format!(", client_id: {id}, token_url: 'http://{}/oauth/token', scope: read write", tokens.address)
+    };
+    let finished = call(&stage, "oauth2", &more("me"));
+    assert_eq!(finished.verdict, Verdict::Completed, "{finished:?}");
+    assert_eq!(stage.heard()[0].field("authorization"), Some("Bearer t0ken"));
+    nowhere(&finished);
+    let refused = call(&stage, "oauth2", &more("somebody"));
+    assert_eq!((refused.verdict, refused.class), (Verdict::Failed, Some(ErrorClass::Permanent)));
+    assert!(refused.error.unwrap().contains("asking for a token at"));
+    assert_eq!(stage.heard().len(), 1, "without a token nothing is called");
+}
+
+#[test]
+fn a_secret_that_is_not_there_stops_the_call_and_says_where_it_should_be() {
+    let stage = echo();
+    let lines = format!(
+        "base_url: {}\nauth_type: bearer_token\noperations: {{write: {{method: POST, path: /a}}}}",
+        stage.url()
+    );
+    let finished = Desk::of_service(&lines).call("write", nothing());
+    assert_eq!((finished.verdict, finished.class), (Verdict::SetupFailed, Some(ErrorClass::Permanent)));
+    let error = finished.error.unwrap();
+    assert!(error.contains("env:API_TOKEN") && error.contains("set the variable"), "{error}");
+    assert!(stage.heard().is_empty());
+}
+
+#[test]
+fn what_auth_needs_and_what_it_does_not_is_said_when_services_load() {
+    let found = |lines: &str| {
+        let text =
+            service(&format!("base_url: https://api.example.com\n{lines}\noperations: {{a: {{path: /}}}}"));
+        load(&text).map(|_| ()).expect_err(lines).to_string()
+    };
+    for (lines, says) in [
+        ("auth_type: oauth2", "needs `token_url` and `client_id`"),
+        ("auth_type: hmac\nauth: {secret: 'env:A', user: me}", "`user` is not used with `auth_type: hmac`"),
+        ("auth: {secret: 'env:A'}", "without an `auth_type`"),
+        ("auth_type: basic\nauth: {secret: hunter2}", "does not say where the secret is kept"),
+        ("headers: {authorization: x}", "`authorization` is the runner's to set"),
+        ("headers: {host: x}", "steers the connection"),
+        ("headers: {x-a: \"a\\r\\nb: c\"}", "no value of a header field"),
+    ] {
+        let found = found(lines);
+        assert!(found.contains(says) && !found.contains("hunter2\""), "{lines}: {found}");
+    }
+    assert!(
+        load(&service("base_url: https://api.example.com\nauth_type: none\noperations: {a: {path: /}}"))
+            .is_ok()
+    );
+}
