@@ -45,7 +45,9 @@ mod seccomp;
 mod yaml;
 
 pub use check::{CheckReport, CheckedFile, Checks, FileKind, check};
-pub use compile::{CompileError, JobSpec, Recording, compile};
+pub use compile::{
+    CompileError, ContainerJob, ContainerPlan, JobSpec, Recording, compile, compile_container,
+};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use diff::{Change, Difference};
 pub use effective::{
@@ -54,14 +56,15 @@ pub use effective::{
 pub use egress::{Egress, HostName, PROXY_PORT};
 pub use environment::{Environment, UnknownEnvironment};
 pub use explain::{EnforcedLine, HostMechanisms, Standing};
-pub use host::{Host, HostError};
+pub use host::{Host, HostError, ProgramFiles};
 pub use learn::{Breadth, Draft, Measured, Study, Trace};
 pub use library::Library;
 pub use policy::{LAYERS, PolicyName, PolicyNameError, ResourceLimits, SecretRef, UnsafePath};
 pub use registry::{
-    Backoff, Capabilities, DockerSettings, ExecutionType, ExecutionTypeError, HttpAuth, HttpBody,
-    HttpSettings, InputError, InputErrors, JobProposal, Operation, OtherSettings, Prepared, RESULT_FILE,
-    Refusal, Registry, RemoteAction, Runner, ServerlessSettings, Service, ShellAction, Unknown,
+    Backoff, Capabilities, DOCKER_ENFORCES, DockerSettings, ExecutionType, ExecutionTypeError, HttpAuth,
+    HttpBody, HttpSettings, InputError, InputErrors, JobProposal, Operation, OtherSettings, Prepared,
+    PreparedContainer, RESULT_FILE, Refusal, Registry, RemoteAction, Runner, ServerlessSettings, Service,
+    ShellAction, Unknown,
 };
 pub use schema::{policy_schema, registry_schema};
 pub use seccomp::FilterTooLong;

@@ -86,7 +86,7 @@ impl Denial {
     }
 
     /// An output that is something else than a file was refused; one that is simply not there was not.
-    fn of_output(output: &Collected) -> Option<Self> {
+    pub fn of_output(output: &Collected) -> Option<Self> {
         let what = match output.state {
             OutputState::File(_) | OutputState::Not(NotCollected::Missing) => return None,
             OutputState::Not(NotCollected::Symlink) => "symlink",

@@ -11,9 +11,10 @@ use stockade_sandbox::{LaunchError, Sandbox, Warm};
 
 use crate::host::{HostFacts, mechanisms};
 use crate::rules::{Loader, Rulebook, Rules, RulesError};
+use crate::runner::docker::{DockerError, Reaper};
 use crate::runner::http::{Authorities, OfHost};
 use crate::runner::serverless::Endpoints;
-use crate::runner::{HttpRunner, RegistryError, RunnerRegistry, ServerlessRunner, ShellRunner};
+use crate::runner::{DockerRunner, HttpRunner, RegistryError, RunnerRegistry, ServerlessRunner, ShellRunner};
 use crate::start::Confinement;
 use crate::store::Database;
 use crate::worker::{Settings, Shutdown, Worker, WorkerError};
@@ -34,8 +35,10 @@ pub struct Pace {
 pub struct Remotes {
     /// Who vouches for the servers of HTTP calls, in place of the host's authorities.
     pub http_authorities: Option<PathBuf>,
-    /// Where functions are called in place of their clouds.
+    /// Where functions are called, if not in their cloud.
     pub functions: Endpoints,
+    /// The socket of a container engine.
+    pub docker: Option<String>,
 }
 
 /// A supervisor cannot be put together, or ended otherwise than it was told to.
@@ -47,6 +50,9 @@ pub enum SupervisorError {
     /// The launcher is not there, or did not go as it should.
     #[error(transparent)]
     Launch(#[from] LaunchError),
+    /// The container engine that was named.
+    #[error(transparent)]
+    Docker(#[from] DockerError),
     /// Two runners for one execution type.
     #[error(transparent)]
     Runners(#[from] RegistryError),
@@ -73,6 +79,8 @@ pub struct Supervisor {
     sandbox: Sandbox,
     runners: RunnerRegistry,
     rules: Rulebook,
+    /// Who removes containers, if there is an engine.
+    containers: Option<Reaper>,
     /// Held as long as this lives: a worker's name is its state directory's.
     _lock: File,
 }
@@ -90,7 +98,7 @@ impl Supervisor {
         remotes: &Remotes,
     ) -> Result<Self, SupervisorError> {
         let sandbox = Sandbox::start(confinement.launcher, confinement.cgroups, warm).await?;
-        match Self::around(sandbox.clone(), state_dir, rules, remotes) {
+        match Self::around(sandbox.clone(), state_dir, rules, remotes).await {
             Ok(supervisor) => Ok(supervisor),
             Err(error) => {
                 sandbox.close().await?;
@@ -99,22 +107,28 @@ impl Supervisor {
         }
     }
 
-    fn around(
+    async fn around(
         sandbox: Sandbox,
         state_dir: &Path,
         rules: &Rules,
         remotes: &Remotes,
     ) -> Result<Self, SupervisorError> {
         let lock = lock(state_dir)?;
+        let name = format!("{}:{}", HostFacts::here().name, state_dir.display());
         let host = Arc::new(mechanisms().host());
         let shell = ShellRunner::new(sandbox.clone(), Arc::clone(&host), rules.environment);
         let http = HttpRunner::new(OfHost, Authorities::read(remotes.http_authorities.as_deref()));
         let functions = ServerlessRunner::new(remotes.functions.clone());
-        let runners = RunnerRegistry::default().with(shell)?.with(http)?.with(functions)?;
+        let mut runners = RunnerRegistry::default().with(shell)?.with(http)?.with(functions)?;
+        let mut containers = None;
+        if let Some(address) = &remotes.docker {
+            let docker = DockerRunner::connect(address, &name, &host).await?;
+            containers = Some(docker.reaper().clone());
+            runners = runners.with(docker)?;
+        }
         let loader = Loader::new(rules.clone(), runners.capabilities());
         let rules = Rulebook::open(loader.checked_on(host, sandbox.facts().landlock_abi))?;
-        let name = format!("{}:{}", HostFacts::here().name, state_dir.display());
-        Ok(Self { name, sandbox, runners, rules, _lock: lock })
+        Ok(Self { name, sandbox, runners, rules, containers, _lock: lock })
     }
 
     /// Works the queue of `database` until it is told to stop, and lets the launcher go.
@@ -138,6 +152,9 @@ impl Supervisor {
             }
             Err(error) => Err(error),
         };
+        if let Some(containers) = self.containers {
+            containers.close().await;
+        }
         let closed = self.sandbox.close().await;
         worked?;
         Ok(closed?)

@@ -13,6 +13,7 @@
 mod corpus;
 mod database;
 mod endpoint;
+mod engine;
 mod holdings;
 mod jobs;
 mod leftovers;
@@ -31,6 +32,7 @@ pub use corpus::{
 };
 pub use database::{Database, literal};
 pub use endpoint::{Answer, Asked, Endpoint};
+pub use engine::Engine;
 pub use holdings::{Holdings, Worker, memory_kb, network_namespaces};
 pub use jobs::{bytes, is_final};
 pub use leftovers::Leftovers;

@@ -12,6 +12,7 @@ use crate::rig::binary;
 #[derive(Debug)]
 pub struct Place {
     directory: TempDir,
+    engine: Option<String>,
 }
 
 impl Place {
@@ -21,9 +22,20 @@ impl Place {
         let directory = tempfile::Builder::new().prefix("stockade-").tempdir_in("/tmp").expect("directory");
         std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755))
             .expect("permissions");
-        let place = Self { directory };
+        let place = Self { directory, engine: None };
         std::fs::write(place.services(), services).expect("registry");
         place
+    }
+
+    /// With a container engine at this address.
+    #[must_use]
+    pub fn with_engine(self, address: String) -> Self {
+        Self { engine: Some(address), ..self }
+    }
+
+    /// Another with the same engine.
+    pub(crate) fn like(&self, services: &str) -> Self {
+        Self { engine: self.engine.clone(), ..Self::new(services) }
     }
 
     /// Where it is.
@@ -45,6 +57,7 @@ impl Place {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(binary("stockade"));
         command.args(arguments).env("STOCKADE_STATE_DIR", self.state_dir()).stdin(Stdio::null());
+        command.envs(self.engine.iter().map(|address| ("STOCKADE_DOCKER_HOST", address)));
         command
     }
 

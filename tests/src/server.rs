@@ -66,7 +66,7 @@ impl Server {
 
     /// Starts one more worker on the database of this one, in a place of its own with the same registry.
     pub fn second_worker(&self) -> Self {
-        let place = Place::new(&std::fs::read_to_string(self.place.services()).expect("registry"));
+        let place = self.place.like(&std::fs::read_to_string(self.place.services()).expect("registry"));
         let (child, watchdog) =
             spawn(&place, &mut place.worker("serve", &["--database-url", &self.database.url()]));
         Self { child, watchdog, database: self.database.clone(), place }.ready()

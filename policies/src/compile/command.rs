@@ -113,6 +113,15 @@ fn argument(text: &str) -> Result<Arg, CompileError> {
 
 /// The whole environment: ours, with where the proxy is found if there is one, then what the policy passes from the caller, then what it sets.
 fn environment(policy: &EffectivePolicy, job: &JobSpec) -> Result<Vec<EnvVar>, CompileError> {
+    let variables = environment_of(policy, job)?;
+    Ok(variables.into_iter().map(|(name, value)| EnvVar { name, value }).collect())
+}
+
+/// The same by name.
+pub(super) fn environment_of(
+    policy: &EffectivePolicy,
+    job: &JobSpec,
+) -> Result<BTreeMap<EnvName, Arg>, CompileError> {
     let mut variables: BTreeMap<EnvName, Arg> = BTreeMap::new();
     let own = ENVIRONMENT.into_iter().map(|(name, value)| (name, value.to_owned()));
     let proxy = Egress::of(policy).into_iter().flat_map(|_| Egress::environment());
@@ -129,5 +138,5 @@ fn environment(policy: &EffectivePolicy, job: &JobSpec) -> Result<Vec<EnvVar>, C
     for (setting, _) in members(&policy.rights().set) {
         variables.insert(setting.name.clone(), setting.value.clone());
     }
-    Ok(variables.into_iter().map(|(name, value)| EnvVar { name, value }).collect())
+    Ok(variables)
 }

@@ -22,6 +22,14 @@ pub enum CompileError {
         /// What is allowed.
         help: String,
     },
+    /// The policy does not list the image.
+    #[error("policy `{policy}` does not allow the image `{image}`")]
+    ImageNotAllowed {
+        /// The policy.
+        policy: String,
+        /// What was asked for.
+        image: String,
+    },
     /// The policy lists the command and this host cannot run it.
     #[error("cannot use the command `{command}`: {error}")]
     CommandUnusable {
@@ -155,6 +163,7 @@ impl CompileError {
         matches!(
             self,
             Self::CommandNotAllowed { .. }
+                | Self::ImageNotAllowed { .. }
                 | Self::InputsTooLarge { .. }
                 | Self::CommandTooLarge { .. }
                 | Self::LeadsOut { .. }

@@ -1,6 +1,7 @@
 //! Policy and job to plan.
 
 mod command;
+mod container;
 mod decoy;
 mod error;
 mod job;
@@ -14,6 +15,8 @@ use stockade_plan::{
     PLAN_VERSION, Plan, Rlimits, Task, View, encode,
 };
 
+pub(crate) use container::uncontainable;
+pub use container::{ContainerJob, ContainerPlan, compile_container};
 pub use error::CompileError;
 pub use job::JobSpec;
 pub(crate) use job::bounded;
@@ -137,7 +140,7 @@ fn unenforced(
     CompileError::Enforcement { clause: clause.into(), origin: origin.to_string(), missing: missing.into() }
 }
 
-fn limits(resources: &ResourceLimits) -> Limits {
+pub(crate) fn limits(resources: &ResourceLimits) -> Limits {
     Limits {
         memory_bytes: resources.memory_mb * MIB,
         pids: u32::try_from(resources.pids).unwrap_or(u32::MAX),

@@ -94,6 +94,17 @@ struct Known {
     stamps: Vec<Stamp>,
 }
 
+/// What it takes to run a program; every path resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProgramFiles {
+    /// The program.
+    pub program: AbsPath,
+    /// Its loader, if it is dynamically linked.
+    pub loader: Option<AbsPath>,
+    /// Its libraries.
+    pub libraries: Vec<AbsPath>,
+}
+
 impl Host {
     /// A host about which nothing is known yet.
     pub fn new() -> Self {
@@ -141,6 +152,18 @@ impl Host {
     }
 
     /// Whether a path that has no link in it is a directory.
+    /// The files that it takes to run a program of this host where none of its libraries is: the program itself, its
+    /// loader, its libraries.
+    ///
+    /// # Errors
+    /// If it is no program, or something that it needs is not there.
+    pub fn files_of(&self, name: &AbsPath) -> Result<ProgramFiles, HostError> {
+        let program = Program::anywhere(&Survey::of(&Root::Host), name)?;
+        let loader = program.executed.iter().find(|path| **path != program.file).cloned();
+        let libraries = program.libraries.iter().cloned().collect();
+        Ok(ProgramFiles { program: program.file.clone(), loader, libraries })
+    }
+
     pub(crate) fn is_directory(&self, path: &AbsPath) -> bool {
         std::fs::symlink_metadata(path.as_str()).is_ok_and(|metadata| metadata.is_dir())
     }

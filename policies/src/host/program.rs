@@ -49,8 +49,15 @@ pub(crate) struct Script {
 }
 
 impl Program {
-    /// Finds `name` and what it needs.
+    /// Finds `name` and what it needs, for a sandbox.
     pub(super) fn find(survey: &Survey<'_>, name: &AbsPath) -> Result<Self, HostError> {
+        let program = Self::anywhere(survey, name)?;
+        program.check_places()?;
+        Ok(program)
+    }
+
+    /// The same wherever it lies.
+    pub(super) fn anywhere(survey: &Survey<'_>, name: &AbsPath) -> Result<Self, HostError> {
         let root = survey.root;
         let resolved = survey.resolve(name)?;
         let mut program = Self {
@@ -73,7 +80,6 @@ impl Program {
             None => program.execute(resolved),
         }
         program.load(survey, file)?;
-        program.check_places()?;
         Ok(program)
     }
 

@@ -237,6 +237,11 @@ pub struct ResourceLimits {
 }
 
 impl ResourceLimits {
+    /// The same in the units of a plan.
+    pub fn as_plan(&self) -> stockade_plan::Limits {
+        crate::compile::limits(self)
+    }
+
     pub(crate) fn from_values(value: impl Fn(LimitKey) -> u64) -> Self {
         let limited = |key: LimitKey| Some(value(key)).filter(|value| !key.is_unlimited(*value));
         Self {

@@ -113,6 +113,7 @@ struct Shared<'a> {
     timeout: Option<Spanned<u64>>,
     idempotent: Option<bool>,
     retry: RetryPolicy,
+    capabilities: &'a Capabilities,
     compiler: &'a Compiler,
 }
 
@@ -160,6 +161,7 @@ fn service(reader: &Reader, node: &Node, name: Spanned<String>, context: &Contex
         timeout,
         idempotent,
         retry,
+        capabilities: context.capabilities,
         compiler: context.compiler,
     };
     let operations = operations.map(|node| all_operations(reader, node, &shared)).unwrap_or_default();
@@ -197,6 +199,9 @@ fn execution_type(
         );
         let runners: Vec<&str> = context.capabilities.names().collect();
         let help = match runners.is_empty() {
+            _ if kind.as_str() == ExecutionType::DOCKER => {
+                "give the worker a container engine with `--docker-host`".to_owned()
+            }
             true => "it has no runner at all".to_owned(),
             false => format!("it has runners for {}", crate::yaml::one_of(&runners)),
         };
@@ -422,7 +427,11 @@ fn runner(fields: &mut Fields<'_, '_>, parts: &Parts<'_>, shared: &Shared<'_>) -
         }
         ExecutionType::DOCKER => {
             let settings = DockerSettings::decode(reader, shared.config, shared.mounts);
-            remote(fields, parts, shared, settings).map(|action| Runner::Docker(Box::new(action)))
+            let settings = settings.of_operation(reader, fields.optional("runner_config"), parts.schema);
+            let action = remote(fields, parts, shared, settings)?;
+            let judge = |found| shared.capabilities.judge(found);
+            let action = docker::settled(reader, parts.node, &parts.layer, judge, action);
+            Some(Runner::Docker(Box::new(action)))
         }
         ExecutionType::SERVERLESS => {
             let config = fields.optional("runner_config");

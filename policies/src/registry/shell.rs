@@ -17,11 +17,11 @@ use crate::yaml::{Fields, Node, Reader};
 /// The largest script that a job may bring, bytes.
 const SCRIPT_MAX: usize = 1024 * 1024;
 /// The file in `/job` that holds the job's input.
-const INPUT_FILE: &str = "input.json";
+pub(super) const INPUT_FILE: &str = "input.json";
 /// The output that is a job's result, if it is JSON.
 pub const RESULT_FILE: &str = "result.json";
 /// The file in `/job` that holds the job's script.
-const SCRIPT_FILE: &str = "script";
+pub(super) const SCRIPT_FILE: &str = "script";
 
 /// How an operation runs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -136,7 +136,7 @@ impl ShellAction {
     }
 }
 
-fn with_script(interpreter: &[String]) -> Vec<String> {
+pub(super) fn with_script(interpreter: &[String]) -> Vec<String> {
     interpreter.iter().cloned().chain([format!("/job/{SCRIPT_FILE}")]).collect()
 }
 
@@ -144,7 +144,7 @@ fn file_name(name: &str) -> Result<FileName, CompileError> {
     FileName::new(name).map_err(|reason| CompileError::Name { text: name.to_owned(), reason })
 }
 
-fn script(input: &Value, field: &str) -> Result<Vec<u8>, InputErrors> {
+pub(super) fn script(input: &Value, field: &str) -> Result<Vec<u8>, InputErrors> {
     match input.get(field) {
         Some(Value::String(text)) if text.len() > SCRIPT_MAX => {
             Err(InputErrors::one(field, format!("is {} bytes, at most {SCRIPT_MAX} are allowed", text.len())))
@@ -162,35 +162,43 @@ pub(crate) fn decode_run(
     config: Option<&Node>,
     schema: &Schema,
 ) -> Option<Run> {
-    let needs = || {
-        let message = "a shell operation needs `runner_config` with `command`, or with `interpreter` and `script_from_input`";
-        let at = reader.at(config.unwrap_or(operation).span);
-        reader.report(
-            at.error("missing-key", message).help("`runner_config: {command: [/usr/bin/python3, …]}`"),
-        );
-    };
     let Some(config) = config else {
-        needs();
+        needs(reader, operation);
         return None;
     };
     let mut fields = Fields::of(reader, config, "the `runner_config` of a shell operation")?;
-    let command = fields.optional("command");
-    let interpreter = fields.optional("interpreter");
-    let field = fields.optional("script_from_input");
-    let run = match (command, interpreter, field) {
-        (Some(command), None, None) => arguments(reader, command).map(Run::Command),
-        (None, Some(interpreter), Some(node)) => {
+    let parts =
+        [fields.optional("command"), fields.optional("interpreter"), fields.optional("script_from_input")];
+    let run = decode_entry(reader, Some(config), parts, schema);
+    fields.finish();
+    run
+}
+
+fn needs(reader: &Reader, node: &Node) {
+    let message = "an operation that runs a program needs `runner_config` with `command`, or with `interpreter` and `script_from_input`";
+    let found = reader.at(node.span).error("missing-key", message);
+    reader.report(found.help("`runner_config: {command: [/usr/bin/python3, …]}`"));
+}
+
+/// `command`, or `interpreter` with `script_from_input`, in that order.
+pub(super) fn decode_entry(
+    reader: &Reader,
+    config: Option<&Node>,
+    parts: [Option<&Node>; 3],
+    schema: &Schema,
+) -> Option<Run> {
+    match parts {
+        [Some(command), None, None] => arguments(reader, command).map(Run::Command),
+        [None, Some(interpreter), Some(node)] => {
             let field = reader.text(node, "the name of an input field")?.to_owned();
             schema.require_text_field(reader, node, &field);
             arguments(reader, interpreter).map(|interpreter| Run::Script { interpreter, field })
         }
         _ => {
-            needs();
+            config.into_iter().for_each(|config| needs(reader, config));
             None
         }
-    };
-    fields.finish();
-    run
+    }
 }
 
 /// A list of arguments, the first of which is the path of a program.

@@ -148,7 +148,13 @@ fn service_config(kind: &str) -> Value {
         "docker" => Keys::new("Of a Docker service.")
             .key("allowed_images", "Images.", json!({"type": "array", "items": any_text()}))
             .key("default_timeout", "Seconds.", integer(1..=TIMEOUT_MAX))
-            .key("network_mode", "Docker's network mode.", any_text())
+            .key("network_mode", "`none`, or nothing said.", json!({"const": "none"}))
+            .key("runtime", "The engine's runtime, such as `runsc`.", any_text())
+            .key(
+                "allowed_env",
+                "Variables that a job may set.",
+                json!({"type": "array", "items": any_text()}),
+            )
             .key("resource_limits", "Limits of a container.", container_limits()),
         "serverless" => {
             let sign_in = words(SIGN_INS.map(|(word, _)| word));
@@ -236,16 +242,36 @@ fn operation(kind: &str) -> Value {
                 config.key("function_name", "The function, by its whole name or its short one.", name);
             keys.key("runner_config", "What it calls.", config.schema())
         }
+        "docker" => keys.key("runner_config", "What it runs.", container_run()),
         OTHER => keys.key("runner_config", "What the runner needs to know.", json!({})),
         _ => keys,
     }
     .schema()
 }
 
-fn run() -> Value {
+fn arguments() -> Value {
     let path = text(super::pattern::ABSOLUTE);
-    let arguments =
-        || json!({"type": "array", "minItems": 1, "prefixItems": [path], "items": {"type": "string"}});
+    json!({"type": "array", "minItems": 1, "prefixItems": [path], "items": {"type": "string"}})
+}
+
+fn container_run() -> Value {
+    Keys::new("An image, and a command, an interpreter and the input field that holds the script, or the image's own command.")
+        .key("image", "The image, one of the allowed.", json!({"type": "string"}))
+        .key("runtime", "The engine's runtime, such as `runsc`.", json!({"type": "string"}))
+        .key("command", "The arguments, the program's path first.", arguments())
+        .key("interpreter", "The interpreter's arguments, its path first.", arguments())
+        .key("script_from_input", "The input field that holds the script.", json!({"type": "string"}))
+        .key("command_from_image", "Whether the image's own command is run.", json!({"type": "boolean"}))
+        .rule(json!({"dependentRequired": {
+            "interpreter": ["script_from_input"], "script_from_input": ["interpreter"],
+        }}))
+        .not_both("command", "interpreter")
+        .not_both("command", "command_from_image")
+        .not_both("interpreter", "command_from_image")
+        .schema()
+}
+
+fn run() -> Value {
     Keys::new("A command, or an interpreter and the input field that holds the script.")
         .key("command", "The arguments, the program's path first.", arguments())
         .key("interpreter", "The interpreter's arguments, its path first.", arguments())

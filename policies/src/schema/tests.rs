@@ -247,10 +247,12 @@ fn places() -> Vec<(&'static str, String)> {
         ("registry/http/operations", operation("http", "{Q: 1}")),
         ("registry/shell/operations", operation("shell", "{Q: 1}")),
         ("registry/docker/operations", operation("docker", "{Q: 1}")),
+        ("registry/serverless/operations", operation("serverless", "{Q: 1}")),
         ("registry/other/operations", operation("rocket", "{Q: 1}")),
         ("registry/serverless/operations", operation("serverless", "{Q: 1}")),
         ("registry/serverless/operations/runner_config", operation("serverless", "{runner_config: {Q: 1}}")),
         ("registry/shell/operations/runner_config", operation("shell", "{runner_config: {Q: 1}}")),
+        ("registry/docker/operations/runner_config", operation("docker", "{runner_config: {Q: 1}}")),
         ("registry/shell/operations/security_policy", operation("shell", "{security_policy: {Q: 1}}")),
     ]
 }

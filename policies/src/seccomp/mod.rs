@@ -3,6 +3,7 @@
 mod answer;
 mod bpf;
 mod calls;
+mod container;
 mod rules;
 mod table;
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub(crate) use calls::{
     removable_names,
 };
 use calls::{lets_pass, profile_answer};
+pub(crate) use container::{lacking as lacking_for_container, profile as container_profile};
 use table::{Row, TABLE};
 use verdict::{ABSENT, Answer, REFUSED, Verdict};
 

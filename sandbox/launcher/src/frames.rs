@@ -8,7 +8,9 @@ use nix::errno::Errno;
 use nix::unistd::write;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use stockade_plan::{FRAME_MAX, decode, encode};
+use stockade_plan::{FRAME_MAX, Found, Report, decode, encode};
+
+use crate::init::collect::Teller;
 
 /// Writes one value.
 pub(crate) fn send<T: Serialize>(pipe: BorrowedFd<'_>, value: &T) -> nix::Result<()> {
@@ -45,6 +47,16 @@ impl<'p> Sender<'p> {
         write_all(self.pipe, &self.bytes)?;
         self.bytes.clear();
         Ok(())
+    }
+}
+
+impl Teller for Sender<'_> {
+    fn found(&mut self, index: u32, found: Found) -> nix::Result<()> {
+        self.push(&Report::Output { index, found })
+    }
+
+    fn chunk(&mut self, bytes: Vec<u8>) -> nix::Result<()> {
+        self.push(&Report::Chunk(bytes.try_into().map_err(|_| Errno::EMSGSIZE)?))
     }
 }
 

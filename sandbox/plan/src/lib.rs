@@ -8,6 +8,7 @@
 //! * [`Report`] is what a sandbox's own init says of its set-up and of its job, on the status pipe.
 //! * A [`Refusal`] is what init saw refused to the job while it ran.
 //! * [`Evidence`] is what init read back from the kernel before the job's first instruction.
+//! * An [`Errand`] is what the init of a container that an engine runs is told, [`Said`] what it answers.
 //! * [`Told`] is what the recorder of a recording sandbox says of the program it watches.
 //! * [`Stage`] names the steps of set-up, in order; a [`SetupError`] says which one failed.
 //!
@@ -19,6 +20,7 @@ mod bounded;
 mod bpf;
 mod codec;
 mod confinement;
+mod container;
 mod denial;
 mod evidence;
 mod job;
@@ -37,6 +39,7 @@ pub use codec::{CodecError, FRAME_MAX, STATUS_FRAME_MAX, decode, encode};
 pub use confinement::{
     Access, Confinement, FILTER_MAX, Filter, Instruction, Landlock, LandlockRule, Rlimits,
 };
+pub use container::{Account, Cause, ContainerEvidence, ContainerLimits, Counted, Errand, SPOKEN_MAX, Said};
 pub use denial::{Asked, Named, Refusal, Refused, WATCHED_MAX, Wall, WatchList, Watched};
 pub use evidence::{Evidence, Mounted, Namespaces, StageTime};
 pub use job::{Command, EnvVar, Input, Output, Task, WORK_DIR};

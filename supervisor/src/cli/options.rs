@@ -96,6 +96,10 @@ impl PolicyOptions {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Runners")]
 pub(super) struct RemoteOptions {
+    /// Socket of the container engine for jobs of execution type `docker`, as `unix:///run/docker.sock`; Podman's serves as
+    /// well. Whoever can reach it is root there. Without it there is no such runner
+    #[arg(long, value_name = "ADDRESS", env = "STOCKADE_DOCKER_HOST")]
+    docker_host: Option<String>,
     /// PEM file with the authorities that vouch for the servers of HTTP calls [default: those of the host, in
     /// `/etc/ssl/certs/ca-certificates.crt`]
     #[arg(long, value_name = "FILE", env = "STOCKADE_HTTP_AUTHORITIES")]
@@ -112,22 +116,23 @@ pub(super) struct RemoteOptions {
 }
 
 impl RemoteOptions {
+    /// Whoever sits where functions are called instead of in their cloud is believed, so nothing but work on services may be
+    /// sent there.
     pub(super) fn remotes(&self, environment: Environment) -> Result<Remotes, CliError> {
-        let functions = self.functions(environment)?;
-        Ok(Remotes { http_authorities: self.http_authorities.clone(), functions })
-    }
-
-    /// Whoever sits at such an address is believed, so nothing but work on services may be sent there.
-    fn functions(&self, environment: Environment) -> Result<Endpoints, CliError> {
-        let Self { lambda_endpoint: lambda, gcp_endpoint, gcp_token_endpoint, .. } = self.clone();
-        let gcp = Instead { functions: gcp_endpoint, tokens: gcp_token_endpoint };
-        let endpoints = Endpoints { lambda, gcp };
-        if endpoints != Endpoints::default() && environment != Environment::Development {
+        let Self { docker_host, http_authorities, lambda_endpoint, gcp_endpoint, gcp_token_endpoint } =
+            self.clone();
+        let any = lambda_endpoint.is_some() || gcp_endpoint.is_some() || gcp_token_endpoint.is_some();
+        if any && environment != Environment::Development {
             let message =
                 "functions are called elsewhere than in their cloud only with `--environment development`";
             return Err(CliError::Other(message.to_owned()));
         }
-        Ok(endpoints)
+        let gcp = Instead { functions: gcp_endpoint, tokens: gcp_token_endpoint };
+        Ok(Remotes {
+            docker: docker_host,
+            http_authorities,
+            functions: Endpoints { lambda: lambda_endpoint, gcp },
+        })
     }
 }
 

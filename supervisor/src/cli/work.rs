@@ -47,8 +47,8 @@ impl WorkOptions {
             policies: self.policies.directory(),
             environment: self.policies.environment,
         };
-        let remotes = self.remotes.remotes(self.policies.environment)?;
         let (state_dir, warm) = (&self.account.state_dir, self.worker.warm());
+        let remotes = self.remotes.remotes(self.policies.environment)?;
         Ok(Supervisor::assemble(confinement, state_dir, &rules, warm, &remotes).await?)
     }
 

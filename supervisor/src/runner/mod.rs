@@ -3,6 +3,7 @@
 //! A runner is asked in two steps. [`JobRunner::validate`] turns what a job asks for into [`Work`], or refuses: nothing
 //! has run by then, and what will run is known and can be put on record. [`Work::execute`] then runs it, once.
 
+pub mod docker;
 mod finished;
 pub mod http;
 mod registry;
@@ -21,6 +22,7 @@ use stockade_policies::{
 use uuid::Uuid;
 
 use crate::store::{AttemptId, JobId};
+pub use docker::DockerRunner;
 pub use finished::{ErrorClass, Finished};
 pub use http::HttpRunner;
 pub use registry::{RegistryError, RunnerRegistry};

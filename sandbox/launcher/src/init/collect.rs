@@ -8,25 +8,31 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use nix::sys::stat::{FileStat, SFlag, fstat};
-use stockade_plan::{Found, NotCollected, Output, Report};
+use stockade_plan::{Found, NotCollected, Output};
 
-use crate::frames::Sender;
+/// Hears what is collected, in order.
+pub(crate) trait Teller {
+    /// What became of the output with this index; its bytes follow if it is a file.
+    fn found(&mut self, index: u32, found: Found) -> nix::Result<()>;
+    /// The next bytes of that file, at most 65536.
+    fn chunk(&mut self, bytes: Vec<u8>) -> nix::Result<()>;
+}
 
 const CHUNK: usize = 64 * 1024;
 
 /// Sends what became of each output and, for regular files, their bytes.
-pub(super) fn collect(
+pub(crate) fn collect(
     work_dir: BorrowedFd<'_>,
     outputs: &[Output],
-    status: &mut Sender<'_>,
+    teller: &mut impl Teller,
 ) -> nix::Result<()> {
     for (index, output) in (0_u32..).zip(outputs) {
         match open_output(work_dir, output) {
             Ok((file, size)) => {
-                status.push(&Report::Output { index, found: Found::File { size } })?;
-                send_bytes(file, size, status)?;
+                teller.found(index, Found::File { size })?;
+                send_bytes(file, size, teller)?;
             }
-            Err(not) => status.push(&Report::Output { index, found: Found::Not(not) })?,
+            Err(not) => teller.found(index, Found::Not(not))?,
         }
     }
     Ok(())
@@ -87,7 +93,7 @@ fn regular(stat: &FileStat, max_bytes: u64) -> Result<u64, NotCollected> {
     }
 }
 
-fn send_bytes(file: File, size: u64, status: &mut Sender<'_>) -> nix::Result<()> {
+fn send_bytes(file: File, size: u64, teller: &mut impl Teller) -> nix::Result<()> {
     let mut file = file.take(size);
     loop {
         let mut chunk = vec![0; CHUNK];
@@ -96,8 +102,7 @@ fn send_bytes(file: File, size: u64, status: &mut Sender<'_>) -> nix::Result<()>
             return Ok(());
         }
         chunk.truncate(read);
-        let chunk = chunk.try_into().map_err(|_| Errno::EMSGSIZE)?;
-        status.push(&Report::Chunk(chunk))?;
+        teller.chunk(chunk)?;
     }
 }
 

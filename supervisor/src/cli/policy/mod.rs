@@ -10,7 +10,7 @@ mod target;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use stockade_policies::{Capabilities, ExecutionType, HTTP_ENFORCES, SHELL_ENFORCES};
+use stockade_policies::{Capabilities, DOCKER_ENFORCES, ExecutionType, HTTP_ENFORCES, SHELL_ENFORCES};
 
 use super::options::PolicyOptions;
 use super::{CliError, exit};
@@ -48,6 +48,7 @@ impl Policy {
 fn capabilities() -> Capabilities {
     Capabilities::new()
         .runner(ExecutionType::SHELL, SHELL_ENFORCES)
-        .runner(ExecutionType::SERVERLESS, serverless::ENFORCES)
         .runner(ExecutionType::HTTP, HTTP_ENFORCES)
+        .runner(ExecutionType::SERVERLESS, serverless::ENFORCES)
+        .runner(ExecutionType::DOCKER, DOCKER_ENFORCES)
 }

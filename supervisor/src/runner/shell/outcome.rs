@@ -13,14 +13,8 @@ pub fn finished(outcome: Outcome, limits: &Limits) -> Finished {
     let (verdict, error) = verdict(outcome.end, limits);
     Finished {
         error,
-        exit_code: match outcome.end {
-            End::Exited(code) => Some(code),
-            _ => None,
-        },
-        signal: match outcome.end {
-            End::Signaled(signal) => Some(signal),
-            _ => None,
-        },
+        exit_code: exit_code(outcome.end),
+        signal: signal(outcome.end),
         stdout: stream(outcome.stdout),
         stderr: stream(outcome.stderr),
         outputs: outcome.outputs.into_iter().map(output).collect(),
@@ -41,7 +35,24 @@ pub fn not_run(error: &RunError) -> Finished {
     }
 }
 
-fn verdict(end: End, limits: &Limits) -> (Verdict, Option<String>) {
+/// The code that it exited with.
+pub(in crate::runner) fn exit_code(end: End) -> Option<i32> {
+    match end {
+        End::Exited(code) => Some(code),
+        _ => None,
+    }
+}
+
+/// The signal that ended it.
+pub(in crate::runner) fn signal(end: End) -> Option<i32> {
+    match end {
+        End::Signaled(signal) => Some(signal),
+        _ => None,
+    }
+}
+
+/// How an attempt ended, and why.
+pub(in crate::runner) fn verdict(end: End, limits: &Limits) -> (Verdict, Option<String>) {
     match end {
         End::Exited(0) => (Verdict::Completed, None),
         End::Exited(code) => (Verdict::Failed, Some(format!("exited with code {code}"))),
@@ -74,11 +85,13 @@ fn signal_name(signal: i32) -> String {
     Signal::try_from(signal).map_or_else(|_| format!("signal {signal}"), |name| name.as_str().to_owned())
 }
 
-fn stream(captured: Captured) -> Stream {
+/// What was kept of a stream.
+pub(in crate::runner) fn stream(captured: Captured) -> Stream {
     Stream { bytes: captured.bytes, truncated: captured.truncated }
 }
 
-fn output(collected: Collected) -> Output {
+/// What became of an output.
+pub(in crate::runner) fn output(collected: Collected) -> Output {
     let path = collected.path.to_string().into_bytes();
     match collected.state {
         OutputState::File(bytes) => {

@@ -1,0 +1,217 @@
+//! What the engine is asked for: plan to container.
+
+use std::collections::HashMap;
+
+use bollard::models::{
+    ContainerCreateBody, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Mount,
+    MountType, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
+};
+use stockade_plan::{CPU_PERIOD_US, Digest, WORK_DIR};
+use stockade_policies::{ContainerPlan, ProgramFiles};
+
+use super::engine::EngineFacts;
+use super::image::Image;
+
+/// The first of the ids that containers run as, where an engine has no user namespaces: the upper end of the range of
+/// which sandboxes take the lower, and nobody else any: <https://systemd.io/UIDS-GIDS/>. Docker takes none above 2^31.
+const FIRST_ID: u32 = 0x7F00_0000;
+/// How many there are.
+const IDS: u32 = 0x00FF_0000;
+/// The same where ids are mapped: only those below 65536 surely are.
+const FIRST_MAPPED_ID: u32 = 1000;
+const MAPPED_IDS: u32 = 60_000;
+
+/// Labels of our containers.
+pub(super) const WORKER: &str = "stockade.worker";
+pub(super) const JOB: &str = "stockade.job";
+pub(super) const ATTEMPT: &str = "stockade.attempt";
+/// Names of our containers begin so. An image cannot give a name, as it can a label.
+pub(super) const PREFIX: &str = "stockade-";
+
+/// Who a container is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Of the worker that runs it: the same in every incarnation of one worker, and in no other.
+    pub worker: String,
+    /// The job.
+    pub job: String,
+    /// The attempt, from 1.
+    pub attempt: i64,
+    /// Random: an image cannot know it.
+    pub nonce: String,
+}
+
+impl Identity {
+    /// The container's name.
+    pub fn name(&self) -> String {
+        format!("{PREFIX}{}-{}-{}", self.job, self.attempt, self.nonce)
+    }
+
+    /// Where init lies: nothing in an image can lie there before.
+    fn directory(&self) -> String {
+        format!("/.stockade-{}", self.nonce)
+    }
+
+    /// The id it runs as: its own as surely as a digest is.
+    pub fn uid(&self, facts: &EngineFacts) -> u32 {
+        let digest = Digest::of(self.name().as_bytes()).to_string();
+        let number = digest.get(..8).and_then(|text| u32::from_str_radix(text, 16).ok()).unwrap_or(0);
+        match facts.own_ids {
+            true => FIRST_MAPPED_ID + number % MAPPED_IDS,
+            false => FIRST_ID + number % IDS,
+        }
+    }
+}
+
+/// What the engine is asked to make.
+pub(super) fn body(
+    plan: &ContainerPlan,
+    image: &Image,
+    identity: &Identity,
+    init: &ProgramFiles,
+    facts: &EngineFacts,
+) -> ContainerCreateBody {
+    let uid = identity.uid(facts);
+    let labels = [
+        (WORKER, identity.worker.clone()),
+        (JOB, identity.job.clone()),
+        (ATTEMPT, identity.attempt.to_string()),
+    ];
+    ContainerCreateBody {
+        hostname: Some("sandbox".to_owned()),
+        user: Some(format!("{uid}:{uid}")),
+        attach_stdin: Some(true),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        tty: Some(false),
+        open_stdin: Some(true),
+        stdin_once: Some(true),
+        // A name without a value takes away what the image would set.
+        env: Some(image.variables.clone()),
+        entrypoint: Some(entrypoint(init, &identity.directory())),
+        cmd: Some(Vec::new()),
+        healthcheck: Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() }),
+        image: Some(image.id.clone()),
+        working_dir: Some(WORK_DIR.to_owned()),
+        network_disabled: Some(true),
+        labels: Some(labels.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
+        stop_signal: Some("SIGKILL".to_owned()),
+        host_config: Some(host_config(plan, identity, init, facts, uid)),
+        ..ContainerCreateBody::default()
+    }
+}
+
+/// Our init by its own loader, with its own libraries: the image's have no part in it.
+fn entrypoint(init: &ProgramFiles, directory: &str) -> Vec<String> {
+    let program = format!("{directory}/init");
+    match &init.loader {
+        None => vec![program],
+        Some(_) => {
+            let loader = format!("{directory}/loader");
+            vec![
+                loader,
+                "--inhibit-cache".to_owned(),
+                "--library-path".to_owned(),
+                directory.to_owned(),
+                program,
+            ]
+        }
+    }
+}
+
+/// Everything that Docker would otherwise decide is said, even where its default is the same.
+fn host_config(
+    plan: &ContainerPlan,
+    identity: &Identity,
+    init: &ProgramFiles,
+    facts: &EngineFacts,
+    uid: u32,
+) -> HostConfig {
+    let limits = &plan.errand.limits;
+    let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    let memory = signed(limits.memory_bytes);
+    let mut security = vec!["no-new-privileges:true".to_owned(), format!("seccomp={}", plan.seccomp)];
+    if facts.apparmor {
+        security.push("apparmor=docker-default".to_owned());
+    }
+    HostConfig {
+        privileged: Some(false),
+        readonly_rootfs: Some(true),
+        cap_drop: Some(vec!["ALL".to_owned()]),
+        cap_add: Some(Vec::new()),
+        security_opt: Some(security),
+        // Init is one process more.
+        pids_limit: Some(i64::from(limits.pids) + 1),
+        memory: Some(memory),
+        memory_swap: Some(memory),
+        nano_cpus: Some(signed(limits.cpu_quota_us * (1_000_000_000 / CPU_PERIOD_US))),
+        network_mode: Some("none".to_owned()),
+        // Private, and no `/dev/shm` of the engine's making: ours has a limit.
+        ipc_mode: Some("none".to_owned()),
+        pid_mode: Some(String::new()),
+        uts_mode: Some(String::new()),
+        cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
+        userns_mode: Some(String::new()),
+        tmpfs: Some(tmpfs(limits.disk_bytes, limits.files, uid)),
+        mounts: Some(mounts(plan, &identity.directory(), init)),
+        devices: Some(Vec::new()),
+        group_add: Some(Vec::new()),
+        ulimits: Some(vec![
+            ulimit("core", 0, 0),
+            ulimit("nofile", signed(plan.open_files), signed(plan.open_files)),
+            ulimit("cpu", signed(limits.cpu_time_ms / 1000) + 1, signed(limits.cpu_time_ms / 1000) + 1),
+            ulimit("fsize", signed(limits.disk_bytes), signed(limits.disk_bytes)),
+        ]),
+        // Ours is the init; see `entrypoint`.
+        init: Some(false),
+        oom_score_adj: Some(0),
+        oom_kill_disable: Some(false),
+        // What it prints comes over the connection, and lies nowhere else.
+        log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: Some(HashMap::new()) }),
+        restart_policy: Some(RestartPolicy {
+            name: Some(RestartPolicyNameEnum::NO),
+            maximum_retry_count: None,
+        }),
+        auto_remove: Some(false),
+        publish_all_ports: Some(false),
+        runtime: plan.runtime.clone(),
+        ..HostConfig::default()
+    }
+}
+
+fn ulimit(name: &str, soft: i64, hard: i64) -> ResourcesUlimits {
+    ResourcesUlimits { name: Some(name.to_owned()), soft: Some(soft), hard: Some(hard) }
+}
+
+/// Of the disk and its files half is `/job`'s, a quarter `/tmp`'s and a quarter `/dev/shm`'s: together they are no more than
+/// the policy says, where a sandbox has one file system for all three.
+fn tmpfs(bytes: u64, files: u64, uid: u32) -> HashMap<String, String> {
+    let part = |of: u64| {
+        format!(
+            "rw,noexec,nosuid,nodev,size={},nr_inodes={},mode=0700,uid={uid},gid={uid}",
+            (bytes / of).max(4096),
+            // The directory itself is one.
+            (files / of).max(1) + 1
+        )
+    };
+    [(WORK_DIR, 2), ("/tmp", 4), ("/dev/shm", 4)].map(|(path, of)| (path.to_owned(), part(of))).into()
+}
+
+fn mounts(plan: &ContainerPlan, directory: &str, init: &ProgramFiles) -> Vec<Mount> {
+    let bind = |source: &str, target: String| Mount {
+        source: Some(source.to_owned()),
+        target: Some(target),
+        typ: Some(MountType::BIND),
+        read_only: Some(true),
+        ..Mount::default()
+    };
+    let own = [(Some(&init.program), "init"), (init.loader.as_ref(), "loader")];
+    let own =
+        own.into_iter().filter_map(|(path, name)| Some(bind(path?.as_str(), format!("{directory}/{name}"))));
+    let libraries = init.libraries.iter().map(|library| {
+        let name = library.as_str().rsplit('/').next().unwrap_or_default();
+        bind(library.as_str(), format!("{directory}/{name}"))
+    });
+    let granted = plan.binds.iter().map(|path| bind(path.as_str(), path.to_string()));
+    own.chain(libraries).chain(granted).collect()
+}

@@ -1,0 +1,251 @@
+//! The Docker runner: a job in a container of an engine that this host has.
+//!
+//! 1. The policy becomes a [`ContainerPlan`], and that what the engine is asked for ([`container`]).
+//! 2. The image must be there, and be the one that the policy names by its digest ([`image`]).
+//! 3. The container's first process is our own init: it says what it finds in force, and the job starts only if that is
+//!    what was asked for ([`evidence`]).
+//! 4. Init passes on what the job prints, counts, and collects; nobody resolves a name in the container ([`run`]).
+//! 5. The container is removed, whatever comes ([`reaper`]); one whose worker is gone ends by itself.
+
+mod account;
+mod container;
+mod engine;
+mod evidence;
+mod image;
+mod outcome;
+mod reaper;
+mod run;
+mod wire;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use stockade_plan::AbsPath;
+use stockade_policies::{
+    ContainerPlan, DOCKER_ENFORCES, Enforces, Host, HostError, ProgramFiles, Runner, compile_container,
+};
+use uuid::Uuid;
+
+pub use container::Identity;
+pub use engine::{Engine, EngineError, EngineFacts, socket_path};
+pub use image::ImageError;
+pub use reaper::Reaper;
+pub use run::{NotRun, Order, Ran, Runs};
+
+use super::{Boxed, Finished, JobRunner, Refusal, Request, RunnerError, Running, Work, WorkFacts};
+use crate::store::AttemptId;
+
+/// The program that is the first in every container, beside this one.
+const INIT: &str = "stockade-container-init";
+
+/// Runs jobs in containers.
+#[derive(Debug, Clone)]
+pub struct DockerRunner {
+    engines: Engines,
+    init: Arc<ProgramFiles>,
+    reaper: Reaper,
+    /// Of the worker, the same in every incarnation.
+    worker: Arc<str>,
+    running: Running,
+}
+
+/// The runner cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum DockerError {
+    /// The engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// What is first in every container is not there.
+    #[error("cannot use `{path}`, which is the first process of every container: {reason}")]
+    Init {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// The engine: asked again what it is after it has been away.
+#[derive(Debug, Clone)]
+struct Engines {
+    socket: Arc<Path>,
+    known: Arc<Mutex<Option<Engine>>>,
+}
+
+impl Engines {
+    async fn engine(&self) -> Result<Engine, EngineError> {
+        if let Some(engine) = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+            return Ok(engine);
+        }
+        let engine = Engine::connect(&self.socket).await?;
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(engine.clone());
+        Ok(engine)
+    }
+
+    /// It did not answer: whoever answers next may be another.
+    fn forget(&self) {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+impl DockerRunner {
+    /// A runner on the engine that listens at `address`, for the worker of this name.
+    ///
+    /// # Errors
+    /// [`DockerError`] if the engine does not answer, or is not to be worked with.
+    pub async fn connect(address: &str, worker: &str, host: &Host) -> Result<Self, DockerError> {
+        let socket = socket_path(address)?;
+        let init = init(host)?;
+        let engines = Engines { socket: socket.into(), known: Arc::default() };
+        let facts = engines.engine().await?.facts;
+        tracing::info!(
+            engine = facts.name,
+            version = facts.version,
+            runtime = facts.runtime,
+            "a container engine answers"
+        );
+        Ok(Self {
+            engines,
+            init: Arc::new(init),
+            reaper: Reaper::default(),
+            worker: worker.into(),
+            running: Running::default(),
+        })
+    }
+
+    /// Who removes its containers.
+    pub fn reaper(&self) -> &Reaper {
+        &self.reaper
+    }
+}
+
+/// Our init, and what it takes to run it where nothing of this host is.
+///
+/// # Errors
+/// If it is not beside this program.
+pub fn init(host: &Host) -> Result<ProgramFiles, DockerError> {
+    let own = std::env::current_exe().unwrap_or_default();
+    let mut directories = own.ancestors().skip(1).take(2);
+    let beside = directories.find(|directory| std::fs::symlink_metadata(directory.join(INIT)).is_ok());
+    let path = beside.map_or_else(|| own.with_file_name(INIT), |directory| directory.join(INIT));
+    let unusable = |reason: String| DockerError::Init { path: path.clone(), reason };
+    let name = path.to_str().ok_or_else(|| unusable("its path is not UTF-8".to_owned()))?;
+    let name = AbsPath::new(name).map_err(|error| unusable(error.to_string()))?;
+    host.files_of(&name).map_err(|error: HostError| unusable(error.to_string()))
+}
+
+impl JobRunner for DockerRunner {
+    fn execution_type(&self) -> &'static str {
+        "docker"
+    }
+
+    fn enforces(&self) -> Enforces {
+        DOCKER_ENFORCES
+    }
+
+    fn validate(&self, request: &Request<'_>) -> Result<Box<dyn Work>, Refusal> {
+        let operation = request.operation;
+        let Runner::Docker(action) = operation.runner() else {
+            let (service, name) = (operation.service(), operation.name());
+            return Err(Refusal::Refused(format!("`{service}.{name}` is not a docker operation")));
+        };
+        let prepared = action
+            .prepare(request.input, &request.proposal)
+            .map_err(|refusal| Refusal::Refused(refusal.to_string()))?;
+        let plan = compile_container(&prepared.policy, &prepared.job)?;
+        let facts = WorkFacts {
+            policy: prepared.policy.id(),
+            environment: prepared.policy.environment(),
+            plan_sha256: Some(plan.digest()),
+            limits: prepared.policy.limits(),
+        };
+        let idempotent = action.idempotent().unwrap_or(true);
+        Ok(Box::new(DockerWork { facts, plan, inputs: prepared.files, idempotent, runner: self.clone() }))
+    }
+
+    fn cancel(&self, attempt: &AttemptId) {
+        self.running.cancel(attempt);
+    }
+
+    /// No other incarnation of this worker lives: what bears its name was left behind.
+    fn recover(&self) -> Boxed<'_, Result<(), RunnerError>> {
+        Box::pin(async move {
+            let unfit =
+                |error: EngineError| RunnerError::Unfit { runner: "docker", reason: error.to_string() };
+            let engine = self.engines.engine().await.map_err(unfit)?;
+            match self.reaper.sweep_worker(&engine, &self.worker).await.map_err(unfit)? {
+                0 => {}
+                left => tracing::warn!(
+                    containers = left,
+                    "an earlier run of this worker left containers; they are removed"
+                ),
+            }
+            Ok(())
+        })
+    }
+
+    fn reclaim(&self, lost: AttemptId) -> Boxed<'_, ()> {
+        Box::pin(async move {
+            let Ok(engine) = self.engines.engine().await else { return };
+            let swept = self.reaper.sweep_attempt(&engine, &lost.job.to_string(), lost.attempt).await;
+            match swept {
+                Ok(0) => {}
+                Ok(left) => {
+                    tracing::warn!(job = %lost.job, containers = left, "a lost attempt left containers; they are removed")
+                }
+                Err(error) => {
+                    tracing::warn!(job = %lost.job, %error, "cannot look for what a lost attempt left")
+                }
+            }
+        })
+    }
+}
+
+#[derive(Debug)]
+struct DockerWork {
+    facts: WorkFacts,
+    plan: ContainerPlan,
+    inputs: Vec<Vec<u8>>,
+    idempotent: bool,
+    runner: DockerRunner,
+}
+
+impl Work for DockerWork {
+    fn facts(&self) -> &WorkFacts {
+        &self.facts
+    }
+
+    fn execute(self: Box<Self>, attempt: AttemptId) -> Boxed<'static, Finished> {
+        // Before the future is polled for the first time: `cancel` must find the attempt from now on.
+        let place = self.runner.running.enter(attempt);
+        Box::pin(async move {
+            let Self { plan, inputs, idempotent, runner, .. } = *self;
+            let engine = match runner.engines.engine().await {
+                Ok(engine) => engine,
+                Err(error) => return outcome::not_run(&error.into()),
+            };
+            let identity = Identity {
+                worker: runner.worker.to_string(),
+                job: attempt.job.to_string(),
+                attempt: i64::from(attempt.attempt),
+                nonce: Uuid::new_v4().simple().to_string(),
+            };
+            let mut order = Order { plan, inputs, identity, cancel: place.token() };
+            let runs = Runs { engine, init: Arc::clone(&runner.init), reaper: runner.reaper.clone() };
+            match runs.run(&mut order).await {
+                Ok(ran) => {
+                    if ran.end.is_err() {
+                        runner.engines.forget();
+                    }
+                    outcome::finished(ran, &order.plan, &runs.engine.facts, idempotent)
+                }
+                Err(error) => {
+                    if matches!(error, NotRun::Engine(EngineError::Gone { .. })) {
+                        runner.engines.forget();
+                    }
+                    outcome::not_run(&error)
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,89 @@
+//! From what became of a container to what Stockade says of an attempt.
+
+use serde_json::json;
+use stockade_policies::ContainerPlan;
+
+use super::engine::EngineFacts;
+use super::run::{NotRun, Ran};
+use super::{account, evidence};
+use crate::runner::shell::outcome::{exit_code, output, signal, stream, verdict};
+use crate::runner::{ErrorClass, Finished};
+use crate::store::{Retry, Verdict};
+
+/// A job that ran.
+pub(super) fn finished(ran: Ran, plan: &ContainerPlan, facts: &EngineFacts, idempotent: bool) -> Finished {
+    let limits = &plan.errand.limits;
+    let usage = account::usage(ran.account.as_deref(), ran.setup, ran.lived);
+    let denials = ran
+        .account
+        .as_deref()
+        .map(|account| account::denials(account, limits, &ran.stdout, &ran.stderr, &ran.outputs))
+        .unwrap_or_default();
+    let enforcement = evidence::enforcement(&ran.evidence, plan, facts);
+    let times = ran.state.as_ref();
+    let target = json!({
+        "image": plan.image,
+        "image_id": ran.image_id,
+        "runtime": plan.runtime.as_ref().unwrap_or(&facts.runtime),
+        "engine": facts,
+        "started_at": times.and_then(|state| state.started_at.as_ref()),
+        "finished_at": times.and_then(|state| state.finished_at.as_ref()),
+        "oom_killed": times.and_then(|state| state.oom_killed),
+    });
+    let (verdict, error, end) = match ran.end {
+        Ok(end) => {
+            let (verdict, error) = verdict(end, limits);
+            (verdict, error, Some(end))
+        }
+        Err(why) => (Verdict::Failed, Some(format!("what became of the job is not known: {why}")), None),
+    };
+    Finished {
+        error,
+        class: end.is_none().then_some(if idempotent { ErrorClass::Retryable } else { ErrorClass::Unknown }),
+        retry: if end.is_none() && !idempotent { Retry::Never } else { Retry::Default },
+        exit_code: end.and_then(exit_code),
+        signal: end.and_then(signal),
+        stdout: stream(ran.stdout),
+        stderr: stream(ran.stderr),
+        outputs: ran.outputs.into_iter().map(output).collect(),
+        usage: Some(usage),
+        enforcement: serde_json::to_value(&enforcement).unwrap_or_else(|_| json!({})),
+        denials: serde_json::to_value(&denials).unwrap_or_else(|_| json!([])),
+        target: Some(target),
+        host_uid: (!facts.own_ids).then_some(ran.uid),
+        ..Finished::new(verdict)
+    }
+}
+
+/// A job that did not start.
+pub(super) fn not_run(error: &NotRun) -> Finished {
+    let (class, retry) = match error {
+        NotRun::Cancelled => return Finished::failed(Verdict::Cancelled, error.to_string()),
+        NotRun::Engine(engine) | NotRun::Image(super::ImageError::Engine(engine)) if engine.is_passing() => {
+            (ErrorClass::Retryable, Retry::Default)
+        }
+        NotRun::Init(_) => (ErrorClass::Retryable, Retry::Default),
+        NotRun::Image(_) | NotRun::Engine(_) | NotRun::Unconfined(_) | NotRun::Program { .. } => {
+            (ErrorClass::Permanent, Retry::Never)
+        }
+    };
+    Finished { class: Some(class), retry, ..Finished::failed(Verdict::SetupFailed, error.to_string()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{EngineError, ImageError};
+    use super::*;
+
+    #[test]
+    fn an_engine_that_is_away_is_tried_again_and_an_image_that_is_not_there_is_not() {
+        let class = |error: NotRun| (not_run(&error).class, not_run(&error).retry);
+        let gone =
+            || EngineError::Gone { socket: "/run/docker.sock".to_owned(), reason: "refused".to_owned() };
+        assert_eq!(class(gone().into()), (Some(ErrorClass::Retryable), Retry::Default));
+        assert_eq!(class(ImageError::Engine(gone()).into()), (Some(ErrorClass::Retryable), Retry::Default));
+        let missing = ImageError::Missing("a@sha256:0".to_owned());
+        assert_eq!(class(missing.into()), (Some(ErrorClass::Permanent), Retry::Never));
+        assert_eq!(not_run(&NotRun::Cancelled).verdict, Verdict::Cancelled);
+    }
+}

@@ -1,0 +1,408 @@
+//! One job in one container, from the image to the end of the last process.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bollard::models::ContainerState;
+use bollard::query_parameters::{
+    AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, KillContainerOptionsBuilder,
+};
+use futures_util::StreamExt as _;
+use stockade_plan::{Account, Cause, ContainerEvidence, Ended, Found, Said};
+use stockade_policies::{ContainerPlan, ProgramFiles};
+use stockade_sandbox::{Captured, Collected, End, Limit, OutputState};
+use tokio::time::{Instant as Deadline, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::container::{Identity, body};
+use super::engine::{Engine, EngineError, PATIENCE, told};
+use super::evidence;
+use super::image::{self, ImageError};
+use super::reaper::Reaper;
+use super::wire::{self, Ear, Mouth, WireError};
+
+/// Init keeps the wall clock. What it has not ended by then is killed from outside.
+const OVERTIME: Duration = Duration::from_secs(3);
+/// So long a container that is told to stop has to say what it used.
+const LAST_WORDS: Duration = Duration::from_millis(400);
+
+/// One job for an engine.
+#[derive(Debug)]
+pub struct Order {
+    /// What is asked for.
+    pub plan: ContainerPlan,
+    /// The bytes of its inputs, in the plan's order.
+    pub inputs: Vec<Vec<u8>>,
+    /// Who it is.
+    pub identity: Identity,
+    /// Ends it.
+    pub cancel: CancellationToken,
+}
+
+/// A job did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum NotRun {
+    /// Its image.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// Its container is not what was asked for.
+    #[error("the container is not confined as the policy says: it does not hold that {0}")]
+    Unconfined(String),
+    /// Its program.
+    #[error("cannot {what} in the container: {error}")]
+    Program {
+        /// What was being done.
+        what: String,
+        /// What the kernel answered.
+        error: std::io::Error,
+    },
+    /// Init did not come up.
+    #[error("the container's first process did not come up: {0}")]
+    Init(String),
+    /// It was cancelled before it ran.
+    #[error("cancelled before it ran")]
+    Cancelled,
+}
+
+/// A job that ran.
+#[derive(Debug)]
+pub struct Ran {
+    /// How it ended; `Err` if that cannot be known, and why.
+    pub end: Result<End, String>,
+    /// Its standard output.
+    pub stdout: Captured,
+    /// Its standard error.
+    pub stderr: Captured,
+    /// Its outputs.
+    pub outputs: Vec<Collected>,
+    /// What init found in force.
+    pub evidence: Box<ContainerEvidence>,
+    /// What init counted, if it came to that.
+    pub account: Option<Box<Account>>,
+    /// The image's id.
+    pub image_id: String,
+    /// The host's id of the job.
+    pub uid: u32,
+    /// From the request to the job's first instruction.
+    pub setup: Duration,
+    /// From there to the end.
+    pub lived: Duration,
+    /// The engine's own times and exit code.
+    pub state: Option<ContainerState>,
+}
+
+/// What it takes to run jobs.
+#[derive(Debug, Clone)]
+pub struct Runs {
+    /// The engine.
+    pub engine: Engine,
+    /// Our init.
+    pub init: Arc<ProgramFiles>,
+    /// Who removes containers.
+    pub reaper: Reaper,
+}
+
+/// A container that was made: whatever comes, it is removed.
+struct Made<'r> {
+    runs: &'r Runs,
+    name: String,
+}
+
+impl Drop for Made<'_> {
+    fn drop(&mut self) {
+        self.runs.reaper.remove(self.runs.engine.clone(), std::mem::take(&mut self.name));
+    }
+}
+
+impl Runs {
+    /// Runs a job to its end.
+    ///
+    /// # Errors
+    /// [`NotRun`]: nothing of the job has run.
+    pub async fn run(&self, order: &mut Order) -> Result<Ran, NotRun> {
+        let began = Instant::now();
+        let cancel = order.cancel.clone();
+        if order.identity.attempt > 1 {
+            // Whoever had the job before has lost it.
+            self.reaper.sweep_job(&self.engine, &order.identity.job).await?;
+        }
+        let image = tokio::select! {
+            () = cancel.cancelled() => return Err(NotRun::Cancelled),
+            image = image::look(&self.engine, &order.plan.image) => image?,
+        };
+        if order.plan.errand.arguments.is_empty() {
+            order.plan.errand.arguments = own_command(&image)?;
+        }
+        let made = Made { runs: self, name: order.identity.name() };
+        let begun = tokio::select! {
+            () = cancel.cancelled() => return Err(NotRun::Cancelled),
+            begun = self.begin(order, &image, &made.name) => begun?,
+        };
+        let setup = began.elapsed();
+        let running = Instant::now();
+        let mut watched = Watched::new(order);
+        let cause = watched.to_the_end(begun.ear, begun.mouth, &cancel).await;
+        let state = self.stopped(&made.name, cause.is_err()).await;
+        let lived = running.elapsed();
+        let end = match (&state, cause) {
+            (Err(error), _) => Err(format!("whether the container has ended is not known: {error}")),
+            (Ok(_), Err(why)) => Err(why),
+            (Ok(state), Ok(cause)) => watched.end(cause, state),
+        };
+        Ok(Ran {
+            end,
+            stdout: watched.stdout,
+            stderr: watched.stderr,
+            outputs: watched.outputs,
+            evidence: begun.evidence,
+            account: watched.account,
+            image_id: image.id,
+            uid: order.identity.uid(&self.engine.facts),
+            setup,
+            lived,
+            state: state.ok(),
+        })
+    }
+
+    /// Makes the container, starts it, and lets the job go when everything is found in force.
+    async fn begin(&self, order: &Order, image: &image::Image, name: &str) -> Result<Begun, NotRun> {
+        let engine = &self.engine;
+        let docker = &engine.docker;
+        let asked = body(&order.plan, image, &order.identity, &self.init, &engine.facts);
+        let options = CreateContainerOptionsBuilder::new().name(name).build();
+        engine.ask("make a container", docker.create_container(Some(options), asked)).await?;
+        let options =
+            AttachContainerOptionsBuilder::new().stdin(true).stdout(true).stderr(true).stream(true).build();
+        let attached =
+            engine.ask("attach to a container", docker.attach_container(name, Some(options))).await?;
+        engine.ask("start a container", docker.start_container(name, None)).await?;
+        let (mut ear, mut mouth) = wire::both(attached);
+        let ready = async {
+            let told = wire::tell(&mut mouth, &order.plan.errand, &order.inputs).await;
+            // If it could not be told, it may have said why.
+            (ear.hear().await, told)
+        };
+        let (heard, told) =
+            timeout(PATIENCE, ready).await.map_err(|_| NotRun::Init("it said nothing".to_owned()))?;
+        let evidence = match heard {
+            Ok(Some(Said::Ready(evidence))) => evidence,
+            heard => return Err(not_ready(heard, told, &ear)),
+        };
+        let uid = order.identity.uid(&engine.facts);
+        if let Some(lacking) = evidence::lacking(&evidence, &order.plan, uid) {
+            return Err(NotRun::Unconfined(lacking));
+        }
+        wire::nudge(&mut mouth).await.map_err(|error| NotRun::Init(error.to_string()))?;
+        match timeout(PATIENCE, ear.hear()).await {
+            Ok(Ok(Some(Said::Started))) => Ok(Begun { ear, mouth, evidence }),
+            Ok(heard) => Err(not_ready(heard, Ok(()), &ear)),
+            Err(_) => Err(NotRun::Init("it said nothing".to_owned())),
+        }
+    }
+
+    /// Waits for the container's end, and kills it if it does not come, or at once.
+    async fn stopped(&self, name: &str, kill: bool) -> Result<ContainerState, EngineError> {
+        if kill || timeout(OVERTIME, self.wait(name)).await.is_err() {
+            self.kill(name).await?;
+            self.wait(name).await;
+        }
+        let docker = &self.engine.docker;
+        let found = self.engine.ask("look at a container", docker.inspect_container(name, None)).await?;
+        let state = found.state.unwrap_or_default();
+        match state.running {
+            Some(false) => Ok(state),
+            _ => Err(EngineError::Refused {
+                what: "kill a container",
+                status: 500,
+                message: "it still runs".to_owned(),
+            }),
+        }
+    }
+
+    async fn wait(&self, name: &str) {
+        let mut ends = std::pin::pin!(self.engine.docker.wait_container(name, None));
+        // Whatever is answered, the container is looked at next.
+        let _looked_at_next = timeout(PATIENCE, ends.next()).await;
+    }
+
+    async fn kill(&self, name: &str) -> Result<(), EngineError> {
+        let options = KillContainerOptionsBuilder::new().signal("SIGKILL").build();
+        match timeout(PATIENCE, self.engine.docker.kill_container(name, Some(options))).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => match told("kill a container", error) {
+                // It has ended by itself.
+                EngineError::Refused { status: 404 | 409, .. } => Ok(()),
+                error => Err(error),
+            },
+            Err(_) => Err(EngineError::Gone {
+                socket: "its socket".to_owned(),
+                reason: "no answer in time".to_owned(),
+            }),
+        }
+    }
+}
+
+/// A job that has been let go.
+struct Begun {
+    ear: Ear,
+    mouth: Mouth,
+    evidence: Box<ContainerEvidence>,
+}
+
+fn own_command(image: &image::Image) -> Result<stockade_plan::List<stockade_plan::Arg, 4096>, NotRun> {
+    let unusable = |why: String| NotRun::Program {
+        what: format!("run the image's own command: {why}"),
+        error: std::io::ErrorKind::InvalidInput.into(),
+    };
+    if image.command.is_empty() {
+        return Err(unusable("it has none".to_owned()));
+    }
+    let arguments = image.command.iter().map(|text| stockade_plan::Arg::new(text.as_str()));
+    let arguments: Vec<_> =
+        arguments.collect::<Result<_, _>>().map_err(|error| unusable(error.to_string()))?;
+    arguments.try_into().map_err(|error: stockade_plan::OutOfBounds| unusable(error.to_string()))
+}
+
+fn not_ready(heard: Result<Option<Said>, WireError>, told: Result<(), WireError>, ear: &Ear) -> NotRun {
+    match (heard, told) {
+        (Ok(Some(Said::NotStarted { what, errno })), _) => {
+            NotRun::Program { what, error: std::io::Error::from_raw_os_error(errno) }
+        }
+        (Ok(None), _) if !ear.complaint.is_empty() => {
+            NotRun::Init(String::from_utf8_lossy(&ear.complaint).trim().to_owned())
+        }
+        (Err(error), _) | (_, Err(error)) => NotRun::Init(error.to_string()),
+        (Ok(_), Ok(())) => NotRun::Init("it ended, or said something else than that it is ready".to_owned()),
+    }
+}
+
+/// What is heard of a job while it runs.
+struct Watched<'o> {
+    order: &'o Order,
+    stdout: Captured,
+    stderr: Captured,
+    outputs: Vec<Collected>,
+    account: Option<Box<Account>>,
+}
+
+/// Why nothing more is heard.
+enum Stopped {
+    /// Init has said everything.
+    Done,
+    /// It was told to stop, or killed.
+    Cancelled,
+    /// The time was up.
+    TimedOut,
+}
+
+impl<'o> Watched<'o> {
+    fn new(order: &'o Order) -> Self {
+        let empty = Captured::default;
+        Self { order, stdout: empty(), stderr: empty(), outputs: Vec::new(), account: None }
+    }
+
+    /// Listens until init has said everything, the job is cancelled, or its time is up. `Err` if the connection ended first.
+    async fn to_the_end(
+        &mut self,
+        mut ear: Ear,
+        mut mouth: Mouth,
+        cancel: &CancellationToken,
+    ) -> Result<Stopped, String> {
+        let wall = Duration::from_millis(self.order.plan.errand.limits.wall_time_ms);
+        let deadline = Deadline::now() + wall + OVERTIME;
+        let stopped = tokio::select! {
+            heard = self.listen(&mut ear) => return heard.map(|()| Stopped::Done),
+            () = cancel.cancelled() => Stopped::Cancelled,
+            () = tokio::time::sleep_until(deadline) => Stopped::TimedOut,
+        };
+        // What it used is worth a moment. Then it is killed.
+        if wire::nudge(&mut mouth).await.is_ok() {
+            let _said_or_not = timeout(LAST_WORDS, self.listen(&mut ear)).await;
+        }
+        Ok(stopped)
+    }
+
+    async fn listen(&mut self, ear: &mut Ear) -> Result<(), String> {
+        loop {
+            match ear.hear().await {
+                Ok(Some(Said::Done)) => return Ok(()),
+                Ok(Some(said)) => self.note(said),
+                Ok(None) if self.account.is_some() => return Ok(()),
+                Ok(None) => {
+                    return Err(
+                        "the container ended, or the engine, before the job was accounted for".to_owned()
+                    );
+                }
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+    }
+
+    fn note(&mut self, said: Said) {
+        let max = usize::try_from(self.order.plan.errand.limits.output_bytes).unwrap_or(usize::MAX);
+        match said {
+            Said::Printed { error, bytes } => {
+                let stream = if error { &mut self.stderr } else { &mut self.stdout };
+                let room = max.saturating_sub(stream.bytes.len());
+                stream.total_bytes += u64::try_from(bytes.len()).unwrap_or(0);
+                stream.bytes.extend(bytes.iter().take(room));
+            }
+            Said::Ended(account) => {
+                for (stream, total) in [&mut self.stdout, &mut self.stderr].into_iter().zip(account.printed) {
+                    stream.total_bytes = total;
+                    stream.truncated = total > u64::try_from(stream.bytes.len()).unwrap_or(u64::MAX);
+                }
+                self.account = Some(account);
+            }
+            Said::Output { index, found } => self.output(index, &found),
+            Said::Chunk(bytes) => {
+                if let Some(Collected { state: OutputState::File(file), .. }) = self.outputs.last_mut() {
+                    let room = max.saturating_sub(file.len());
+                    file.extend(bytes.iter().take(room));
+                }
+            }
+            // Not after the start.
+            Said::Ready(_) | Said::NotStarted { .. } | Said::Started | Said::Done => {}
+        }
+    }
+
+    fn output(&mut self, index: u32, found: &Found) {
+        let index = usize::try_from(index).unwrap_or(usize::MAX);
+        let Some(output) = self.order.plan.errand.outputs.get(index) else { return };
+        let state = match found {
+            Found::File { .. } => OutputState::File(Vec::new()),
+            Found::Not(not) => OutputState::Not(*not),
+        };
+        self.outputs.push(Collected { path: output.path.clone(), state });
+    }
+
+    fn end(&self, stopped: Stopped, state: &ContainerState) -> Result<End, String> {
+        match stopped {
+            Stopped::Cancelled => return Ok(End::Cancelled),
+            Stopped::TimedOut => return Ok(End::TimedOut),
+            Stopped::Done => {}
+        }
+        let Some(account) = &self.account else {
+            return match state.oom_killed {
+                Some(true) => Ok(End::OutOfMemory),
+                _ => Err("the container ended without an account of the job".to_owned()),
+            };
+        };
+        Ok(match (account.cause, account.ended) {
+            (Cause::WallTime, _) => End::TimedOut,
+            (Cause::CpuTime, _) => End::LimitExceeded(Limit::CpuTime),
+            (Cause::Output, _) => End::LimitExceeded(Limit::Output),
+            (Cause::Told, _) => End::Cancelled,
+            _ if account.counted.oom_kills.is_some_and(|kills| kills > 0)
+                || state.oom_killed == Some(true) =>
+            {
+                End::OutOfMemory
+            }
+            (Cause::Itself, Ended::Exited(code)) => End::Exited(code),
+            (Cause::Itself, Ended::Signaled(signal)) => End::Signaled(signal),
+        })
+    }
+}

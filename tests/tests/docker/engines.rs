@@ -1,0 +1,110 @@
+//! Engines that go, come again, are too old, or are none.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixListener;
+use std::time::Duration;
+
+use super::*;
+
+const SOON: Duration = Duration::from_secs(30);
+
+#[test]
+fn an_engine_that_goes_in_the_middle_is_waited_for_or_the_job_given_up_as_the_registry_says() {
+    let mut engine = Engine::start();
+    let image = engine.import("box", &[]);
+    let server = Server::start_in(Place::new(&services_of(&image)).with_engine(engine.address()));
+    let ids = ["again", "once"].map(|operation| server.submit("box", operation, &json!({})));
+    for id in &ids {
+        stockade_tests::eventually("it runs", SOON, || {
+            let name = engine.container_of(id)?;
+            (engine.said(&["inspect", "--format", "{{.State.Running}}", &name]) == "true").then_some(())
+        });
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    engine.kill();
+    let first = |id: &str| {
+        stockade_tests::eventually("the attempt ends", SOON, || {
+            server.attempts(id).into_iter().next().filter(|attempt| attempt["ended_at"].is_string())
+        })
+    };
+    for id in &ids {
+        let attempt = first(id);
+        assert_eq!(attempt["status"], "failed", "{attempt}");
+        assert!(
+            attempt["error_message"].as_str().or(attempt["error"].as_str()).unwrap().contains("not known"),
+            "{attempt}"
+        );
+    }
+    let once = server.until(&ids[1], SOON, |job| job["status"] == "failed");
+    assert_eq!(
+        (&once["attempts"], &once["output_data"]["error_class"]),
+        (&json!(1), &json!("unknown")),
+        "{once}"
+    );
+    assert_eq!(once["error_message"].as_str().map(|text| text.contains("not known")), Some(true));
+    engine.start_again();
+    // What may be done twice is, in a container of its own, and what the first attempt left is gone.
+    stockade_tests::eventually("it runs again", SOON, || {
+        let names: Vec<String> = engine.containers();
+        let mine: Vec<&String> = names.iter().filter(|name| name.contains(&ids[0])).collect();
+        (mine.len() == 1 && !mine[0].contains("-1-")).then_some(())
+    });
+    let name = |id: &str| engine.container_of(id);
+    stockade_tests::eventually("the other is removed", SOON, || name(&ids[1]).is_none().then_some(()));
+}
+
+/// A server that is expected not to start: what it says.
+fn refused(address: &str, services: &str) -> String {
+    let place = Place::new(services).with_engine(address.to_owned());
+    let output = place.worker("up", &[]).output().unwrap();
+    assert!(!output.status.success());
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn an_engine_that_is_not_there_or_behind_tcp_is_a_clear_error_at_the_start() {
+    let services = services_of(&RIG.image);
+    let said = refused("unix:///nowhere/docker.sock", &services);
+    assert!(said.contains("no container engine answers at `/nowhere/docker.sock`"), "{said}");
+    let said = refused("tcp://127.0.0.1:2375", &services);
+    assert!(said.contains("`tcp://127.0.0.1:2375` is no engine's address here"), "{said}");
+}
+
+#[test]
+fn without_an_engine_a_registry_with_docker_services_does_not_load_and_says_how_to_get_one() {
+    let place = Place::new(&services_of(&RIG.image));
+    let output = place.worker("up", &[]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("--docker-host"), "{said}");
+}
+
+/// No engine that old can be had any more: this one only tells its version, which is all that is asked of it.
+#[test]
+fn an_engine_of_too_old_a_version_is_refused() {
+    let directory = tempfile::Builder::new().prefix("old-").tempdir_in("/tmp").unwrap();
+    let socket = directory.path().join("docker.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    for path in [directory.path(), &socket] {
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    }
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut asked = [0; 4096];
+            let read = stream.read(&mut asked).unwrap_or(0);
+            let body = match String::from_utf8_lossy(&asked[..read]).contains("/info") {
+                true => r#"{"DefaultRuntime": "runc", "SecurityOptions": ["name=seccomp,profile=default"]}"#,
+                false => {
+                    r#"{"Version": "18.09.1", "ApiVersion": "1.39", "Components": [{"Name": "runc", "Version": "1.0.0"}]}"#
+                }
+            };
+            let _ = write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            );
+        }
+    });
+    let said = refused(&format!("unix://{}", socket.display()), &services_of(&RIG.image));
+    assert!(said.contains("too old") && said.contains("1.39") && said.contains("1.41"), "{said}");
+}
