@@ -10,6 +10,9 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// After so long without traffic the other side is asked whether it is there: functions think for minutes, and what lies
 /// between forgets connections.
 const KEEPALIVE: Duration = Duration::from_secs(30);
+/// A connection that nobody uses is kept no longer than any server keeps it: to send on one that the other side is closing
+/// leaves open whether the call was made.
+const IDLE: Duration = Duration::from_secs(5);
 
 /// A client without proxy, redirects, or attempts of its own. One connection carries one call: closing it ends the call.
 pub(super) fn builder() -> ClientBuilder {
@@ -24,6 +27,7 @@ pub(super) fn builder() -> ClientBuilder {
         .no_gzip()
         .http1_only()
         .tcp_nodelay(true)
+        .pool_idle_timeout(IDLE)
         .tcp_keepalive(KEEPALIVE)
         .connect_timeout(CONNECT)
         .user_agent(concat!("stockade/", env!("CARGO_PKG_VERSION")))
