@@ -2,11 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::expect::{honest, hostile};
+use super::expect::{functions, honest, hostile};
+use super::function::FUNCTION;
 use super::observed::{Observed, Surroundings};
 
 /// The registry they call.
 pub(super) const SERVICES: &str = include_str!("../../../examples/services.yaml");
+/// What is called in it beside what the examples have; `KEY` is a file.
+pub(super) const FUNCTIONS: &str = include_str!("functions.yaml");
 /// What the honest ones work on.
 pub(super) const ORDERS: &str = include_str!("../../../examples/orders.csv");
 
@@ -20,6 +23,8 @@ pub(super) struct Case {
     pub(super) name: &'static str,
     /// The service and operation it calls.
     pub(super) calls: (&'static str, &'static str),
+    /// The execution type of that.
+    pub(super) kind: &'static str,
     /// The text of its script.
     script: &'static str,
     /// What else it is given.
@@ -37,12 +42,16 @@ pub(super) enum Given {
     Orders,
     Port,
     Path,
+    /// The orders, for a function.
+    Payload,
+    /// A function that no policy names.
+    OtherFunction,
 }
 
 impl Case {
     /// Whether it means harm.
     pub(super) fn is_hostile(&self) -> bool {
-        self.calls.0 == "tenant_scripts"
+        self.calls.0 == "tenant_scripts" || self.given == Given::OtherFunction
     }
 
     /// Its input.
@@ -52,6 +61,10 @@ impl Case {
             Given::Orders => json!({"script": self.script, "csv": ORDERS}),
             Given::Port => json!({"script": self.script, "port": around.trap.port()}),
             Given::Path => json!({"script": self.script, "path": around.plant}),
+            Given::Payload => json!({"payload": {"csv": ORDERS}}),
+            Given::OtherFunction => {
+                json!({"payload": {}, "function_name": FUNCTION.replace("count-orders", "delete-orders")})
+            }
         }
     }
 }
@@ -65,6 +78,7 @@ macro_rules! script {
 const HOSTILE: Case = Case {
     name: "",
     calls: ("tenant_scripts", "python"),
+    kind: "shell",
     script: "",
     given: Given::Nothing,
     timeout_seconds: None,
@@ -72,10 +86,11 @@ const HOSTILE: Case = Case {
 };
 
 /// Every job, in the order of the table.
-pub(super) const ALL: [Case; 13] = [
+pub(super) const ALL: [Case; 15] = [
     Case {
         name: "transform a CSV",
         calls: ("reports", "from_csv"),
+        kind: "shell",
         script: script!("honest/revenue_by_country.py"),
         given: Given::Orders,
         timeout_seconds: None,
@@ -84,10 +99,20 @@ pub(super) const ALL: [Case; 13] = [
     Case {
         name: "shell pipeline",
         calls: ("text_tools", "pipeline"),
+        kind: "shell",
         script: script!("honest/orders_per_category.sh"),
         given: Given::Orders,
         timeout_seconds: None,
         judge: honest::categories,
+    },
+    Case {
+        name: "call a function",
+        calls: ("functions", "call"),
+        kind: "serverless",
+        script: "",
+        given: Given::Payload,
+        timeout_seconds: None,
+        judge: functions::counted,
     },
     Case { name: "read /etc/shadow", script: script!("hostile/read_shadow.py"), ..HOSTILE },
     Case {
@@ -154,6 +179,14 @@ pub(super) const ALL: [Case; 13] = [
         judge: hostile::outlive,
         ..HOSTILE
     },
+    Case {
+        name: "call another function",
+        calls: ("functions", "call"),
+        kind: "serverless",
+        given: Given::OtherFunction,
+        judge: functions::not_granted,
+        ..HOSTILE
+    },
 ];
 
 #[cfg(test)]
@@ -165,11 +198,16 @@ mod tests {
     #[test]
     fn the_examples_are_a_registry_that_loads_and_every_case_calls_an_operation_of_it() {
         let library = Library::shipped().unwrap();
-        let can = Capabilities::new().runner("shell", stockade_policies::SHELL_ENFORCES);
+        let can = Capabilities::new()
+            .runner("shell", stockade_policies::SHELL_ENFORCES)
+            .runner("serverless", crate::runner::serverless::ENFORCES);
+        let text = format!("{SERVICES}{}", FUNCTIONS.replace("KEY", "/srv/key"));
         for environment in Environment::ALL {
-            let registry = Registry::parse("services.yaml", SERVICES, &library, environment, &can).unwrap();
+            assert!(Registry::parse("services.yaml", SERVICES, &library, environment, &can).is_ok());
+            let registry = Registry::parse("services.yaml", &text, &library, environment, &can).unwrap();
             for case in ALL {
-                registry.operation(case.calls.0, case.calls.1).unwrap();
+                let operation = registry.operation(case.calls.0, case.calls.1).unwrap();
+                assert_eq!(operation.execution_type().as_str(), case.kind);
             }
         }
     }
