@@ -30,9 +30,10 @@ impl JobRunner for DigestRunner {
         "digest"
     }
 
-    /// A service whose policy states anything else does not load: nothing here would enforce it.
+    /// A service whose policy states anything else does not load: nothing here would enforce it. (A digest has 64
+    /// letters, which is below every bound on output.)
     fn enforces(&self) -> Enforces {
-        &["resource_limits.wall_seconds"]
+        &["resource_limits.wall_seconds", "resource_limits.output_kb"]
     }
 
     fn validate(&self, request: &Request<'_>) -> Result<Box<dyn Work>, Refusal> {
