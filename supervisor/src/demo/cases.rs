@@ -37,12 +37,19 @@ pub(super) enum Given {
     Orders,
     Port,
     Path,
+    /// Nothing at all: it is a call of the web service.
+    Call,
 }
 
 impl Case {
     /// Whether it means harm.
     pub(super) fn is_hostile(&self) -> bool {
-        self.calls.0 == "tenant_scripts"
+        self.calls.0 == "tenant_scripts" || self.calls.1 == "onward"
+    }
+
+    /// What carries it out.
+    pub(super) fn execution_type(&self) -> &'static str {
+        if self.given == Given::Call { "http" } else { "shell" }
     }
 
     /// Its input.
@@ -51,6 +58,7 @@ impl Case {
             Given::Nothing => json!({"script": self.script}),
             Given::Orders => json!({"script": self.script, "csv": ORDERS}),
             Given::Port => json!({"script": self.script, "port": around.trap.port()}),
+            Given::Call => json!({}),
             Given::Path => json!({"script": self.script, "path": around.plant}),
         }
     }
@@ -72,7 +80,7 @@ const HOSTILE: Case = Case {
 };
 
 /// Every job, in the order of the table.
-pub(super) const ALL: [Case; 13] = [
+pub(super) const ALL: [Case; 15] = [
     Case {
         name: "transform a CSV",
         calls: ("reports", "from_csv"),
@@ -88,6 +96,14 @@ pub(super) const ALL: [Case; 13] = [
         given: Given::Orders,
         timeout_seconds: None,
         judge: honest::categories,
+    },
+    Case {
+        name: "call a web service",
+        calls: ("rates", "today"),
+        script: "",
+        given: Given::Call,
+        timeout_seconds: None,
+        judge: honest::rates,
     },
     Case { name: "read /etc/shadow", script: script!("hostile/read_shadow.py"), ..HOSTILE },
     Case {
@@ -149,6 +165,13 @@ pub(super) const ALL: [Case; 13] = [
         ..HOSTILE
     },
     Case {
+        name: "be sent on to the host",
+        calls: ("rates", "onward"),
+        given: Given::Call,
+        judge: hostile::sent_on,
+        ..HOSTILE
+    },
+    Case {
         name: "outlive the job",
         script: script!("hostile/outlive.py"),
         judge: hostile::outlive,
@@ -158,16 +181,19 @@ pub(super) const ALL: [Case; 13] = [
 
 #[cfg(test)]
 mod tests {
-    use stockade_policies::{Capabilities, Environment, Library, Registry};
+    use stockade_policies::{Capabilities, Environment, HTTP_ENFORCES, Library, Registry, SHELL_ENFORCES};
+
+    use crate::demo::web::Web;
 
     use super::*;
 
-    #[test]
-    fn the_examples_are_a_registry_that_loads_and_every_case_calls_an_operation_of_it() {
+    #[tokio::test]
+    async fn the_examples_are_a_registry_that_loads_and_every_case_calls_an_operation_of_it() {
         let library = Library::shipped().unwrap();
-        let can = Capabilities::new().runner("shell", stockade_policies::SHELL_ENFORCES);
+        let can = Capabilities::new().runner("shell", SHELL_ENFORCES).runner("http", HTTP_ENFORCES);
+        let services = format!("{SERVICES}{}", Web::open(1).await.unwrap().services());
         for environment in Environment::ALL {
-            let registry = Registry::parse("services.yaml", SERVICES, &library, environment, &can).unwrap();
+            let registry = Registry::parse("services.yaml", &services, &library, environment, &can).unwrap();
             for case in ALL {
                 registry.operation(case.calls.0, case.calls.1).unwrap();
             }
