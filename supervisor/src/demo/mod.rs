@@ -6,6 +6,7 @@
 
 mod cases;
 mod expect;
+mod function;
 mod observed;
 mod run;
 mod survivors;

@@ -11,7 +11,8 @@ use stockade_policies::Environment;
 use stockade_sandbox::Warm;
 use uuid::Uuid;
 
-use super::cases::{ALL, Case, Given, SERVICES};
+use super::cases::{ALL, Case, FUNCTIONS, SERVICES};
+use super::function::FunctionHost;
 use super::observed::{Observed, Surroundings};
 use super::survivors::Processes;
 use super::trap::Trap;
@@ -19,6 +20,7 @@ use super::web::Web;
 use super::{DemoError, Report, Row};
 use crate::postgres::EmbeddedPostgres;
 use crate::rules::Rules;
+use crate::runner::serverless::Endpoints;
 use crate::start::Confinement;
 use crate::store::{self, Access, Database, Job, JobId, NewJob, Store};
 use crate::supervisor::{Pace, Remotes, Supervisor};
@@ -50,9 +52,16 @@ pub async fn run(confinement: Confinement, settings: &Settings) -> Result<Report
     let services = settings.state_dir.join("services.yaml");
     let trap = Trap::open().await.map_err(failed("listen on the loopback device"))?;
     let web = Web::open(trap.port()).await.map_err(failed("serve on the loopback device"))?;
-    write_registry(&services, &web).map_err(failed("write the demo's registry"))?;
+    let key = settings.state_dir.join("function-key");
+    write(&key, "signs what nobody checks\n").map_err(failed("write the demo's key"))?;
+    let key = std::fs::canonicalize(key).map_err(failed("find the demo's key"))?;
+    let functions = FUNCTIONS.replace("KEY", &key.display().to_string());
+    write(&services, &format!("{SERVICES}{}{functions}", web.services()))
+        .map_err(failed("write the demo's registry"))?;
     let rules = Rules { services, policies: settings.policies.clone(), environment: settings.environment };
-    let remotes = Remotes::default();
+    let host = FunctionHost::open().await.map_err(failed("listen on the loopback device"))?;
+    let functions = Endpoints { lambda: Some(host.url()), ..Endpoints::default() };
+    let remotes = Remotes { functions, ..Remotes::default() };
     let supervisor =
         Supervisor::assemble(confinement, &settings.state_dir, &rules, Warm::default(), &remotes).await?;
     let postgres = EmbeddedPostgres::start(&settings.state_dir).await?;
@@ -61,10 +70,10 @@ pub async fn run(confinement: Confinement, settings: &Settings) -> Result<Report
     held
 }
 
-fn write_registry(path: &Path, web: &Web) -> std::io::Result<()> {
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600).custom_flags(nix::libc::O_NOFOLLOW);
-    options.open(path)?.write_all(format!("{SERVICES}{}", web.services()).as_bytes())
+    options.open(path)?.write_all(text.as_bytes())
 }
 
 fn failed(what: &'static str) -> impl FnOnce(std::io::Error) -> DemoError {
@@ -129,7 +138,7 @@ fn new_job(case: &Case, around: &Surroundings) -> NewJob {
     NewJob {
         max_attempts: Some(1),
         timeout_seconds: case.timeout_seconds,
-        ..NewJob::new(service, operation, case.execution_type(), case.input(around))
+        ..NewJob::new(service, operation, case.kind, case.input(around))
     }
 }
 
@@ -162,7 +171,7 @@ fn row(case: &Case, observed: &Observed, around: &Surroundings) -> Row {
 /// No job leaves a process behind (a call has none); and looking for them finds those that are there, as one of a job that ran for two
 /// seconds shows.
 fn nobody_left(case: &Case, observed: &Observed, around: &Surroundings) -> Result<(), String> {
-    if case.given == Given::Call {
+    if case.kind != "shell" {
         return Ok(());
     }
     let uid = observed.host_uid().ok_or("the id it ran as is not known")?;
