@@ -30,7 +30,9 @@ fn every_example_of_the_pages_is_accepted() {
     let library = Library::shipped().unwrap();
     let capabilities = Capabilities::new()
         .runner("shell", stockade_policies::SHELL_ENFORCES)
-        .runner("http", stockade_policies::HTTP_ENFORCES);
+        .runner("http", stockade_policies::HTTP_ENFORCES)
+        .runner("docker", stockade_policies::DOCKER_ENFORCES)
+        .runner("serverless", &["functions", "secrets", "network.mode: none", "resource_limits"]);
     let checks = Checks {
         library: &library,
         environment: Environment::Production,
