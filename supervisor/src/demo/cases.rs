@@ -21,7 +21,7 @@ pub(super) struct Case {
     /// The service and operation it calls.
     pub(super) calls: (&'static str, &'static str),
     /// The text of its script.
-    script: &'static str,
+    pub(super) script: &'static str,
     /// What else it is given.
     pub(super) given: Given,
     /// Seconds it proposes to be ended after; the registry's bound is longer.

@@ -12,6 +12,7 @@ use stockade_sandbox::Warm;
 use uuid::Uuid;
 
 use super::cases::{ALL, Case, SERVICES};
+use super::container::{self, Container};
 use super::observed::{Observed, Surroundings};
 use super::survivors::Processes;
 use super::trap::Trap;
@@ -39,6 +40,8 @@ pub struct Settings {
     pub policies: Option<PathBuf>,
     /// Whose ceiling applies.
     pub environment: Environment,
+    /// Where jobs run that do not run in a sandbox of ours.
+    pub remotes: Remotes,
 }
 
 /// Starts a database and a worker, hands in every job, and looks at what became of them.
@@ -47,40 +50,57 @@ pub struct Settings {
 /// [`DemoError`] if it could not be held.
 pub async fn run(confinement: Confinement, settings: &Settings) -> Result<Report, DemoError> {
     let services = settings.state_dir.join("services.yaml");
-    write_registry(&services).map_err(failed("write the demo's registry"))?;
+    let container = Container::prepare(settings.remotes.docker.as_deref()).await;
+    let text = match &container {
+        Ok(container) => format!("{SERVICES}{}", container.service()),
+        Err(_) => SERVICES.to_owned(),
+    };
+    write_registry(&services, &text).map_err(failed("write the demo's registry"))?;
     let rules = Rules { services, policies: settings.policies.clone(), environment: settings.environment };
-    let remotes = Remotes::default();
+    // An engine that cannot be used is one row of the table, and no reason to hold none.
+    let remotes = Remotes {
+        docker: settings.remotes.docker.clone().filter(|_| container.is_ok()),
+        ..settings.remotes.clone()
+    };
     let supervisor =
         Supervisor::assemble(confinement, &settings.state_dir, &rules, Warm::default(), &remotes).await?;
     let postgres = EmbeddedPostgres::start(&settings.state_dir).await?;
-    let held = hold(supervisor, &postgres.database()).await;
+    let held = hold(supervisor, &postgres.database(), container.as_ref().err()).await;
     postgres.stop().await;
+    if let Ok(container) = container {
+        container.remove().await;
+    }
     held
 }
 
-fn write_registry(path: &Path) -> std::io::Result<()> {
+fn write_registry(path: &Path, text: &str) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600).custom_flags(nix::libc::O_NOFOLLOW);
-    options.open(path)?.write_all(SERVICES.as_bytes())
+    options.open(path)?.write_all(text.as_bytes())
 }
 
 fn failed(what: &'static str) -> impl FnOnce(std::io::Error) -> DemoError {
     move |source| DemoError::Io { what, source }
 }
 
-async fn hold(supervisor: Supervisor, database: &Database) -> Result<Report, DemoError> {
+/// `without` is why there are no containers.
+async fn hold(
+    supervisor: Supervisor,
+    database: &Database,
+    without: Option<&String>,
+) -> Result<Report, DemoError> {
     if let Err(error) = store::migrate(database).await {
         supervisor.close().await?;
         return Err(error.into());
     }
     let shutdown = Shutdown::on_signals().map_err(failed("catch signals"))?;
-    let pace = Pace { concurrency: ALL.len(), lease: Duration::from_secs(60), grace: GRACE };
+    let pace = Pace { concurrency: ALL.len() + 1, lease: Duration::from_secs(60), grace: GRACE };
     let mut worker = {
         let (database, shutdown) = (database.clone(), shutdown.clone());
         tokio::spawn(async move { supervisor.work(&database, pace, &shutdown).await })
     };
     let report = tokio::select! {
-        report = jobs(database) => report,
+        report = jobs(database, without) => report,
         ended = &mut worker => match ended {
             Ok(Err(error)) => Err(error.into()),
             _ => Err(DemoError::Interrupted),
@@ -93,7 +113,7 @@ async fn hold(supervisor: Supervisor, database: &Database) -> Result<Report, Dem
     report
 }
 
-async fn jobs(database: &Database) -> Result<Report, DemoError> {
+async fn jobs(database: &Database, without: Option<&String>) -> Result<Report, DemoError> {
     let store = Store::connect(database, Access::Worker, 2).await?;
     let submitter = Store::connect(database, Access::Submitter { tenant: None }, 1).await?;
     let mut around = Surroundings {
@@ -104,7 +124,8 @@ async fn jobs(database: &Database) -> Result<Report, DemoError> {
     };
     let watch = Watch::start();
     let mut handed_in = Vec::new();
-    for case in ALL {
+    let contained = without.is_none().then_some(container::CASE);
+    for case in ALL.into_iter().chain(contained) {
         handed_in.push((case, submitter.submit(&new_job(&case, &around)).await?));
     }
     let mut ended = Vec::new();
@@ -115,10 +136,9 @@ async fn jobs(database: &Database) -> Result<Report, DemoError> {
     around.left = Processes::now().map_err(failed("look at the host's processes"))?;
     let auditor = Store::connect(database, Access::Auditor, 1).await?;
     let record_holds = auditor.verify_chain().await?.is_none();
-    Ok(Report {
-        jobs: ended.iter().map(|(case, observed)| row(case, observed, &around)).collect(),
-        record_holds,
-    })
+    let rows = ended.iter().map(|(case, observed)| row(case, observed, &around));
+    let missing = without.map(|why| not_run(container::ROW, why));
+    Ok(Report { jobs: rows.chain(missing).collect(), record_holds })
 }
 
 fn new_job(case: &Case, around: &Surroundings) -> NewJob {
@@ -138,6 +158,21 @@ async fn observe(store: &Store, case: &Case, id: JobId) -> Result<Observed, Demo
     Ok(Observed { job, attempt, outputs })
 }
 
+/// The row of a job for which there is nothing to run it.
+fn not_run(name: &'static str, why: &str) -> Row {
+    Row {
+        name,
+        hostile: false,
+        job_id: None,
+        verdict: "not run".to_owned(),
+        what: why.to_owned(),
+        as_it_must: true,
+        wall_ms: None,
+        cpu_ms: None,
+        peak_memory_mb: None,
+    }
+}
+
 fn row(case: &Case, observed: &Observed, around: &Surroundings) -> Row {
     let judged = (case.judge)(observed, around).and_then(|what| nobody_left(observed, around).map(|()| what));
     let as_it_must = judged.is_ok();
@@ -145,7 +180,7 @@ fn row(case: &Case, observed: &Observed, around: &Surroundings) -> Row {
     Row {
         name: case.name,
         hostile: case.is_hostile(),
-        job_id: observed.job.id,
+        job_id: Some(observed.job.id),
         verdict: observed.verdict().to_owned(),
         what: judged.unwrap_or_else(|otherwise| format!("NOT AS IT MUST BE: {otherwise}")),
         as_it_must,
