@@ -63,6 +63,9 @@ fi
 if [ "$use" = bench ]; then
     need bwrap bubblewrap
     need crun crun
+    need busybox busybox-static
+    need dockerd docker.io
+    need docker docker.io
     need firejail firejail
     need hyperfine hyperfine
     need runc runc

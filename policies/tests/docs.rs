@@ -7,6 +7,19 @@ use stockade_policies::{Capabilities, Checks, Environment, Library, check};
 const POLICY: &str = include_str!("../../docs/policy.md");
 const REGISTRY: &str = include_str!("../../docs/registry.md");
 
+/// Stands for what the other runners put in force.
+const CLAUSES: stockade_policies::Enforces = &[
+    "resource_limits",
+    "filesystem",
+    "syscalls",
+    "outputs",
+    "environment",
+    "images",
+    "functions",
+    "http",
+    "secrets",
+];
+
 fn examples() -> Vec<&'static str> {
     let of_page = |page: &'static str| page.split("```yaml\n").skip(1);
     let all = of_page(POLICY).chain(of_page(REGISTRY));
@@ -27,7 +40,9 @@ fn every_example_of_the_pages_is_accepted() {
         .collect();
     assert!(files.len() >= 4);
     let library = Library::shipped().unwrap();
-    let capabilities = Capabilities::new().runner("shell", stockade_policies::SHELL_ENFORCES);
+    let shell = Capabilities::new().runner("shell", stockade_policies::SHELL_ENFORCES);
+    let capabilities =
+        ["http", "docker", "serverless"].into_iter().fold(shell, |can, kind| can.runner(kind, CLAUSES));
     let checks = Checks {
         library: &library,
         environment: Environment::Production,

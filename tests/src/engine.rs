@@ -12,16 +12,20 @@ use crate::processes::signal;
 use crate::rig::ACCOUNT;
 use crate::wait::{ended, eventually};
 
-const START: Duration = Duration::from_secs(30);
+/// One that was killed ends what ran under it first, and gives that ten seconds.
+const START: Duration = Duration::from_secs(60);
 const STOP: Duration = Duration::from_secs(30);
 
 /// Ends an engine whose test process went without doing so: standard input comes to its end when that process does.
 const WATCHDOG: &str = r#"
 read -r _
-pid=$(cat "$1/pid" 2>/dev/null)
-[ "$(cat "/proc/$pid/comm" 2>/dev/null)" = dockerd ] && kill -TERM "$pid"
-tries=0
-while [ -e "/proc/$pid" ] && [ "$tries" -lt 200 ]; do sleep 0.1; tries=$((tries + 1)); done
+for name in dockerd containerd; do
+    pid=$(cat "$1/$name.pid" 2>/dev/null)
+    [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$name" ] && kill -TERM "$pid"
+    tries=0
+    while grep -qs '^State:.[^Z]' "/proc/$pid/status" && [ "$tries" -lt 200 ]; do sleep 0.1; tries=$((tries + 1)); done
+done
+awk -v at="$1/" 'index($5, at) == 1 { print $5 }' /proc/self/mountinfo | sort -r | while read -r mount; do umount "$mount"; done
 rm -rf "$1"
 "#;
 
@@ -29,6 +33,8 @@ rm -rf "$1"
 #[derive(Debug)]
 pub struct Engine {
     child: Child,
+    /// What holds its containers, and goes on when it is killed, as on a host where a service manager keeps both.
+    containerd: Child,
     watchdog: Child,
     directory: TempDir,
 }
@@ -40,6 +46,7 @@ impl Engine {
         std::fs::write(directory.path().join("daemon.json"), "{}").expect("configuration");
         let path = directory.path().to_owned();
         std::process::Command::new("chmod").arg("755").arg(&path).status().expect("chmod");
+        let containerd = containerd(&path);
         let child = daemon(&path);
         let watchdog = Command::new("sh")
             .args(["-c", WATCHDOG, "watchdog"])
@@ -47,7 +54,7 @@ impl Engine {
             .stdin(Stdio::piped())
             .spawn()
             .expect("watchdog");
-        let engine = Self { child, watchdog, directory };
+        let engine = Self { child, containerd, watchdog, directory };
         engine.wait_until_ready();
         engine
     }
@@ -58,6 +65,8 @@ impl Engine {
 
     /// Starts it again after it was killed.
     pub fn start_again(&mut self) {
+        // It is not taken for running because another process has its number by now.
+        let _gone = std::fs::remove_file(self.directory.path().join("dockerd.pid"));
         self.child = daemon(self.directory.path());
         self.wait_until_ready();
     }
@@ -135,18 +144,45 @@ impl Drop for Engine {
         // The watchdog does the rest; it also waits for what it ends.
         drop(self.watchdog.stdin.take());
         let _gone = ended(&mut self.child, STOP);
+        let _gone = ended(&mut self.containerd, STOP);
         let _gone = self.watchdog.wait();
     }
+}
+
+fn containerd(path: &Path) -> Child {
+    let at = |name: &str| path.join(name);
+    // Plugins of other engines' have no place here.
+    let configuration = "version = 2\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n";
+    std::fs::write(at("containerd.toml"), configuration).expect("configuration");
+    let log = std::fs::File::create(at("containerd.log")).expect("log");
+    let child = Command::new("containerd")
+        .arg("--config")
+        .arg(at("containerd.toml"))
+        .arg("--root")
+        .arg(at("containerd"))
+        .arg("--state")
+        .arg(at("run"))
+        .arg("--address")
+        .arg(at("containerd.sock"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::from(log))
+        .spawn()
+        .expect("containerd starts: `docker.io` of Debian brings it");
+    std::fs::write(at("containerd.pid"), child.id().to_string()).expect("pid");
+    child
 }
 
 fn daemon(path: &Path) -> Child {
     let at = |name: &str| path.join(name);
     let log = std::fs::File::create(at("log")).expect("log");
+    eventually("containerd listens", START, || at("containerd.sock").exists().then_some(()));
     Command::new("dockerd")
+        .arg(format!("--containerd={}", at("containerd.sock").display()))
         .arg(format!("--host=unix://{}", at("docker.sock").display()))
         .arg(format!("--data-root={}", at("data").display()))
         .arg(format!("--exec-root={}", at("exec").display()))
-        .arg(format!("--pidfile={}", at("pid").display()))
+        .arg(format!("--pidfile={}", at("dockerd.pid").display()))
         .arg(format!("--config-file={}", at("daemon.json").display()))
         .arg(format!("--group={ACCOUNT}"))
         .args([

@@ -21,13 +21,12 @@ use serde_json::{Value, json};
 use stockade_tests::{Engine, Place, Server};
 
 /// An image whose entry point, user, environment and volumes are meant badly, but for the volumes.
-const HOSTILE: [&str; 6] = [
+const HOSTILE: [&str; 5] = [
     "USER 0",
     "ENV LD_PRELOAD=/evil.so PATH=/evil HOME=/evil",
     "ENTRYPOINT [\"/bin/sh\", \"-c\", \"echo the image has its way\"]",
     "CMD [\"-x\"]",
     "LABEL stockade.job=somebody-else",
-    "STOPSIGNAL SIGUSR1",
 ];
 
 /// What the tests share. Nobody drops it: it ends with the process, and what it has is removed then.

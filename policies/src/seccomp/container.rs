@@ -199,7 +199,7 @@ mod tests {
         let holds = |argument: &Argument| {
             arguments[usize::from(argument.index)] & argument.value == argument.value_two
         };
-        let named = profile.syscalls.iter().filter(|rule| rule.names.iter().any(|known| *known == name));
+        let named = profile.syscalls.iter().filter(|rule| rule.names.contains(&name));
         named.filter(|rule| rule.args.iter().all(holds)).map(|rule| (rule.action, rule.errno_ret)).collect()
     }
 

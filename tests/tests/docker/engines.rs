@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::*;
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(40);
 
 #[test]
 fn an_engine_that_goes_in_the_middle_is_waited_for_or_the_job_given_up_as_the_registry_says() {
@@ -78,10 +78,10 @@ fn without_an_engine_a_registry_with_docker_services_does_not_load_and_says_how_
     assert!(!output.status.success() && said.contains("--docker-host"), "{said}");
 }
 
-/// No engine that old can be had any more: this one only tells its version, which is all that is asked of it.
-#[test]
-fn an_engine_of_too_old_a_version_is_refused() {
-    let directory = tempfile::Builder::new().prefix("old-").tempdir_in("/tmp").unwrap();
+/// An engine that only tells what it is, which is all that is asked of it here: one that is too old can be had no more, and
+/// of Podman no more than that it is refused is to be seen.
+fn stand_in(version: &'static str) -> (tempfile::TempDir, String) {
+    let directory = tempfile::Builder::new().prefix("stand-in-").tempdir_in("/tmp").unwrap();
     let socket = directory.path().join("docker.sock");
     let listener = UnixListener::bind(&socket).unwrap();
     for path in [directory.path(), &socket] {
@@ -94,9 +94,7 @@ fn an_engine_of_too_old_a_version_is_refused() {
             let read = stream.read(&mut asked).unwrap_or(0);
             let body = match String::from_utf8_lossy(&asked[..read]).contains("/info") {
                 true => r#"{"DefaultRuntime": "runc", "SecurityOptions": ["name=seccomp,profile=default"]}"#,
-                false => {
-                    r#"{"Version": "18.09.1", "ApiVersion": "1.39", "Components": [{"Name": "runc", "Version": "1.0.0"}]}"#
-                }
+                false => version,
             };
             let _ = write!(
                 stream,
@@ -105,6 +103,29 @@ fn an_engine_of_too_old_a_version_is_refused() {
             );
         }
     });
-    let said = refused(&format!("unix://{}", socket.display()), &services_of(&RIG.image));
+    let address = format!("unix://{}", socket.display());
+    (directory, address)
+}
+
+#[test]
+fn an_engine_of_too_old_a_version_is_refused() {
+    let old = r#"{"Version": "18.09.1", "ApiVersion": "1.39", "Components": [{"Name": "runc", "Version": "1.0.0"}]}"#;
+    let (_directory, address) = stand_in(old);
+    let said = refused(&address, &services_of(&RIG.image));
     assert!(said.contains("too old") && said.contains("1.39") && said.contains("1.41"), "{said}");
+    let runtime = r#"{"Version": "20.10.1", "ApiVersion": "1.41", "Components": [{"Name": "runc", "Version": "1.0.0-rc92"}]}"#;
+    let (_directory, address) = stand_in(runtime);
+    let said = refused(&address, &services_of(&RIG.image));
+    assert!(
+        said.contains("too old") && said.contains("its runc is 1.0.0") && said.contains("1.1.5"),
+        "{said}"
+    );
+}
+
+#[test]
+fn podman_is_refused_until_it_can_be_told_all_that_docker_is() {
+    let podman = r#"{"Version": "4.3.1", "ApiVersion": "1.41", "Components": [{"Name": "Podman Engine", "Version": "4.3.1"}]}"#;
+    let (_directory, address) = stand_in(podman);
+    let said = refused(&address, &services_of(&RIG.image));
+    assert!(said.contains("cannot confine jobs") && said.contains("Podman"), "{said}");
 }

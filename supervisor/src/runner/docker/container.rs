@@ -215,3 +215,100 @@ fn mounts(plan: &ContainerPlan, directory: &str, init: &ProgramFiles) -> Vec<Mou
     let granted = plan.binds.iter().map(|path| bind(path.as_str(), path.to_string()));
     own.chain(libraries).chain(granted).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::{Value, json};
+    use stockade_plan::AbsPath;
+    use stockade_policies::{
+        Capabilities, ContainerJob, DOCKER_ENFORCES, Environment, Library, Registry, compile_container,
+    };
+
+    use super::*;
+
+    const IMAGE: &str = "registry.example.com/team/batch@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/runner/docker/container.json");
+
+    fn facts(apparmor: bool, own_ids: bool) -> EngineFacts {
+        EngineFacts {
+            name: String::new(),
+            version: "20.10.24".to_owned(),
+            api: "1.41".to_owned(),
+            runtime: "runc 1.1.5".to_owned(),
+            runtimes: Vec::new(),
+            apparmor,
+            own_ids,
+            cgroup_v2: true,
+        }
+    }
+
+    fn asked(facts: &EngineFacts) -> Value {
+        let services = format!(
+            "services:\n  - name: batch\n    execution_type: docker\n    runner_config: {{allowed_images: [\"{IMAGE}\"]}}\n    \
+             security_policy: {{resource_limits: {{memory_mb: 512, cpu_cores: 1.5, pids: 64}}}}\n    operations:\n      \
+             - {{name: run, runner_config: {{command: [/bin/train]}}}}\n"
+        );
+        let capabilities = Capabilities::new().runner("docker", DOCKER_ENFORCES);
+        let library = Library::shipped().unwrap();
+        let registry =
+            Registry::parse("services.yaml", &services, &library, Environment::Production, &capabilities)
+                .unwrap();
+        let policy = registry.operation("batch", "run").unwrap().effective_policy();
+        let job = ContainerJob {
+            image: IMAGE.to_owned(),
+            command: Some(vec!["/bin/train".to_owned()]),
+            environment: BTreeMap::new(),
+            inputs: Vec::new(),
+            stdin: None,
+            runtime: Some("runsc".to_owned()),
+        };
+        let plan = compile_container(&policy, &job).unwrap();
+        let path = |text: &str| AbsPath::new(text).unwrap();
+        let init = ProgramFiles {
+            program: path("/usr/bin/stockade-container-init"),
+            loader: Some(path("/lib64/ld-linux-x86-64.so.2")),
+            libraries: vec![path("/usr/lib/x86_64-linux-gnu/libc.so.6")],
+        };
+        let image = Image {
+            id: "sha256:1".to_owned(),
+            command: Vec::new(),
+            variables: vec!["LD_PRELOAD".to_owned()],
+        };
+        let identity = Identity {
+            worker: "host:/var/lib/stockade".to_owned(),
+            job: "00000000-0000-0000-0000-000000000001".to_owned(),
+            attempt: 2,
+            nonce: "0123456789abcdef0123456789abcdef".to_owned(),
+        };
+        let mut asked = serde_json::to_value(body(&plan, &image, &identity, &init, facts)).unwrap();
+        // The profile is long, and held against the table of calls where it is made.
+        for option in asked["HostConfig"]["SecurityOpt"].as_array_mut().unwrap() {
+            if option.as_str().unwrap().starts_with("seccomp={\"defaultAction\":\"SCMP_ACT_ERRNO\"") {
+                *option = json!("seccomp=…");
+            }
+        }
+        asked
+    }
+
+    /// `BLESS=1` writes it anew; the difference is then what a reviewer reads.
+    #[test]
+    fn what_the_engine_is_asked_for_is_what_was_reviewed() {
+        let asked = asked(&facts(true, false));
+        let text = format!("{}\n", serde_json::to_string_pretty(&asked).unwrap());
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(GOLDEN, &text).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(GOLDEN).unwrap(), text, "run with BLESS=1 after review");
+    }
+
+    #[test]
+    fn an_engine_without_apparmor_is_not_asked_for_it_and_one_that_maps_ids_gets_small_ones() {
+        let asked = asked(&facts(false, true));
+        let options = asked["HostConfig"]["SecurityOpt"].as_array().unwrap();
+        assert!(!options.iter().any(|option| option.as_str().unwrap().contains("apparmor")), "{options:?}");
+        let uid: u32 = asked["User"].as_str().unwrap().split(':').next().unwrap().parse().unwrap();
+        assert!((FIRST_MAPPED_ID..FIRST_MAPPED_ID + MAPPED_IDS).contains(&uid), "{uid}");
+    }
+}

@@ -9,7 +9,7 @@ use bollard::{API_DEFAULT_VERSION, Docker};
 use serde::Serialize;
 use tokio::time::timeout;
 
-/// The oldest interface that says all that is asked for: Docker 20.10, Podman 4. `major.minor`.
+/// The oldest interface that says all that is asked for, that of Docker 20.10: `major.minor`.
 const API_MIN: (usize, usize) = (1, 41);
 /// The oldest runc whose containers are trusted: earlier ones have escapes that no distribution has mended in them.
 const RUNC_MIN: (u64, u64, u64) = (1, 1, 5);
@@ -27,7 +27,7 @@ pub struct Engine {
 /// What an engine says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EngineFacts {
-    /// `Docker Engine - Community`, `Podman Engine`, …
+    /// What its maker calls it, if it says: `Docker Engine - Community`.
     pub name: String,
     /// Its version.
     pub version: String,
@@ -159,6 +159,12 @@ impl Engine {
             let text = |(major, minor, patch)| format!("{major}.{minor}.{patch}");
             return Err(old("its runc", text(found), text(RUNC_MIN)));
         }
+        if version.components.iter().flatten().any(|component| component.name == "Podman Engine") {
+            let missing = "Podman's own ways to limit the number of files that a job makes, and to be given a seccomp profile, \
+                           are not built in yet; Docker's engine it must be"
+                .to_owned();
+            return Err(EngineError::Unfit { socket, missing });
+        }
         if !has("seccomp") {
             let missing = "it was built, or its kernel, without seccomp".to_owned();
             return Err(EngineError::Unfit { socket, missing });
@@ -207,13 +213,13 @@ async fn soon<T>(socket: &str, asked: impl Future<Output = Result<T, Error>>) ->
     }
 }
 
-/// The component that is the default runtime, with its version; Podman calls it `OCI Runtime (crun)`.
+/// The component that is the default runtime, with its version.
 fn runtime(version: &SystemVersion, default: &str) -> String {
     let components = version.components.as_deref().unwrap_or_default();
     let named = |name: &str| {
         components.iter().find(|component| component.name.contains(name)).map(|component| &component.version)
     };
-    match named(default).or_else(|| named("OCI Runtime")) {
+    match named(default) {
         Some(version) => format!("{default} {version}"),
         None => format!("{default} of unknown version"),
     }

@@ -14,10 +14,10 @@ pub(super) fn lacking(found: &ContainerEvidence, plan: &ContainerPlan, uid: u32)
     let mount = |path: &str| found.mounts.iter().find(|mount| mount.path == path);
     let fenced = |path: &str, of: u64| {
         mount(path).is_some_and(|mount| {
-            mount.nosuid
-                && mount.nodev
-                && mount.noexec
-                && mount.size_bytes <= (limits.disk_bytes / of).max(4096).next_multiple_of(4096)
+            // Whole pages; and the directory itself is a file.
+            let bytes = (limits.disk_bytes / of).max(4096).next_multiple_of(4096);
+            let bounded = mount.size_bytes <= bytes && mount.inodes <= (limits.files / of).max(1) + 1;
+            mount.nosuid && mount.nodev && mount.noexec && bounded
         })
     };
     let checks = [

@@ -10,8 +10,9 @@ use tokio_util::task::TaskTracker;
 use super::container::{ATTEMPT, JOB, PREFIX, WORKER};
 use super::engine::{Engine, EngineError, told};
 
-/// Between two tries to remove a container that will not go, or whose engine is gone.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Between two tries to remove a container that will not go, or whose engine is gone; it doubles up to the longest.
+const PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 /// Whoever stops waits so long for containers to go; the next start looks for what is left.
 const LAST_TRY: Duration = Duration::from_secs(10);
 
@@ -23,9 +24,11 @@ impl Reaper {
     /// Removes a container, running or not, if there is one; tries until the engine says that it is gone.
     pub(super) fn remove(&self, engine: Engine, name: String) {
         self.0.spawn(async move {
+            let mut pause = PAUSE;
             while let Err(error) = remove(&engine, &name).await {
                 tracing::warn!(container = name, %error, "the container is not removed yet");
-                sleep(PAUSE).await;
+                sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
             }
         });
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bollard::models::ContainerState;
+use bollard::models::{ContainerCreateBody, ContainerState};
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, KillContainerOptionsBuilder,
 };
@@ -144,7 +144,7 @@ impl Runs {
         let setup = began.elapsed();
         let running = Instant::now();
         let mut watched = Watched::new(order);
-        let cause = watched.to_the_end(begun.ear, begun.mouth, &cancel).await;
+        let cause = watched.follow(begun.ear, begun.mouth, &cancel).await;
         let state = self.stopped(&made.name, cause.is_err()).await;
         let lived = running.elapsed();
         let end = match (&state, cause) {
@@ -165,6 +165,15 @@ impl Runs {
             lived,
             state: state.ok(),
         })
+    }
+
+    /// What the engine is asked for to run a job.
+    ///
+    /// # Errors
+    /// [`NotRun`] by its image.
+    pub async fn asked_for(&self, order: &Order) -> Result<ContainerCreateBody, NotRun> {
+        let image = image::look(&self.engine, &order.plan.image).await?;
+        Ok(body(&order.plan, &image, &order.identity, &self.init, &self.engine.facts))
     }
 
     /// Makes the container, starts it, and lets the job go when everything is found in force.
@@ -305,7 +314,7 @@ impl<'o> Watched<'o> {
     }
 
     /// Listens until init has said everything, the job is cancelled, or its time is up. `Err` if the connection ended first.
-    async fn to_the_end(
+    async fn follow(
         &mut self,
         mut ear: Ear,
         mut mouth: Mouth,
