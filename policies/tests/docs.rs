@@ -6,6 +6,7 @@ use stockade_policies::{Capabilities, Checks, Environment, Library, check};
 
 const POLICY: &str = include_str!("../../docs/policy.md");
 const REGISTRY: &str = include_str!("../../docs/registry.md");
+const HTTP: &str = include_str!("../../docs/http.md");
 
 /// Stands for what the other runners put in force.
 const CLAUSES: stockade_policies::Enforces = &[
@@ -16,13 +17,12 @@ const CLAUSES: stockade_policies::Enforces = &[
     "environment",
     "images",
     "functions",
-    "http",
     "secrets",
 ];
 
 fn examples() -> Vec<&'static str> {
     let of_page = |page: &'static str| page.split("```yaml\n").skip(1);
-    let all = of_page(POLICY).chain(of_page(REGISTRY));
+    let all = of_page(POLICY).chain(of_page(REGISTRY)).chain(of_page(HTTP));
     all.map(|rest| rest.split("```").next().unwrap_or("")).collect()
 }
 
@@ -40,9 +40,10 @@ fn every_example_of_the_pages_is_accepted() {
         .collect();
     assert!(files.len() >= 4);
     let library = Library::shipped().unwrap();
-    let shell = Capabilities::new().runner("shell", stockade_policies::SHELL_ENFORCES);
-    let capabilities =
-        ["http", "docker", "serverless"].into_iter().fold(shell, |can, kind| can.runner(kind, CLAUSES));
+    let own = Capabilities::new()
+        .runner("shell", stockade_policies::SHELL_ENFORCES)
+        .runner("http", stockade_policies::HTTP_ENFORCES);
+    let capabilities = ["docker", "serverless"].into_iter().fold(own, |can, kind| can.runner(kind, CLAUSES));
     let checks = Checks {
         library: &library,
         environment: Environment::Production,

@@ -46,12 +46,14 @@ pub(super) enum Given {
     Payload,
     /// A function that no policy names.
     OtherFunction,
+    /// Nothing at all: it is a call of the web service.
+    Call,
 }
 
 impl Case {
     /// Whether it means harm.
     pub(super) fn is_hostile(&self) -> bool {
-        self.calls.0 == "tenant_scripts" || self.given == Given::OtherFunction
+        self.calls.0 == "tenant_scripts" || self.calls.1 == "onward" || self.given == Given::OtherFunction
     }
 
     /// Its input.
@@ -60,6 +62,7 @@ impl Case {
             Given::Nothing => json!({"script": self.script}),
             Given::Orders => json!({"script": self.script, "csv": ORDERS}),
             Given::Port => json!({"script": self.script, "port": around.trap.port()}),
+            Given::Call => json!({}),
             Given::Path => json!({"script": self.script, "path": around.plant}),
             Given::Payload => json!({"payload": {"csv": ORDERS}}),
             Given::OtherFunction => {
@@ -86,7 +89,7 @@ const HOSTILE: Case = Case {
 };
 
 /// Every job, in the order of the table.
-pub(super) const ALL: [Case; 15] = [
+pub(super) const ALL: [Case; 17] = [
     Case {
         name: "transform a CSV",
         calls: ("reports", "from_csv"),
@@ -113,6 +116,15 @@ pub(super) const ALL: [Case; 15] = [
         given: Given::Payload,
         timeout_seconds: None,
         judge: functions::counted,
+    },
+    Case {
+        name: "call a web service",
+        calls: ("rates", "today"),
+        kind: "http",
+        script: "",
+        given: Given::Call,
+        timeout_seconds: None,
+        judge: honest::rates,
     },
     Case { name: "read /etc/shadow", script: script!("hostile/read_shadow.py"), ..HOSTILE },
     Case {
@@ -174,6 +186,14 @@ pub(super) const ALL: [Case; 15] = [
         ..HOSTILE
     },
     Case {
+        name: "be sent on to the host",
+        calls: ("rates", "onward"),
+        kind: "http",
+        given: Given::Call,
+        judge: hostile::sent_on,
+        ..HOSTILE
+    },
+    Case {
         name: "outlive the job",
         script: script!("hostile/outlive.py"),
         judge: hostile::outlive,
@@ -191,17 +211,21 @@ pub(super) const ALL: [Case; 15] = [
 
 #[cfg(test)]
 mod tests {
-    use stockade_policies::{Capabilities, Environment, Library, Registry};
+    use stockade_policies::{Capabilities, Environment, HTTP_ENFORCES, Library, Registry, SHELL_ENFORCES};
+
+    use crate::demo::web::Web;
 
     use super::*;
 
-    #[test]
-    fn the_examples_are_a_registry_that_loads_and_every_case_calls_an_operation_of_it() {
+    #[tokio::test]
+    async fn the_examples_are_a_registry_that_loads_and_every_case_calls_an_operation_of_it() {
         let library = Library::shipped().unwrap();
         let can = Capabilities::new()
-            .runner("shell", stockade_policies::SHELL_ENFORCES)
+            .runner("shell", SHELL_ENFORCES)
+            .runner("http", HTTP_ENFORCES)
             .runner("serverless", crate::runner::serverless::ENFORCES);
-        let text = format!("{SERVICES}{}", FUNCTIONS.replace("KEY", "/srv/key"));
+        let web = Web::open(1).await.unwrap().services();
+        let text = format!("{SERVICES}{web}{}", FUNCTIONS.replace("KEY", "/srv/key"));
         for environment in Environment::ALL {
             assert!(Registry::parse("services.yaml", SERVICES, &library, environment, &can).is_ok());
             let registry = Registry::parse("services.yaml", &text, &library, environment, &can).unwrap();

@@ -11,6 +11,7 @@ mod observed;
 mod run;
 mod survivors;
 mod trap;
+mod web;
 
 use serde::Serialize;
 

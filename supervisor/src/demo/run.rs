@@ -16,6 +16,7 @@ use super::function::FunctionHost;
 use super::observed::{Observed, Surroundings};
 use super::survivors::Processes;
 use super::trap::Trap;
+use super::web::Web;
 use super::{DemoError, Report, Row};
 use crate::postgres::EmbeddedPostgres;
 use crate::rules::Rules;
@@ -49,11 +50,14 @@ pub struct Settings {
 /// [`DemoError`] if it could not be held.
 pub async fn run(confinement: Confinement, settings: &Settings) -> Result<Report, DemoError> {
     let services = settings.state_dir.join("services.yaml");
+    let trap = Trap::open().await.map_err(failed("listen on the loopback device"))?;
+    let web = Web::open(trap.port()).await.map_err(failed("serve on the loopback device"))?;
     let key = settings.state_dir.join("function-key");
     write(&key, "signs what nobody checks\n").map_err(failed("write the demo's key"))?;
     let key = std::fs::canonicalize(key).map_err(failed("find the demo's key"))?;
-    let text = format!("{SERVICES}{}", FUNCTIONS.replace("KEY", &key.display().to_string()));
-    write(&services, &text).map_err(failed("write the demo's registry"))?;
+    let functions = FUNCTIONS.replace("KEY", &key.display().to_string());
+    write(&services, &format!("{SERVICES}{}{functions}", web.services()))
+        .map_err(failed("write the demo's registry"))?;
     let rules = Rules { services, policies: settings.policies.clone(), environment: settings.environment };
     let host = FunctionHost::open().await.map_err(failed("listen on the loopback device"))?;
     let functions = Endpoints { lambda: Some(host.url()), ..Endpoints::default() };
@@ -61,7 +65,7 @@ pub async fn run(confinement: Confinement, settings: &Settings) -> Result<Report
     let supervisor =
         Supervisor::assemble(confinement, &settings.state_dir, &rules, Warm::default(), &remotes).await?;
     let postgres = EmbeddedPostgres::start(&settings.state_dir).await?;
-    let held = hold(supervisor, &postgres.database()).await;
+    let held = hold(supervisor, &postgres.database(), trap).await;
     postgres.stop().await;
     held
 }
@@ -76,7 +80,7 @@ fn failed(what: &'static str) -> impl FnOnce(std::io::Error) -> DemoError {
     move |source| DemoError::Io { what, source }
 }
 
-async fn hold(supervisor: Supervisor, database: &Database) -> Result<Report, DemoError> {
+async fn hold(supervisor: Supervisor, database: &Database, trap: Trap) -> Result<Report, DemoError> {
     if let Err(error) = store::migrate(database).await {
         supervisor.close().await?;
         return Err(error.into());
@@ -88,7 +92,7 @@ async fn hold(supervisor: Supervisor, database: &Database) -> Result<Report, Dem
         tokio::spawn(async move { supervisor.work(&database, pace, &shutdown).await })
     };
     let report = tokio::select! {
-        report = jobs(database) => report,
+        report = jobs(database, trap) => report,
         ended = &mut worker => match ended {
             Ok(Err(error)) => Err(error.into()),
             _ => Err(DemoError::Interrupted),
@@ -101,11 +105,11 @@ async fn hold(supervisor: Supervisor, database: &Database) -> Result<Report, Dem
     report
 }
 
-async fn jobs(database: &Database) -> Result<Report, DemoError> {
+async fn jobs(database: &Database, trap: Trap) -> Result<Report, DemoError> {
     let store = Store::connect(database, Access::Worker, 2).await?;
     let submitter = Store::connect(database, Access::Submitter { tenant: None }, 1).await?;
     let mut around = Surroundings {
-        trap: Trap::open().await.map_err(failed("listen on the loopback device"))?,
+        trap,
         plant: format!("/usr/bin/planted-{:08x}", Uuid::new_v4().as_fields().0),
         seen: BTreeSet::new(),
         left: Processes::default(),
@@ -147,10 +151,8 @@ async fn observe(store: &Store, case: &Case, id: JobId) -> Result<Observed, Demo
 }
 
 fn row(case: &Case, observed: &Observed, around: &Surroundings) -> Row {
-    let judged = (case.judge)(observed, around).and_then(|what| match case.kind {
-        "shell" => nobody_left(observed, around).map(|()| what),
-        _ => Ok(what),
-    });
+    let judged =
+        (case.judge)(observed, around).and_then(|what| nobody_left(case, observed, around).map(|()| what));
     let as_it_must = judged.is_ok();
     let (user, system) = (observed.usage("user_cpu_ms"), observed.usage("system_cpu_ms"));
     Row {
@@ -166,9 +168,12 @@ fn row(case: &Case, observed: &Observed, around: &Surroundings) -> Row {
     }
 }
 
-/// No job leaves a process behind; and looking for them finds those that are there, as one of a job that ran for two
+/// No job leaves a process behind (a call has none); and looking for them finds those that are there, as one of a job that ran for two
 /// seconds shows.
-fn nobody_left(observed: &Observed, around: &Surroundings) -> Result<(), String> {
+fn nobody_left(case: &Case, observed: &Observed, around: &Surroundings) -> Result<(), String> {
+    if case.kind != "shell" {
+        return Ok(());
+    }
     let uid = observed.host_uid().ok_or("the id it ran as is not known")?;
     let left = around.left.of(uid);
     if !left.is_empty() {

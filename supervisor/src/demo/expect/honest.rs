@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{must, must_end_as};
 use crate::demo::cases::{Judgement, ORDERS};
 use crate::demo::observed::{Observed, Surroundings};
+use crate::demo::web::RATES;
 
 /// A line of the orders that is whole: country, category, and what it comes to in cents.
 struct Order {
@@ -71,6 +72,16 @@ pub(in crate::demo) fn categories(observed: &Observed, _: &Surroundings) -> Judg
     let found = observed.stdout();
     must(found == wanted, || format!("it printed {found:?}, not {wanted:?}"))?;
     Ok(format!("nothing: {} categories counted right", lines.len()))
+}
+
+/// What the web service says, as the job's result.
+pub(in crate::demo) fn rates(observed: &Observed, _: &Surroundings) -> Judgement {
+    must_end_as(observed, "completed")?;
+    let surfaced = observed.job.output_data.as_ref().and_then(|data| data.get("result"));
+    let wanted = serde_json::from_str(RATES).ok();
+    must(surfaced.is_some() && surfaced == wanted.as_ref(), || format!("the result is {surfaced:?}"))?;
+    let first = observed.usage("time_to_first_byte_ms").ok_or("nothing was measured")?;
+    Ok(format!("nothing: the rates are the web service's, its first byte came after {first:.1} ms"))
 }
 
 #[cfg(test)]
