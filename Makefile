@@ -17,6 +17,7 @@ test: check
 	@./deploy/setup.sh test
 	$(CARGO) build --locked --bins
 	$(CARGO) test --locked -p stockade --test '*'
+	$(CARGO) test --locked -p custom-runner
 	$(CARGO) test --locked -p stockade-tests
 	$(MAKE) fuzz-short
 

@@ -6,10 +6,11 @@ use stockade_policies::{Capabilities, Checks, Environment, Library, check};
 
 const POLICY: &str = include_str!("../../docs/policy.md");
 const REGISTRY: &str = include_str!("../../docs/registry.md");
+const HTTP: &str = include_str!("../../docs/http.md");
 
 fn examples() -> Vec<&'static str> {
     let of_page = |page: &'static str| page.split("```yaml\n").skip(1);
-    let all = of_page(POLICY).chain(of_page(REGISTRY));
+    let all = of_page(POLICY).chain(of_page(REGISTRY)).chain(of_page(HTTP));
     all.map(|rest| rest.split("```").next().unwrap_or("")).collect()
 }
 
@@ -27,7 +28,10 @@ fn every_example_of_the_pages_is_accepted() {
         .collect();
     assert!(files.len() >= 4);
     let library = Library::shipped().unwrap();
-    let capabilities = Capabilities::new().runner("shell", stockade_policies::SHELL_ENFORCES);
+    let capabilities = Capabilities::new()
+        .runner("shell", stockade_policies::SHELL_ENFORCES)
+        .runner("docker", stockade_policies::DOCKER_ENFORCES)
+        .runner("http", stockade_policies::HTTP_ENFORCES);
     let checks = Checks {
         library: &library,
         environment: Environment::Production,

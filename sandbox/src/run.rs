@@ -396,7 +396,7 @@ impl Running<'_> {
                 ran = self.run(deliver, cancellation, &bounds.overflow, began) => ran,
                 never = fed(feeding) => match never {},
             };
-            self.end(ran).await
+            self.end(ran, began).await
         };
         let (mut ran, drained) = beside(ran, drained, |ran| {
             let left = wall.saturating_sub(ran.wall).max(DELIVERY);
@@ -457,6 +457,8 @@ impl Running<'_> {
     ) -> Result<(), RunError> {
         let begun = async { tokio::join!(deliver, self.status.started()) };
         let (delivered, started) = tokio::select! {
+            // A job that is known to have started is cancelled as one that ran.
+            biased;
             begun = timeout(SETUP_DEADLINE, begun) => begun.map_err(|_| RunError::SetupDeadline)?,
             () = cancellation.cancelled() => return Err(RunError::Cancelled),
         };
@@ -465,7 +467,7 @@ impl Running<'_> {
     }
 
     /// Kills what is left of a job that did not end by itself, and waits until all of it is reaped.
-    async fn end(&mut self, ran: Result<Ran, RunError>) -> Result<Ran, RunError> {
+    async fn end(&mut self, ran: Result<Ran, RunError>, began: Instant) -> Result<Ran, RunError> {
         match ran {
             Ok(ran) if ran.finished.is_some() => {
                 self.sandbox.audit.mark(self.hearing);
@@ -474,7 +476,11 @@ impl Running<'_> {
             ran => {
                 let exited = self.remains.kill().await?;
                 self.sandbox.audit.mark(self.hearing);
-                self.status.last_refusals().await;
+                let ran = match (ran, self.status.rest().await) {
+                    // It ran when it was cancelled, and that had not been heard yet.
+                    (Err(RunError::Cancelled), true) => Ok(Ran::cancelled(began.elapsed())),
+                    (ran, _) => ran,
+                };
                 ran.map(|ran| Ran { rusage: exited.rusage, ..ran })
             }
         }
@@ -482,6 +488,18 @@ impl Running<'_> {
 }
 
 impl Ran {
+    /// Of a job that was cancelled as soon as it ran.
+    fn cancelled(setup: Duration) -> Self {
+        Self {
+            setup,
+            wall: Duration::ZERO,
+            ended_for: Some(End::Cancelled),
+            finished: None,
+            memory_samples: Vec::new(),
+            rusage: Rusage::default(),
+        }
+    }
+
     /// One verdict. Memory comes first: a job killed for memory may look as if it had ended by itself.
     fn verdict(&self, stats: &Stats, plan: &Plan) -> Result<End, RunError> {
         if stats.oom_kills > 0 {

@@ -50,10 +50,14 @@ impl<R: AsyncRead + Unpin> Status<R> {
         Self { pipe, read: Vec::new(), refusals: Refusals::default() }
     }
 
-    /// Takes what an init that is dead by now has still told of refusals.
-    pub(crate) async fn last_refusals(&mut self) {
+    /// Takes what an init that is dead by now has still told of refusals; whether it told as well that the job runs.
+    pub(crate) async fn rest(&mut self) -> bool {
+        let mut started = false;
         // What else it told is of no use any more, and neither is why it stopped.
-        while let Ok(Some(_)) = self.next().await {}
+        while let Ok(Some(report)) = self.next().await {
+            started |= matches!(report, Report::Started);
+        }
+        started
     }
 
     /// Waits until the sandbox is built.
@@ -231,6 +235,15 @@ mod tests {
         let bytes = frames(&[ended(), file(4), chunk(b"ab"), chunk(b"\0\xff"), Report::Done]);
         let finished = finish(&bytes).await.unwrap().unwrap();
         assert_eq!(finished.outputs[0].state, OutputState::File(b"ab\0\xff".to_vec()));
+    }
+
+    #[tokio::test]
+    async fn whether_the_job_ran_is_in_what_a_dead_init_has_told() {
+        for (told, ran) in
+            [(vec![], false), (vec![Report::Done], false), (vec![Report::Started, ended()], true)]
+        {
+            assert_eq!(Status::new(frames(&told).as_slice()).rest().await, ran);
+        }
     }
 
     #[tokio::test]

@@ -87,7 +87,6 @@ pub struct Supervisor {
 
 impl Supervisor {
     /// Starts the sandbox, loads the rules and checks them on this host. So much as `warm` says is made ahead of its job.
-    /// Functions are called where `functions` says.
     ///
     /// # Errors
     /// [`SupervisorError`].

@@ -27,6 +27,8 @@ const ANSWER: &[u8] =
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    // reqwest alone wants to know which cryptography to use, though it uses none here.
+    rustls::crypto::ring::default_provider().install_default().expect("nobody has chosen");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}/v1", listener.local_addr().expect("an address"));
     tokio::spawn(serve(listener));

@@ -55,7 +55,12 @@ impl Place {
 
     /// `stockade` with these arguments and this state directory.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(binary("stockade"));
+        self.command_of(&binary("stockade"), arguments)
+    }
+
+    /// As [`Place::command`], of the program with that path.
+    pub fn command_of(&self, program: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command.args(arguments).env("STOCKADE_STATE_DIR", self.state_dir()).stdin(Stdio::null());
         command.envs(self.engine.iter().map(|address| ("STOCKADE_DOCKER_HOST", address)));
         command

@@ -1,6 +1,7 @@
 //! A sandbox as a supervisor has it: launcher, control groups, no root.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use stockade_plan::{FileName, Plan, Stage};
 use stockade_policies::{CompileError, Environment, Host, JobSpec, Library, compile};
@@ -10,6 +11,8 @@ use stockade_sandbox::{
 };
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
+
+use crate::{Process, eventually, patience, processes};
 
 /// The account the tests drop to.
 pub(crate) const ACCOUNT: &str = "stockade";
@@ -92,6 +95,21 @@ impl Rig {
         let job = job_with(self.plan(policy, arguments, &[]), &[], cancel.clone());
         let sandbox = self.sandbox.clone();
         self.runtime.spawn(async move { sandbox.run(job).await })
+    }
+
+    /// How many processes of its jobs there are that have executed their command: until then they have the launcher's name,
+    /// as inits keep.
+    pub fn executed(&self) -> usize {
+        let facts = self.sandbox.facts();
+        let ids = facts.uid_base..facts.uid_base + facts.uid_slots;
+        let executed = |one: &&Process| ids.contains(&one.uid) && !one.name.starts_with("stockade");
+        processes().iter().filter(executed).count()
+    }
+
+    /// Waits until so many have.
+    pub fn until_executed(&self, count: usize) {
+        let all = || (self.executed() == count).then_some(());
+        eventually("jobs have executed their commands", patience(Duration::from_secs(20)), all);
     }
 
     /// Lets everything go and checks that it goes.

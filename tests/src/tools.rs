@@ -1,34 +1,50 @@
 //! Programs that tests take from PyPI: pinned, and installed beside what Cargo builds, never on the host.
 
 use std::fs::File;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 
 use crate::rig::binary;
 
-/// A program that ends when this is dropped.
+/// Ends a group of processes when its standard input does: when the test process lets go of it, or is gone.
+const WATCHDOG: &str = r#"read -r _; kill -KILL "-$1""#;
+
+/// A program, with what it starts: ends when this is dropped, or this process.
 #[derive(Debug)]
-pub struct Program(Child);
+pub struct Program {
+    program: Child,
+    watchdog: Child,
+}
 
 impl Program {
-    /// Starts it.
+    /// Starts it, without input and output.
     pub fn start(command: &mut Command) -> Self {
-        Self(command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")))
+        let silent = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let program = silent.process_group(0).spawn();
+        let program = program.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let watchdog = Command::new("/bin/sh")
+            .args(["-c", WATCHDOG, "watchdog", &program.id().to_string()])
+            .stdin(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .expect("sh runs");
+        Self { program, watchdog }
     }
 }
 
 impl Drop for Program {
     fn drop(&mut self) {
-        let _killed = self.0.kill();
-        let _gone = self.0.wait();
+        drop(self.watchdog.stdin.take());
+        let _gone = (self.watchdog.wait(), self.program.wait());
     }
 }
 
 /// The directory of packages that are installed together; its `bin` has their programs. The first test that asks
 /// installs them.
-pub fn packages(name: &str, pinned: &[&str]) -> PathBuf {
+pub fn packages(pinned: &[&str]) -> PathBuf {
     let tools = tools();
-    let directory = tools.join(format!("{name}-{}", pinned.join("-").replace("==", "-")));
+    let directory = tools.join(pinned.join(","));
     let lock = File::create(tools.join("lock")).expect("lock");
     lock.lock().expect("lock");
     if !directory.is_dir() {
@@ -56,8 +72,9 @@ pub fn python(packages: &Path) -> Command {
 
 /// Where such things lie: beside the profiles that Cargo builds.
 pub fn tools() -> PathBuf {
-    let profile = binary("");
-    let tools = profile.parent().and_then(Path::parent).expect("target directory").join("tools");
+    // A program's profile lies in the target directory.
+    let program = binary("stockade");
+    let tools = program.parent().and_then(Path::parent).expect("target directory").join("tools");
     std::fs::create_dir_all(&tools).expect("directory");
     tools
 }

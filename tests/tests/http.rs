@@ -21,6 +21,8 @@ mod desk;
 mod endings;
 #[path = "http/places.rs"]
 mod places;
+#[path = "http/policies.rs"]
+mod policies;
 #[path = "http/queue.rs"]
 mod queue;
 #[path = "http/redirects.rs"]

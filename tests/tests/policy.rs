@@ -1,13 +1,16 @@
 //! The tools around policies as a caller meets them. They need no root; where a test is root, it gives that up.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Output;
+use std::sync::OnceLock;
 
 use serde_json::Value;
-use stockade_tests::Place;
+use stockade_tests::{Place, binary};
 
 /// An unprivileged user of every host.
 const NOBODY: u32 = 65534;
@@ -34,9 +37,21 @@ fn file(place: &Place, name: &str, text: &str) -> String {
     path.to_str().unwrap().to_owned()
 }
 
+/// The program, open: whoever may execute it can start it by this path, also where a directory above it lets nobody in.
+fn program() -> PathBuf {
+    static OPEN: OnceLock<File> = OnceLock::new();
+    let file = OPEN.get_or_init(|| {
+        let file = File::open(binary("stockade")).unwrap();
+        // It is still open in the child when that executes it.
+        rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty()).unwrap();
+        file
+    });
+    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
+}
+
 /// `stockade policy`, as nobody in particular, where no database and no sandbox is.
 fn policy(place: &Place, arguments: &[&str]) -> Output {
-    let mut command = place.command(&["policy"]);
+    let mut command = place.command_of(&program(), &["policy"]);
     command
         .args(arguments)
         .env_remove("STOCKADE_ENVIRONMENT")

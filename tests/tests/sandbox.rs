@@ -48,7 +48,7 @@ mod supervisor_side;
 #[path = "sandbox/warm.rs"]
 mod warm;
 
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 
 use stockade_plan::Stage;
 use stockade_tests::{Leftovers, Suite};
@@ -106,10 +106,11 @@ fn run_all(filter: Option<&str>, skip: &str, listing: bool) -> ExitCode {
             println!("not run {group}");
             continue;
         }
-        let before = Leftovers::now();
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--group", &group]).args(listing.then_some("--list"));
-        let output = command.stderr(std::process::Stdio::inherit()).output().unwrap();
+        let group_process = command.stdout(Stdio::piped()).spawn().unwrap();
+        let worker = group_process.id();
+        let output = group_process.wait_with_output().unwrap();
         let output = String::from_utf8_lossy(&output.stdout).into_owned();
         report(&output);
         // What a group could not remove, having given up root.
@@ -120,7 +121,7 @@ fn run_all(filter: Option<&str>, skip: &str, listing: bool) -> ExitCode {
         if !listing {
             suite.add(&output);
         }
-        suite.test(&format!("{group}::nothing_is_left"), || Leftovers::assert_none_since(&before));
+        suite.test(&format!("{group}::nothing_is_left"), || Leftovers::assert_none_of(worker));
     }
     suite.finish()
 }

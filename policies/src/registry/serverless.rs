@@ -143,7 +143,7 @@ impl ServerlessSettings {
             reader.report(at(key).error("bad-value", message));
         }
         for function in policy.functions() {
-            if let Some((key, message)) = self.misplaced(function) {
+            for (key, message) in self.misplaced(function) {
                 let help = "the policy and the service must mean the same place";
                 reader.report(at(key).error("bad-value", message).help(help));
             }
@@ -204,20 +204,20 @@ impl ServerlessSettings {
     }
 
     /// Why a function is none of this service's.
-    fn misplaced(&self, function: &str) -> Option<(&'static str, String)> {
+    fn misplaced(&self, function: &str) -> Vec<(&'static str, String)> {
         let is_url = function.starts_with("https://");
         if is_url != self.is_gcp() {
             let cloud = if is_url { "gcp" } else { "aws" };
-            return Some(("provider", format!("the policy's `{function}` is a function of `{cloud}`")));
+            return vec![("provider", format!("the policy's `{function}` is a function of `{cloud}`"))];
         }
         let parts: Vec<&str> = function.split(':').collect();
-        let [_, _, _, region, account, ..] = parts.as_slice() else { return None };
-        for (key, stated, there) in [("region", &self.region, region), ("account", &self.account, account)] {
-            if let Some(stated) = stated.as_deref().filter(|stated| stated != there) {
-                return Some((key, format!("the policy's `{function}` is not of the {key} `{stated}`")));
-            }
-        }
-        None
+        let [_, _, _, region, account, ..] = parts.as_slice() else { return Vec::new() };
+        let stated = [("region", &self.region, region), ("account", &self.account, account)];
+        let other = stated.into_iter().filter_map(|(key, stated, there)| {
+            let stated = stated.as_deref().filter(|stated| stated != there)?;
+            Some((key, format!("the policy's `{function}` is not of the {key} `{stated}`")))
+        });
+        other.collect()
     }
 }
 

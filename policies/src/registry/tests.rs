@@ -147,7 +147,7 @@ fn under(policy: &str, enforces: crate::Enforces) -> Result<Registry, Diagnostic
 
 #[test]
 fn a_clause_that_the_runner_does_not_enforce_is_refused_with_its_name() {
-    const CLOCK: crate::Enforces = &["resource_limits.wall_seconds"];
+    const CLOCK: crate::Enforces = &["resource_limits.wall_seconds", "resource_limits.output_kb"];
     assert!(under("{resource_limits: {wall_seconds: 5}}", CLOCK).is_ok());
     for (policy, clause) in [
         ("{use: script-standard}", "`commands`"),

@@ -75,7 +75,7 @@ enum FenceError {
 
 impl Fence {
     /// Starts it, and has a first mark made, which nobody waits for here. Needs ABI 4 of Landlock, which knows of connections.
-    pub(super) fn start() -> std::io::Result<Self> {
+    pub(super) fn start() -> Self {
         let (maker, asked) = channel();
         let marks = Arc::new(Mutex::new(Marks::default()));
         let kept = Arc::clone(&marks);
@@ -84,8 +84,10 @@ impl Fence {
             Err(error) => lock(&kept).failed = Some(error.to_string()),
         };
         let builder = std::thread::Builder::new().name("audit-fence".to_owned()).stack_size(STACK);
-        builder.spawn(run)?;
-        Ok(Self { asked: Mutex::new(Asked { last: FIRST, maker }), marks, began: Instant::now() })
+        if let Err(error) = builder.spawn(run) {
+            lock(&marks).failed = Some(format!("no thread for it: {error}"));
+        }
+        Self { asked: Mutex::new(Asked { last: FIRST, maker }), marks, began: Instant::now() }
     }
 
     /// Has a mark made behind all that was caused until now.

@@ -13,7 +13,7 @@ mod record;
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::io::Interest;
@@ -81,8 +81,10 @@ pub(crate) struct Hearing {
 pub(crate) struct Feed {
     /// A netlink socket. tokio has no type for those; its datagram socket is used for readiness only.
     socket: Option<UnixDatagram>,
-    /// Where it tells of Landlock too: how it is known that it has told all.
-    fence: Option<Fence>,
+    /// Whether it tells of Landlock, too.
+    whole: bool,
+    /// How it is known then that it has told all.
+    fence: OnceLock<Fence>,
     state: String,
     ledger: Mutex<Ledger>,
     told: Notify,
@@ -102,7 +104,8 @@ impl Feed {
         let socket = socket.ok().map(|socket| UnixDatagram::from_std(socket.into())).transpose()?;
         Ok(Self {
             socket,
-            fence: whole.then(Fence::start).transpose()?,
+            whole,
+            fence: OnceLock::new(),
             state,
             ledger: Mutex::new(Ledger::of(ids, switch.rate_limit)),
             told: Notify::new(),
@@ -113,7 +116,7 @@ impl Feed {
     /// Whether it tells all that it can tell of, and from where it has that, or why not.
     pub(crate) fn state(&self) -> (bool, String) {
         let state = self.state.clone();
-        match self.fence.as_ref().map(Fence::fault) {
+        match self.fence().map(Fence::fault) {
             None => (false, state),
             Some(None) => (true, state),
             Some(Some(fault)) => (false, format!("{state}; the last of it may be missing: {fault}")),
@@ -123,6 +126,8 @@ impl Feed {
     /// Reads for as long as it is driven.
     pub(crate) async fn read(&self) {
         let Some(socket) = &self.socket else { return };
+        // Here, where nobody waits for it.
+        let _started = self.fence();
         let read = || -> std::io::Result<()> {
             self.read_what_waits();
             Err(std::io::ErrorKind::WouldBlock.into())
@@ -141,7 +146,7 @@ impl Feed {
 
     /// The job's processes are gone: from now on what it caused can be told to its end.
     pub(crate) fn mark(&self, hearing: &mut Hearing) {
-        hearing.mark = self.fence.as_ref().map(Fence::ask);
+        hearing.mark = self.fence().map(Fence::ask);
     }
 
     /// What is known of a job whose processes are gone: everything, once its mark has been heard. Where records may be missing
@@ -177,12 +182,19 @@ impl Feed {
     /// Waits until all has been heard that the job caused, or the time is over; whether it has. Where nothing marks the end
     /// a word is waited for if there is reason to, and it is not known.
     async fn hear_to_the_end(&self, hearing: &Hearing, end: End) -> Option<bool> {
-        if let (Some(fence), Some(mark)) = (&self.fence, hearing.mark)
-            && fence.fault().is_none()
-        {
-            // Of a mark that the kernel left out, with others, nothing more will be heard.
-            let at_most = if self.was_cut(hearing) { LAST_WORD } else { MARK };
-            return Some(self.wait(at_most, || fence.has_passed(mark)).await);
+        if let (Some(fence), Some(mark)) = (self.fence(), hearing.mark) {
+            // One that has said nothing yet is given a moment: it may have begun while others had the kernel cut its records.
+            let silent = fence.fault().is_some();
+            let at_most = match silent {
+                true => FIRST_WORD,
+                // Of a mark that the kernel left out, with others, nothing more will be heard.
+                false if self.was_cut(hearing) => LAST_WORD,
+                false => MARK,
+            };
+            let passed = self.wait(at_most, || fence.has_passed(mark)).await;
+            if passed || !silent {
+                return Some(passed);
+            }
         }
         let knows = || self.ledger().knows(hearing.uid);
         let at_most = match end {
@@ -199,6 +211,10 @@ impl Feed {
     fn was_cut(&self, hearing: &Hearing) -> bool {
         let overruns = self.overruns.load(Ordering::Relaxed) - hearing.overruns;
         overruns > 0 || self.ledger().may_be_cut_since(hearing.began)
+    }
+
+    fn fence(&self) -> Option<&Fence> {
+        self.whole.then(|| self.fence.get_or_init(Fence::start))
     }
 
     /// Waits until it is so, or the time is over; whether it is so.
@@ -226,7 +242,7 @@ impl Feed {
                     ledger.count(Instant::now());
                     let record = AuditRecord::parse(kind, text);
                     let is_mark = |record: &AuditRecord| {
-                        self.fence.as_ref().is_some_and(|fence| fence.takes(&record.event))
+                        self.fence.get().is_some_and(|fence| fence.takes(&record.event))
                     };
                     if let Some(record) = record.filter(|record| !is_mark(record)) {
                         ledger.enter(record);

@@ -2,11 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::expect::{honest, hostile};
+use super::expect::{functions, honest, hostile};
+use super::function::FUNCTION;
 use super::observed::{Observed, Surroundings};
 
 /// The registry they call.
 pub(super) const SERVICES: &str = include_str!("../../../examples/services.yaml");
+/// What is called in it beside what the examples have; `KEY` is a file.
+pub(super) const FUNCTIONS: &str = include_str!("functions.yaml");
 /// What the honest ones work on.
 pub(super) const ORDERS: &str = include_str!("../../../examples/orders.csv");
 
@@ -20,6 +23,8 @@ pub(super) struct Case {
     pub(super) name: &'static str,
     /// The service and operation it calls.
     pub(super) calls: (&'static str, &'static str),
+    /// The execution type of that.
+    pub(super) kind: &'static str,
     /// The text of its script.
     pub(super) script: &'static str,
     /// What else it is given.
@@ -37,12 +42,18 @@ pub(super) enum Given {
     Orders,
     Port,
     Path,
+    /// The orders, for a function.
+    Payload,
+    /// A function that no policy names.
+    OtherFunction,
+    /// Nothing at all: it is a call of the web service.
+    Call,
 }
 
 impl Case {
     /// Whether it means harm.
     pub(super) fn is_hostile(&self) -> bool {
-        self.calls.0 == "tenant_scripts"
+        self.calls.0 == "tenant_scripts" || self.calls.1 == "onward" || self.given == Given::OtherFunction
     }
 
     /// Its input.
@@ -51,7 +62,12 @@ impl Case {
             Given::Nothing => json!({"script": self.script}),
             Given::Orders => json!({"script": self.script, "csv": ORDERS}),
             Given::Port => json!({"script": self.script, "port": around.trap.port()}),
+            Given::Call => json!({}),
             Given::Path => json!({"script": self.script, "path": around.plant}),
+            Given::Payload => json!({"payload": {"csv": ORDERS}}),
+            Given::OtherFunction => {
+                json!({"payload": {}, "function_name": FUNCTION.replace("count-orders", "delete-orders")})
+            }
         }
     }
 }
@@ -65,6 +81,7 @@ macro_rules! script {
 const HOSTILE: Case = Case {
     name: "",
     calls: ("tenant_scripts", "python"),
+    kind: "shell",
     script: "",
     given: Given::Nothing,
     timeout_seconds: None,
@@ -72,10 +89,11 @@ const HOSTILE: Case = Case {
 };
 
 /// Every job, in the order of the table.
-pub(super) const ALL: [Case; 13] = [
+pub(super) const ALL: [Case; 17] = [
     Case {
         name: "transform a CSV",
         calls: ("reports", "from_csv"),
+        kind: "shell",
         script: script!("honest/revenue_by_country.py"),
         given: Given::Orders,
         timeout_seconds: None,
@@ -84,10 +102,29 @@ pub(super) const ALL: [Case; 13] = [
     Case {
         name: "shell pipeline",
         calls: ("text_tools", "pipeline"),
+        kind: "shell",
         script: script!("honest/orders_per_category.sh"),
         given: Given::Orders,
         timeout_seconds: None,
         judge: honest::categories,
+    },
+    Case {
+        name: "call a function",
+        calls: ("functions", "call"),
+        kind: "serverless",
+        script: "",
+        given: Given::Payload,
+        timeout_seconds: None,
+        judge: functions::counted,
+    },
+    Case {
+        name: "call a web service",
+        calls: ("rates", "today"),
+        kind: "http",
+        script: "",
+        given: Given::Call,
+        timeout_seconds: None,
+        judge: honest::rates,
     },
     Case { name: "read /etc/shadow", script: script!("hostile/read_shadow.py"), ..HOSTILE },
     Case {
@@ -149,27 +186,52 @@ pub(super) const ALL: [Case; 13] = [
         ..HOSTILE
     },
     Case {
+        name: "be sent on to the host",
+        calls: ("rates", "onward"),
+        kind: "http",
+        given: Given::Call,
+        judge: hostile::sent_on,
+        ..HOSTILE
+    },
+    Case {
         name: "outlive the job",
         script: script!("hostile/outlive.py"),
         judge: hostile::outlive,
+        ..HOSTILE
+    },
+    Case {
+        name: "call another function",
+        calls: ("functions", "call"),
+        kind: "serverless",
+        given: Given::OtherFunction,
+        judge: functions::not_granted,
         ..HOSTILE
     },
 ];
 
 #[cfg(test)]
 mod tests {
-    use stockade_policies::{Capabilities, Environment, Library, Registry};
+    use stockade_policies::{Capabilities, Environment, HTTP_ENFORCES, Library, Registry, SHELL_ENFORCES};
+
+    use crate::demo::web::Web;
 
     use super::*;
 
-    #[test]
-    fn the_examples_are_a_registry_that_loads_and_every_case_calls_an_operation_of_it() {
+    #[tokio::test]
+    async fn the_examples_are_a_registry_that_loads_and_every_case_calls_an_operation_of_it() {
         let library = Library::shipped().unwrap();
-        let can = Capabilities::new().runner("shell", stockade_policies::SHELL_ENFORCES);
+        let can = Capabilities::new()
+            .runner("shell", SHELL_ENFORCES)
+            .runner("http", HTTP_ENFORCES)
+            .runner("serverless", crate::runner::serverless::ENFORCES);
+        let web = Web::open(1).await.unwrap().services();
+        let text = format!("{SERVICES}{web}{}", FUNCTIONS.replace("KEY", "/srv/key"));
         for environment in Environment::ALL {
-            let registry = Registry::parse("services.yaml", SERVICES, &library, environment, &can).unwrap();
+            assert!(Registry::parse("services.yaml", SERVICES, &library, environment, &can).is_ok());
+            let registry = Registry::parse("services.yaml", &text, &library, environment, &can).unwrap();
             for case in ALL {
-                registry.operation(case.calls.0, case.calls.1).unwrap();
+                let operation = registry.operation(case.calls.0, case.calls.1).unwrap();
+                assert_eq!(operation.execution_type().as_str(), case.kind);
             }
         }
     }

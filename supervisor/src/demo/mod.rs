@@ -7,10 +7,12 @@
 mod cases;
 mod container;
 mod expect;
+mod function;
 mod observed;
 mod run;
 mod survivors;
 mod trap;
+mod web;
 
 use serde::Serialize;
 

@@ -74,6 +74,11 @@ impl Observed {
         Some((denial["target"].as_str()?.to_owned(), denial["count"].as_u64()?))
     }
 
+    /// The state of a layer of what was in force.
+    pub(super) fn layer(&self, name: &str) -> Option<&str> {
+        self.context("enforcement")?.get(name)?.get("state")?.as_str()
+    }
+
     /// What was found at an output.
     pub(super) fn output(&self, name: &str) -> Option<&Output> {
         self.outputs.iter().find(|output| output.path == name.as_bytes())

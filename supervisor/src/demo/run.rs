@@ -11,14 +11,17 @@ use stockade_policies::Environment;
 use stockade_sandbox::Warm;
 use uuid::Uuid;
 
-use super::cases::{ALL, Case, SERVICES};
+use super::cases::{ALL, Case, FUNCTIONS, SERVICES};
 use super::container::{self, Container};
+use super::function::FunctionHost;
 use super::observed::{Observed, Surroundings};
 use super::survivors::Processes;
 use super::trap::Trap;
+use super::web::Web;
 use super::{DemoError, Report, Row};
 use crate::postgres::EmbeddedPostgres;
 use crate::rules::Rules;
+use crate::runner::serverless::Endpoints;
 use crate::start::Confinement;
 use crate::store::{self, Access, Database, Job, JobId, NewJob, Store};
 use crate::supervisor::{Pace, Remotes, Supervisor};
@@ -50,22 +53,26 @@ pub struct Settings {
 /// [`DemoError`] if it could not be held.
 pub async fn run(confinement: Confinement, settings: &Settings) -> Result<Report, DemoError> {
     let services = settings.state_dir.join("services.yaml");
+    let trap = Trap::open().await.map_err(failed("listen on the loopback device"))?;
+    let web = Web::open(trap.port()).await.map_err(failed("serve on the loopback device"))?;
+    let key = settings.state_dir.join("function-key");
+    write(&key, "signs what nobody checks\n").map_err(failed("write the demo's key"))?;
+    let key = std::fs::canonicalize(key).map_err(failed("find the demo's key"))?;
     let container = Container::prepare(settings.remotes.docker.as_deref()).await;
-    let text = match &container {
-        Ok(container) => format!("{SERVICES}{}", container.service()),
-        Err(_) => SERVICES.to_owned(),
-    };
-    write_registry(&services, &text).map_err(failed("write the demo's registry"))?;
+    let contained = container.as_ref().map(Container::service).unwrap_or_default();
+    let functions = FUNCTIONS.replace("KEY", &key.display().to_string());
+    write(&services, &format!("{SERVICES}{contained}{}{functions}", web.services()))
+        .map_err(failed("write the demo's registry"))?;
     let rules = Rules { services, policies: settings.policies.clone(), environment: settings.environment };
+    let host = FunctionHost::open().await.map_err(failed("listen on the loopback device"))?;
+    let functions = Endpoints { lambda: Some(host.url()), ..Endpoints::default() };
     // An engine that cannot be used is one row of the table, and no reason to hold none.
-    let remotes = Remotes {
-        docker: settings.remotes.docker.clone().filter(|_| container.is_ok()),
-        ..settings.remotes.clone()
-    };
+    let docker = settings.remotes.docker.clone().filter(|_| container.is_ok());
+    let remotes = Remotes { docker, functions, ..settings.remotes.clone() };
     let supervisor =
         Supervisor::assemble(confinement, &settings.state_dir, &rules, Warm::default(), &remotes).await?;
     let postgres = EmbeddedPostgres::start(&settings.state_dir).await?;
-    let held = hold(supervisor, &postgres.database(), container.as_ref().err()).await;
+    let held = hold(supervisor, &postgres.database(), trap, container.as_ref().err()).await;
     postgres.stop().await;
     if let Ok(container) = container {
         container.remove().await;
@@ -73,7 +80,7 @@ pub async fn run(confinement: Confinement, settings: &Settings) -> Result<Report
     held
 }
 
-fn write_registry(path: &Path, text: &str) -> std::io::Result<()> {
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600).custom_flags(nix::libc::O_NOFOLLOW);
     options.open(path)?.write_all(text.as_bytes())
@@ -87,6 +94,7 @@ fn failed(what: &'static str) -> impl FnOnce(std::io::Error) -> DemoError {
 async fn hold(
     supervisor: Supervisor,
     database: &Database,
+    trap: Trap,
     without: Option<&String>,
 ) -> Result<Report, DemoError> {
     if let Err(error) = store::migrate(database).await {
@@ -100,7 +108,7 @@ async fn hold(
         tokio::spawn(async move { supervisor.work(&database, pace, &shutdown).await })
     };
     let report = tokio::select! {
-        report = jobs(database, without) => report,
+        report = jobs(database, trap, without) => report,
         ended = &mut worker => match ended {
             Ok(Err(error)) => Err(error.into()),
             _ => Err(DemoError::Interrupted),
@@ -113,11 +121,11 @@ async fn hold(
     report
 }
 
-async fn jobs(database: &Database, without: Option<&String>) -> Result<Report, DemoError> {
+async fn jobs(database: &Database, trap: Trap, without: Option<&String>) -> Result<Report, DemoError> {
     let store = Store::connect(database, Access::Worker, 2).await?;
     let submitter = Store::connect(database, Access::Submitter { tenant: None }, 1).await?;
     let mut around = Surroundings {
-        trap: Trap::open().await.map_err(failed("listen on the loopback device"))?,
+        trap,
         plant: format!("/usr/bin/planted-{:08x}", Uuid::new_v4().as_fields().0),
         seen: BTreeSet::new(),
         left: Processes::default(),
@@ -146,7 +154,7 @@ fn new_job(case: &Case, around: &Surroundings) -> NewJob {
     NewJob {
         max_attempts: Some(1),
         timeout_seconds: case.timeout_seconds,
-        ..NewJob::new(service, operation, "shell", case.input(around))
+        ..NewJob::new(service, operation, case.kind, case.input(around))
     }
 }
 
@@ -174,7 +182,8 @@ fn not_run(name: &'static str, why: &str) -> Row {
 }
 
 fn row(case: &Case, observed: &Observed, around: &Surroundings) -> Row {
-    let judged = (case.judge)(observed, around).and_then(|what| nobody_left(observed, around).map(|()| what));
+    let judged =
+        (case.judge)(observed, around).and_then(|what| nobody_left(case, observed, around).map(|()| what));
     let as_it_must = judged.is_ok();
     let (user, system) = (observed.usage("user_cpu_ms"), observed.usage("system_cpu_ms"));
     Row {
@@ -190,9 +199,12 @@ fn row(case: &Case, observed: &Observed, around: &Surroundings) -> Row {
     }
 }
 
-/// No job leaves a process behind; and looking for them finds those that are there, as one of a job that ran for two
+/// No job leaves a process behind (a call has none); and looking for them finds those that are there, as one of a job that ran for two
 /// seconds shows.
-fn nobody_left(observed: &Observed, around: &Surroundings) -> Result<(), String> {
+fn nobody_left(case: &Case, observed: &Observed, around: &Surroundings) -> Result<(), String> {
+    if case.kind != "shell" {
+        return Ok(());
+    }
     let uid = observed.host_uid().ok_or("the id it ran as is not known")?;
     let left = around.left.of(uid);
     if !left.is_empty() {

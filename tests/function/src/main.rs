@@ -21,6 +21,5 @@ async fn answer(event: LambdaEvent<Value>) -> Result<Value, Error> {
         return Err(reason.into());
     }
     let grown = "x".repeat(given["grow"].as_u64().and_then(|size| usize::try_from(size).ok()).unwrap_or(0));
-    let known = context.client_context.map(|context| context.custom);
-    Ok(json!({"said": given["say"], "context": known, "request_id": context.request_id, "grown": grown}))
+    Ok(json!({"said": given["say"], "request_id": context.request_id, "grown": grown}))
 }

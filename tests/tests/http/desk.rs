@@ -52,8 +52,18 @@ impl Desk {
     }
 
     pub(crate) fn with(services: &str, names: Names, authorities: Option<&Path>) -> Self {
+        Self::in_library(Library::shipped().unwrap(), services, names, authorities)
+    }
+
+    /// With one policy more than those that are shipped.
+    pub(crate) fn under(policy: &str, services: &str, names: Names, authorities: Option<&Path>) -> Self {
+        let (library, _) = Library::shipped().unwrap().with_text("mine.yaml", policy).unwrap();
+        Self::in_library(library, services, names, authorities)
+    }
+
+    fn in_library(library: Library, services: &str, names: Names, authorities: Option<&Path>) -> Self {
         let runner = HttpRunner::new(names, Authorities::read(authorities));
-        let registry = load(services).unwrap_or_else(|found| panic!("{found}"));
+        let registry = load_with(&library, services).unwrap_or_else(|found| panic!("{found}"));
         Self { registry, runner: Arc::new(runner) }
     }
 
@@ -98,10 +108,13 @@ pub(crate) fn service(lines: &str) -> String {
 
 /// What a worker with an HTTP runner makes of a registry.
 pub(crate) fn load(services: &str) -> Result<Registry, stockade_policies::Diagnostics> {
+    load_with(&Library::shipped().unwrap(), services)
+}
+
+fn load_with(library: &Library, services: &str) -> Result<Registry, stockade_policies::Diagnostics> {
     let runner = HttpRunner::new(Names::default(), Authorities::read(None));
     let runners = RunnerRegistry::default().with(runner).unwrap();
-    let library = Library::shipped().unwrap();
-    Registry::parse("services.yaml", services, &library, Environment::Production, &runners.capabilities())
+    Registry::parse("services.yaml", services, library, Environment::Production, &runners.capabilities())
 }
 
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {

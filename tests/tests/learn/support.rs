@@ -1,10 +1,10 @@
 //! A program that is learned from, and the policy.
 
 use std::path::PathBuf;
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use serde_json::Value;
-use stockade_tests::Place;
+use stockade_tests::{Leftovers, Place};
 
 /// A policy that was learned.
 pub(super) struct Learned {
@@ -21,7 +21,10 @@ pub(super) fn try_learn(options: &[&str], command: &[&str]) -> Result<Learned, O
     let place = Place::new("services: []\n");
     let arguments: Vec<&str> =
         ["policy", "learn", "--json"].iter().chain(options).chain(&["--"]).chain(command).copied().collect();
-    let output = place.stockade(&arguments);
+    let learning = place.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let worker = learning.id();
+    let output = learning.wait_with_output().unwrap();
+    Leftovers::assert_none_of(worker);
     if output.status.code() == Some(125) {
         return Err(output);
     }

@@ -1,5 +1,6 @@
 //! Policies of runners that are to come: they load and compose, and the shell runner refuses them.
 
+use stockade::runner::serverless;
 use stockade_policies::{
     Capabilities, Diagnostics, Enforces, Environment, Library, Registry, SHELL_ENFORCES,
 };
@@ -87,7 +88,8 @@ fn registry(library: &Library, execution_type: &str, operation: &str) -> Result<
     );
     let others = ["http", "docker", "serverless"].into_iter();
     let shell = Capabilities::new().runner("shell", SHELL_ENFORCES);
-    let capabilities = others.fold(shell, |can, kind| can.runner(kind, EVERYTHING));
+    let enforces = |kind| if kind == "serverless" { serverless::ENFORCES } else { EVERYTHING };
+    let capabilities = others.fold(shell, |can, kind| can.runner(kind, enforces(kind)));
     Registry::parse("services.yaml", &text, library, Environment::Production, &capabilities)
 }
 
@@ -135,5 +137,20 @@ fn a_service_of_its_own_execution_type_loads_under_it() {
             registry(&library, execution_type, "").unwrap_or_else(|found| panic!("{}: {found}", other.name));
         let policy = registry.operation("service", "run").unwrap().effective_policy();
         assert_eq!(policy.name().as_str(), "mine");
+    }
+}
+
+#[test]
+fn a_call_of_a_function_under_a_policy_that_asks_for_what_nobody_here_enforces_does_not_load() {
+    let [_, function, _] = &POLICIES;
+    for (clause, named) in [
+        ("resource_limits: {memory_mb: 64}", "`resource_limits.memory_mb`"),
+        ("resource_limits: {cpu_cores: 0.5}", "`resource_limits.cpu_cores`"),
+        ("syscalls: {profile: strict}", "`syscalls"),
+    ] {
+        let names = function.names.replace("resource_limits: {wall_seconds: 60}", clause);
+        let library = site(function, &names).unwrap_or_else(|found| panic!("{found}"));
+        let found = registry(&library, "serverless", "").unwrap_err().to_string();
+        assert!(found.contains("cannot be enforced here") && found.contains(named), "{found}");
     }
 }

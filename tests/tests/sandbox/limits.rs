@@ -161,7 +161,7 @@ fn output(rig: &Rig) {
 fn cancel(rig: &Rig) {
     let cancel = CancellationToken::new();
     let job = rig.start_job(POLICY, &["/bin/sh", "-c", "kill -STOP $$"], &cancel);
-    std::thread::sleep(patience(Duration::from_millis(300)));
+    rig.until_executed(1);
     let began = Instant::now();
     cancel.cancel();
     let outcome = rig.runtime.block_on(job).unwrap().unwrap();

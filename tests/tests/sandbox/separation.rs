@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use stockade_sandbox::End;
-use stockade_tests::{Leftovers, Process, Rig, Suite, eventually, patience, processes};
+use stockade_tests::{Leftovers, Rig, Suite, patience};
 use tokio_util::sync::CancellationToken;
 
 const POLICY: &str = "\
@@ -31,14 +31,7 @@ fn concurrent_ids(rig: &Rig) {
     let cancel = CancellationToken::new();
     let jobs: Vec<_> =
         (0..8).map(|_| rig.start_job(POLICY, &["/bin/sh", "-c", "kill -STOP $$"], &cancel)).collect();
-    // All of them run: until it is executed, a job's process has the launcher's name, as its init keeps.
-    let ids = rig.sandbox.facts().uid_base..rig.sandbox.facts().uid_base + rig.sandbox.facts().uid_slots;
-    let all = || {
-        let started = |one: &&Process| ids.contains(&one.uid) && !one.name.starts_with("stockade");
-        (processes().iter().filter(started).count() == 8).then_some(())
-    };
-    eventually("eight jobs beside each other", patience(Duration::from_secs(10)), all);
-    std::thread::sleep(patience(Duration::from_millis(100)));
+    rig.until_executed(8);
     cancel.cancel();
     let ids: BTreeSet<u32> =
         jobs.into_iter().map(|job| rig.runtime.block_on(job).unwrap().unwrap().host_uid).collect();
@@ -59,7 +52,7 @@ print(sorted(os.listdir('/job') + os.listdir('/tmp') + os.listdir('/dev/shm')))"
 fn no_signals(rig: &Rig) {
     let cancel = CancellationToken::new();
     let victim = rig.start_job(POLICY, &["/bin/sh", "-c", "kill -STOP $$"], &cancel);
-    std::thread::sleep(patience(Duration::from_millis(300)));
+    rig.until_executed(1);
     // Every pid of its namespace and far beyond: there is nobody but itself and its init.
     let attack = "\
 import os, signal

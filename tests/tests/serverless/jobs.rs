@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
-use stockade_tests::eventually;
+use stockade_tests::{Answer, Endpoint, Place, Server, eventually};
 
 use crate::stage::{AWS, PROMPTLY, SECRET, SERVER, calls_with, dead, run, serverless, submit};
 
@@ -205,4 +205,27 @@ fn to_cancel_closes_the_connection_within_a_second() {
     assert_eq!(job["status"], "cancelled", "{job}");
     let attempt = &SERVER.attempts(&id)[0];
     assert!(attempt["error"].as_str().unwrap_or_default().contains("may run on"), "{attempt}");
+}
+
+#[test]
+fn a_worker_that_is_told_to_stop_does_not_leave_a_call_to_be_made_twice() {
+    let endpoint = Endpoint::start(|_| Answer::Silence);
+    let mut server = Server::start_with(Place::new(include_str!("services.yaml")), |up| {
+        up.args(["--environment", "development", "--lambda-endpoint", &endpoint.url()]);
+        up.env("TEST_KEY_ID", "AKIATEST").env("TEST_KEY", SECRET);
+    });
+    let calls = |service: &str, operation: &str| {
+        server.submit_with(service, operation, &json!({"payload": {}}), &[serverless()])
+    };
+    let (once, again) = (calls("functions", "call"), calls("functions", "again"));
+    eventually("both are called", Duration::from_secs(10), || (endpoint.asked().len() == 2).then_some(()));
+    server.stop();
+    server.start_again();
+    // The second attempt calls nobody: the keys are not in the environment any more.
+    let job = server.ended(&once);
+    assert_eq!((job["status"].as_str(), job["attempts"].as_i64()), (Some("failed"), Some(1)), "{job}");
+    let said = job["error_message"].as_str().unwrap();
+    assert!(said.contains("told to stop") && said.contains("may run on"), "{said}");
+    let first = &server.attempts(&again)[0];
+    assert_eq!(first["status"], "interrupted", "what may be done twice waits for its turn: {first}");
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{must, must_end_as};
 use crate::demo::cases::{Judgement, ORDERS};
 use crate::demo::observed::{Observed, Surroundings};
+use crate::demo::web::RATES;
 
 /// A line of the orders that is whole: country, category, and what it comes to in cents.
 struct Order {
@@ -82,6 +83,16 @@ pub(in crate::demo) fn contained(observed: &Observed, _: &Surroundings) -> Judge
     let uid = String::from_utf8_lossy(&observed.attempt.stdout.bytes).trim().to_owned();
     must(uid != "0" && !uid.is_empty(), || format!("it ran as `{uid}`"))?;
     Ok(format!("ran as id {uid} in a container without network; left its result"))
+}
+
+/// What the web service says, as the job's result.
+pub(in crate::demo) fn rates(observed: &Observed, _: &Surroundings) -> Judgement {
+    must_end_as(observed, "completed")?;
+    let surfaced = observed.job.output_data.as_ref().and_then(|data| data.get("result"));
+    let wanted = serde_json::from_str(RATES).ok();
+    must(surfaced.is_some() && surfaced == wanted.as_ref(), || format!("the result is {surfaced:?}"))?;
+    let first = observed.usage("time_to_first_byte_ms").ok_or("nothing was measured")?;
+    Ok(format!("nothing: the rates are the web service's, its first byte came after {first:.1} ms"))
 }
 
 #[cfg(test)]

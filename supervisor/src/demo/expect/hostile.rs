@@ -108,3 +108,11 @@ pub(in crate::demo) fn outlive(observed: &Observed, around: &Surroundings) -> Ju
 fn approximate(limit: u64) -> f64 {
     u32::try_from(limit).map_or(f64::INFINITY, f64::from)
 }
+
+/// A server sends its caller on to the host's loopback device; nobody comes there.
+pub(in crate::demo) fn sent_on(observed: &Observed, around: &Surroundings) -> Judgement {
+    must_end_as(observed, "failed")?;
+    let (target, _) = observed.denial("destination", "connect").ok_or("no denial says so")?;
+    must(around.trap.visitors() == 0, || "somebody came".to_owned())?;
+    Ok(format!("the HTTP runner: it did not follow the redirect to {target}"))
+}

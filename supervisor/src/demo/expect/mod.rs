@@ -1,5 +1,6 @@
 //! How each job must come out.
 
+pub(super) mod functions;
 pub(super) mod honest;
 pub(super) mod hostile;
 

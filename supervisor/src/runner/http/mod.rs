@@ -38,6 +38,7 @@ use outcome::Terms;
 use place::Place;
 pub use resolver::{Lookup, OfHost};
 use send::{Message, Ways};
+pub(super) use tls::AUTHORITIES;
 pub use tls::Authorities;
 
 /// Makes HTTP calls.

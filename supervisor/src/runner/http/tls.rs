@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 /// Where Debian's `ca-certificates` puts the authorities of the host.
-const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+pub(in crate::runner) const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// Who vouches for servers. Read once; clones share it. No variable of the environment changes it.
 #[derive(Debug, Clone)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::runner::http::AUTHORITIES;
 use reqwest::{Certificate, Client, ClientBuilder, Response, redirect, retry};
 
 /// How long a connection may take to be made.
@@ -9,9 +10,9 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// After so long without traffic the other side is asked whether it is there: functions think for minutes, and what lies
 /// between forgets connections.
 const KEEPALIVE: Duration = Duration::from_secs(30);
-
-/// Where Debian's `ca-certificates` puts the authorities of the host. No variable names others.
-const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+/// A connection that nobody uses is kept no longer than any server keeps it: to send on one that the other side is closing
+/// leaves open whether the call was made.
+const IDLE: Duration = Duration::from_secs(5);
 
 /// A client without proxy, redirects, or attempts of its own. One connection carries one call: closing it ends the call.
 pub(super) fn builder() -> ClientBuilder {
@@ -26,6 +27,7 @@ pub(super) fn builder() -> ClientBuilder {
         .no_gzip()
         .http1_only()
         .tcp_nodelay(true)
+        .pool_idle_timeout(IDLE)
         .tcp_keepalive(KEEPALIVE)
         .connect_timeout(CONNECT)
         .user_agent(concat!("stockade/", env!("CARGO_PKG_VERSION")))
@@ -36,7 +38,11 @@ fn authorities() -> Vec<Certificate> {
     let read = std::fs::read(AUTHORITIES).map_err(|error| error.to_string());
     let parsed = read.and_then(|pem| Certificate::from_pem_bundle(&pem).map_err(|error| error.to_string()));
     parsed.unwrap_or_else(|error| {
-        tracing::warn!(error, "cannot read the authorities in `{AUTHORITIES}`; calls over TLS will fail");
+        tracing::warn!(
+            error,
+            path = AUTHORITIES,
+            "cannot read the authorities; calls of functions over TLS will fail"
+        );
         Vec::new()
     })
 }

@@ -32,7 +32,7 @@ pub const ENFORCES: Enforces = &[
 ];
 
 /// Where to call instead of the platforms. For development: whoever sits there is believed.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Endpoints {
     /// For AWS Lambda.
     pub lambda: Option<String>,

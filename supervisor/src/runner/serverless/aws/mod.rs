@@ -77,6 +77,11 @@ impl Lambda {
         Ok(Self { client: Client::from_conf(config.build()) })
     }
 
+    /// The SDK's client, for who calls without a runner.
+    pub fn sdk(&self) -> &Client {
+        &self.client
+    }
+
     async fn invoke(&self, call: &Call) -> Result<Answer, CallError> {
         let arn = Arn::parse(&call.function)
             .ok_or_else(|| CallError::new(Class::Permanent, format!("`{}` is no ARN", call.function)))?;

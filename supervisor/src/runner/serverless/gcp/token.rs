@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use reqwest::{Client, RequestBuilder, StatusCode};
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Client, RequestBuilder, StatusCode, Url};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
@@ -21,7 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const ANSWER_BYTES: usize = 16 * 1024;
 /// A token that ends within this time is not used any more.
 const MARGIN: Duration = Duration::from_secs(60);
-const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+/// Behind it comes what was signed, which has nothing that a form would need to encode.
+const GRANT: &str = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=";
 
 /// Where tokens come from.
 #[derive(Debug)]
@@ -101,18 +103,19 @@ impl Tokens {
         match &self.source {
             Source::Metadata => {
                 let path = "computeMetadata/v1/instance/service-accounts/default/identity";
-                Ok(self
-                    .client
-                    .get(format!("{}/{path}", self.endpoint))
-                    .query(&[("audience", audience), ("format", "full")])
-                    .header("Metadata-Flavor", "Google"))
+                let query = [("audience", audience), ("format", "full")];
+                let url = Url::parse_with_params(&format!("{}/{path}", self.endpoint), query)
+                    .map_err(|error| CallError::new(Class::Permanent, error.to_string()))?;
+                Ok(self.client.get(url).header("Metadata-Flavor", "Google"))
             }
             Source::Key(key) => {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
                 let assertion = key
                     .assertion(&self.endpoint, audience, now)
                     .map_err(|error| CallError::new(Class::Permanent, format!("the key {error}")))?;
-                Ok(self.client.post(&self.endpoint).form(&[("grant_type", GRANT), ("assertion", &assertion)]))
+                let form = "application/x-www-form-urlencoded";
+                let request = self.client.post(&self.endpoint).header(CONTENT_TYPE, form);
+                Ok(request.body(format!("{GRANT}{assertion}")))
             }
         }
     }
