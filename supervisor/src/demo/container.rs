@@ -26,6 +26,7 @@ pub(super) const ROW: &str = "job in a container";
 pub(super) const CASE: Case = Case {
     name: ROW,
     calls: ("containers", "shell"),
+    kind: "docker",
     script: "cat /job/input.json > /dev/null; echo '{\"six_times_seven\": 42}' > result.json; /bin/busybox id -u",
     given: Given::Nothing,
     timeout_seconds: None,
