@@ -42,8 +42,9 @@ fn every_example_of_the_pages_is_accepted() {
     let library = Library::shipped().unwrap();
     let own = Capabilities::new()
         .runner("shell", stockade_policies::SHELL_ENFORCES)
-        .runner("http", stockade_policies::HTTP_ENFORCES);
-    let capabilities = ["docker", "serverless"].into_iter().fold(own, |can, kind| can.runner(kind, CLAUSES));
+        .runner("http", stockade_policies::HTTP_ENFORCES)
+        .runner("docker", stockade_policies::DOCKER_ENFORCES);
+    let capabilities = own.runner("serverless", CLAUSES);
     let checks = Checks {
         library: &library,
         environment: Environment::Production,
