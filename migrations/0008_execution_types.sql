@@ -28,6 +28,16 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 
     INSERT INTO jobs.tb_execution_type (name) SELECT unnest(names) ON CONFLICT DO NOTHING
 $$;
 
-REVOKE ALL ON FUNCTION jobs.check_execution_type(), jobs.register_execution_types(text[]) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION jobs.register_execution_types(text[]) TO stockade_worker;
+-- A row proposes its type and the registry says it. What is counted by type must be what was carried out.
+CREATE FUNCTION jobs.correct_execution_type(job uuid, worker uuid, execution_type text) RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    WITH held AS (
+        UPDATE jobs.tb_job_queue q SET execution_type = $3 WHERE q.job_id = $1 AND q.worker_id = $2 RETURNING q.job_id
+    )
+    UPDATE jobs.tb_job_run r SET execution_type = $3 FROM held WHERE r.id = held.job_id
+$$;
+
+REVOKE ALL ON FUNCTION jobs.check_execution_type(), jobs.register_execution_types(text[]),
+    jobs.correct_execution_type(uuid, uuid, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION jobs.register_execution_types(text[]), jobs.correct_execution_type(uuid, uuid, text) TO stockade_worker;
 GRANT SELECT ON jobs.tb_execution_type TO stockade_worker, stockade_submitter, stockade_auditor;

@@ -136,6 +136,26 @@ impl Store {
             .map_err(StoreError::during("register the execution types"))
     }
 
+    /// Says which execution type a job has that the worker holds, where its row says another.
+    ///
+    /// # Errors
+    /// If the database cannot be asked.
+    pub async fn correct_execution_type(
+        &self,
+        worker: WorkerId,
+        job: JobId,
+        execution_type: &str,
+    ) -> Result<(), StoreError> {
+        sqlx::query("SELECT jobs.correct_execution_type($1, $2, $3)")
+            .bind(job)
+            .bind(worker)
+            .bind(execution_type)
+            .execute(&self.pool)
+            .await
+            .map(drop)
+            .map_err(StoreError::during("correct the execution type"))
+    }
+
     /// Says that the worker lives: every lease it holds is extended.
     ///
     /// # Errors

@@ -105,6 +105,11 @@ impl Claimed<'_> {
         let (shared, job) = (self.shared, self.job);
         let facts = ready.work.facts().clone();
         let start = self.attempt_start(&facts);
+        let execution_type = ready.runner.execution_type();
+        if job.execution_type != execution_type {
+            let correct = || shared.store.correct_execution_type(self.worker, job.id, execution_type);
+            shared.persist(correct).await?;
+        }
         let begun = shared.persist(|| shared.store.begin(self.worker, job.id, &start)).await;
         let attempt = match begun? {
             Begun::Started(attempt) => attempt,

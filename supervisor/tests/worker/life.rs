@@ -4,10 +4,20 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use stockade::store::{Cancel, JobFilter, JobStatus};
+use stockade::store::{Cancel, JobFilter, JobStatus, NewJob};
 use stockade::worker::WorkerError;
 
 use crate::support::Rig;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_names_another_execution_type_is_counted_under_that_of_its_service() {
+    let rig = Rig::start().await;
+    let worker = rig.worker(Rig::settings()).await;
+    let job = NewJob::new("steps", "run", "http", json!({"milliseconds": 1}));
+    let ended = rig.ended(rig.store.submit(&job).await.unwrap()).await;
+    assert_eq!((ended.status, ended.execution_type.as_str()), (JobStatus::Completed, "steps"));
+    worker.stop().await;
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_run_side_by_side_up_to_the_limit_and_are_recorded() {
