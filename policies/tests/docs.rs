@@ -8,6 +8,18 @@ const POLICY: &str = include_str!("../../docs/policy.md");
 const REGISTRY: &str = include_str!("../../docs/registry.md");
 const HTTP: &str = include_str!("../../docs/http.md");
 
+/// Stands for what the other runners put in force.
+const CLAUSES: stockade_policies::Enforces = &[
+    "resource_limits",
+    "filesystem",
+    "syscalls",
+    "outputs",
+    "environment",
+    "images",
+    "functions",
+    "secrets",
+];
+
 fn examples() -> Vec<&'static str> {
     let of_page = |page: &'static str| page.split("```yaml\n").skip(1);
     let all = of_page(POLICY).chain(of_page(REGISTRY)).chain(of_page(HTTP));
@@ -28,9 +40,11 @@ fn every_example_of_the_pages_is_accepted() {
         .collect();
     assert!(files.len() >= 4);
     let library = Library::shipped().unwrap();
-    let capabilities = Capabilities::new()
+    let own = Capabilities::new()
         .runner("shell", stockade_policies::SHELL_ENFORCES)
-        .runner("http", stockade_policies::HTTP_ENFORCES);
+        .runner("http", stockade_policies::HTTP_ENFORCES)
+        .runner("docker", stockade_policies::DOCKER_ENFORCES);
+    let capabilities = own.runner("serverless", CLAUSES);
     let checks = Checks {
         library: &library,
         environment: Environment::Production,

@@ -14,9 +14,14 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use stockade::runner::{Boxed, JobRunner, Refusal, Request, RunnerError, RunnerRegistry, Work};
+use stockade::runner::serverless::Endpoints;
+use stockade::runner::{
+    Boxed, JobRunner, Refusal, Request, RunnerError, RunnerRegistry, ServerlessRunner, Work,
+};
 use stockade::store::AttemptId;
-use stockade_policies::{Environment, Host, Library, Operation, Registry};
+use stockade_policies::{
+    DOCKER_ENFORCES, Enforces, Environment, HTTP_ENFORCES, Host, Library, Operation, Registry, SHELL_ENFORCES,
+};
 
 const SERVICES: usize = 1_000;
 const LOADS: usize = 40;
@@ -33,10 +38,15 @@ const CHECK_BOUND: Duration = Duration::from_millis(1);
 
 fn main() -> ExitCode {
     let directory = tempfile::tempdir().expect("a directory");
-    let runners = ["shell", "http", "docker", "serverless"]
-        .into_iter()
-        .try_fold(RunnerRegistry::default(), |runners, name| runners.with(Named(name)))
-        .expect("four names");
+    let runners = [
+        ("shell", SHELL_ENFORCES),
+        ("http", HTTP_ENFORCES),
+        ("docker", DOCKER_ENFORCES),
+        ("serverless", ServerlessRunner::new(Endpoints::default()).enforces()),
+    ]
+    .into_iter()
+    .try_fold(RunnerRegistry::default(), |runners, (name, enforces)| runners.with(Named(name, enforces)))
+    .expect("four names");
     println!("a registry of {SERVICES} services                       median          p95        bound");
     let mut good = true;
     let mut registry = None;
@@ -157,7 +167,7 @@ fn http(number: usize) -> String {
 fn other(number: usize) -> String {
     match number % 8 {
         3 => format!(
-            "    execution_type: docker\n    runner_config: {{allowed_images: [\"reports:{number}\"], default_timeout: 60, network_mode: none, \
+            "    execution_type: docker\n    runner_config: {{allowed_images: [\"reports@sha256:{number:064x}\"], default_timeout: 60, network_mode: none, \
              resource_limits: {{cpu: 0.5, memory_mb: 64, disk_mb: 10}}}}\n    operations: [{{name: run, input_schema: {{image: text}}}}]\n"
         ),
         _ => "    execution_type: serverless\n    runner_config: {provider: aws, region: eu-west-1, auth: {type: iam_role}, timeout: 30, memory_size: 256}\n    \
@@ -184,15 +194,15 @@ fn mapped() -> String {
 
 /// A runner that is only picked.
 #[derive(Debug)]
-struct Named(&'static str);
+struct Named(&'static str, Enforces);
 
 impl JobRunner for Named {
     fn execution_type(&self) -> &'static str {
         self.0
     }
 
-    fn enforces(&self) -> &'static [&'static str] {
-        &[]
+    fn enforces(&self) -> Enforces {
+        self.1
     }
 
     fn validate(&self, _: &Request<'_>) -> Result<Box<dyn Work>, Refusal> {

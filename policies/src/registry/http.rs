@@ -148,7 +148,7 @@ impl HttpSettings {
             add(&mut clauses.http_addresses, tokens.http_addresses);
         }
         let spanned = |(secret, at): (&SecretRef, &At)| Spanned { value: secret.clone(), at: at.clone() };
-        let secret = self.auth.secret().zip(self.auth_at.as_ref()).map(|secret| vec![spanned(secret)]);
+        let secret = self.kept_secret().map(|secret| vec![spanned(secret)]);
         let names = self.headers.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
         let headers = Some(names).filter(|names| !names.is_empty());
         Clauses { secrets: secret, headers, ..clauses }
@@ -157,6 +157,11 @@ impl HttpSettings {
     /// Of the service.
     pub fn base_url(&self) -> Option<&str> {
         self.base_url.as_ref().map(|url| url.value.as_str())
+    }
+
+    /// Where the secret is kept, and where that is said.
+    pub(super) fn kept_secret(&self) -> Option<(&SecretRef, &At)> {
+        self.auth.secret().zip(self.auth_at.as_ref())
     }
 
     /// Of the service: fields that go with each request, in lower case, and their values.

@@ -44,6 +44,7 @@ use crate::effective::EffectivePolicy;
 use crate::environment::Environment;
 use crate::host::Host;
 use crate::library::Library;
+use crate::policy::SecretRef;
 use crate::yaml::{At, Source, parse, shorten};
 use input::Subject;
 use schema::{Compiler, Schema};
@@ -180,6 +181,26 @@ impl Registry {
         let operations = self.services().flat_map(Service::operations);
         let found: Diagnostics =
             operations.filter_map(|operation| operation.not_on(host, landlock_abi, &mut compiled)).collect();
+        if found.is_empty() { Ok(()) } else { Err(found) }
+    }
+
+    /// Asks `lacking` of every place where an HTTP service keeps its secret, so that one that is not there shows when
+    /// services load and not at the first job.
+    ///
+    /// # Errors
+    /// What it says against any, at its place in the file.
+    pub fn check_secrets(&self, lacking: impl Fn(&SecretRef) -> Option<String>) -> Result<(), Diagnostics> {
+        let first = self.services().filter_map(|service| service.operations().next());
+        let found: Diagnostics = first
+            .filter_map(|operation| {
+                let Runner::Http(action) = &operation.runner else { return None };
+                let (secret, at) = action.settings.kept_secret()?;
+                let service = &operation.service;
+                let message = format!("the calls of service `{service}` lack their secret: {}", lacking(secret)?);
+                let help = "or say where else it is kept: `auth: {secret: \"env:NAME\"}`, `file:/PATH` or `credential:NAME`";
+                Some(at.error("not-on-this-host", message).help(help))
+            })
+            .collect();
         if found.is_empty() { Ok(()) } else { Err(found) }
     }
 

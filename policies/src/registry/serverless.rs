@@ -140,12 +140,12 @@ impl ServerlessSettings {
         let Some(config) = config else { return };
         let at = |key: &str| reader.at(config.get(key).unwrap_or(config).span);
         for (key, message) in self.contradictions() {
-            reader.report(at(key).error("bad-value", message));
+            reader.report(at(key).error("inconsistent", message));
         }
         for function in policy.functions() {
             for (key, message) in self.misplaced(function) {
                 let help = "the policy and the service must mean the same place";
-                reader.report(at(key).error("bad-value", message).help(help));
+                reader.report(at(key).error("inconsistent", message).help(help));
             }
         }
         for secret in self.keys.all().filter(|secret| !policy.secrets().any(|known| known == *secret)) {

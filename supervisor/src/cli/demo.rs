@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use uuid::Uuid;
 
-use super::options::{MeansOptions, PolicyOptions};
+use super::options::{MeansOptions, PolicyOptions, RemoteOptions};
 use super::{CliError, exit, runtime};
 use crate::demo::{self, Report, Row, Settings};
 use crate::output;
@@ -36,6 +36,8 @@ pub(super) struct Demo {
     #[command(flatten)]
     policies: PolicyOptions,
     #[command(flatten)]
+    remotes: RemoteOptions,
+    #[command(flatten)]
     means: MeansOptions,
 }
 
@@ -49,6 +51,7 @@ impl Demo {
             state_dir,
             policies: self.policies.directory(),
             environment: self.policies.environment,
+            remotes: self.remotes.remotes(self.policies.environment)?,
         };
         let report = runtime::threaded(async { Ok(demo::run(confinement, &settings).await?) });
         if self.state_dir.is_none() {

@@ -26,7 +26,7 @@ pub(super) struct Case {
     /// The execution type of that.
     pub(super) kind: &'static str,
     /// The text of its script.
-    script: &'static str,
+    pub(super) script: &'static str,
     /// What else it is given.
     pub(super) given: Given,
     /// Seconds it proposes to be ended after; the registry's bound is longer.

@@ -5,6 +5,7 @@
 //! must is a failure of the demo.
 
 mod cases;
+mod container;
 mod expect;
 mod function;
 mod observed;
@@ -55,8 +56,8 @@ pub struct Row {
     pub name: &'static str,
     /// Whether it means harm.
     pub hostile: bool,
-    /// Its id in the queue.
-    pub job_id: crate::store::JobId,
+    /// Its id in the queue; none if there is nothing to run it.
+    pub job_id: Option<crate::store::JobId>,
     /// How its attempt ended.
     pub verdict: String,
     /// What stopped it, or what it did.

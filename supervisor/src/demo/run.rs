@@ -12,6 +12,7 @@ use stockade_sandbox::Warm;
 use uuid::Uuid;
 
 use super::cases::{ALL, Case, FUNCTIONS, SERVICES};
+use super::container::{self, Container};
 use super::function::FunctionHost;
 use super::observed::{Observed, Surroundings};
 use super::survivors::Processes;
@@ -42,6 +43,8 @@ pub struct Settings {
     pub policies: Option<PathBuf>,
     /// Whose ceiling applies.
     pub environment: Environment,
+    /// Where jobs run that do not run in a sandbox of ours.
+    pub remotes: Remotes,
 }
 
 /// Starts a database and a worker, hands in every job, and looks at what became of them.
@@ -52,22 +55,36 @@ pub async fn run(confinement: Confinement, settings: &Settings) -> Result<Report
     let services = settings.state_dir.join("services.yaml");
     let trap = Trap::open().await.map_err(failed("listen on the loopback device"))?;
     let web = Web::open(trap.port()).await.map_err(failed("serve on the loopback device"))?;
-    let key = settings.state_dir.join("function-key");
-    write(&key, "signs what nobody checks\n").map_err(failed("write the demo's key"))?;
-    let key = std::fs::canonicalize(key).map_err(failed("find the demo's key"))?;
-    let functions = FUNCTIONS.replace("KEY", &key.display().to_string());
-    write(&services, &format!("{SERVICES}{}{functions}", web.services()))
-        .map_err(failed("write the demo's registry"))?;
-    let rules = Rules { services, policies: settings.policies.clone(), environment: settings.environment };
     let host = FunctionHost::open().await.map_err(failed("listen on the loopback device"))?;
-    let functions = Endpoints { lambda: Some(host.url()), ..Endpoints::default() };
-    let remotes = Remotes { functions, ..Remotes::default() };
+    let container = Container::prepare(settings.remotes.docker.as_deref()).await;
+    let text = registry(settings, &web, container.as_ref().ok()).map_err(failed("write the demo's key"))?;
+    write(&services, &text).map_err(failed("write the demo's registry"))?;
+    let rules = Rules { services, policies: settings.policies.clone(), environment: settings.environment };
+    // An engine that cannot be used is one row of the table, and no reason to hold none.
+    let remotes = Remotes {
+        docker: settings.remotes.docker.clone().filter(|_| container.is_ok()),
+        functions: Endpoints { lambda: Some(host.url()), ..Endpoints::default() },
+        ..settings.remotes.clone()
+    };
     let supervisor =
         Supervisor::assemble(confinement, &settings.state_dir, &rules, Warm::default(), &remotes).await?;
     let postgres = EmbeddedPostgres::start(&settings.state_dir).await?;
-    let held = hold(supervisor, &postgres.database(), trap).await;
+    let held = hold(supervisor, &postgres.database(), trap, container.as_ref().err()).await;
     postgres.stop().await;
+    if let Ok(container) = container {
+        container.remove().await;
+    }
     held
+}
+
+/// The services that the demo calls.
+fn registry(settings: &Settings, web: &Web, container: Option<&Container>) -> std::io::Result<String> {
+    let key = settings.state_dir.join("function-key");
+    write(&key, "signs what nobody checks\n")?;
+    let key = std::fs::canonicalize(key)?;
+    let functions = FUNCTIONS.replace("KEY", &key.display().to_string());
+    let container = container.map(Container::service).unwrap_or_default();
+    Ok(format!("{SERVICES}{}{functions}{container}", web.services()))
 }
 
 fn write(path: &Path, text: &str) -> std::io::Result<()> {
@@ -80,19 +97,25 @@ fn failed(what: &'static str) -> impl FnOnce(std::io::Error) -> DemoError {
     move |source| DemoError::Io { what, source }
 }
 
-async fn hold(supervisor: Supervisor, database: &Database, trap: Trap) -> Result<Report, DemoError> {
+/// `without` is why there are no containers.
+async fn hold(
+    supervisor: Supervisor,
+    database: &Database,
+    trap: Trap,
+    without: Option<&String>,
+) -> Result<Report, DemoError> {
     if let Err(error) = store::migrate(database).await {
         supervisor.close().await?;
         return Err(error.into());
     }
     let shutdown = Shutdown::on_signals().map_err(failed("catch signals"))?;
-    let pace = Pace { concurrency: ALL.len(), lease: Duration::from_secs(60), grace: GRACE };
+    let pace = Pace { concurrency: ALL.len() + 1, lease: Duration::from_secs(60), grace: GRACE };
     let mut worker = {
         let (database, shutdown) = (database.clone(), shutdown.clone());
         tokio::spawn(async move { supervisor.work(&database, pace, &shutdown).await })
     };
     let report = tokio::select! {
-        report = jobs(database, trap) => report,
+        report = jobs(database, trap, without) => report,
         ended = &mut worker => match ended {
             Ok(Err(error)) => Err(error.into()),
             _ => Err(DemoError::Interrupted),
@@ -105,7 +128,7 @@ async fn hold(supervisor: Supervisor, database: &Database, trap: Trap) -> Result
     report
 }
 
-async fn jobs(database: &Database, trap: Trap) -> Result<Report, DemoError> {
+async fn jobs(database: &Database, trap: Trap, without: Option<&String>) -> Result<Report, DemoError> {
     let store = Store::connect(database, Access::Worker, 2).await?;
     let submitter = Store::connect(database, Access::Submitter { tenant: None }, 1).await?;
     let mut around = Surroundings {
@@ -116,7 +139,8 @@ async fn jobs(database: &Database, trap: Trap) -> Result<Report, DemoError> {
     };
     let watch = Watch::start();
     let mut handed_in = Vec::new();
-    for case in ALL {
+    let contained = without.is_none().then_some(container::CASE);
+    for case in ALL.into_iter().chain(contained) {
         handed_in.push((case, submitter.submit(&new_job(&case, &around)).await?));
     }
     let mut ended = Vec::new();
@@ -127,10 +151,9 @@ async fn jobs(database: &Database, trap: Trap) -> Result<Report, DemoError> {
     around.left = Processes::now().map_err(failed("look at the host's processes"))?;
     let auditor = Store::connect(database, Access::Auditor, 1).await?;
     let record_holds = auditor.verify_chain().await?.is_none();
-    Ok(Report {
-        jobs: ended.iter().map(|(case, observed)| row(case, observed, &around)).collect(),
-        record_holds,
-    })
+    let rows = ended.iter().map(|(case, observed)| row(case, observed, &around));
+    let missing = without.map(|why| not_run(container::ROW, why));
+    Ok(Report { jobs: rows.chain(missing).collect(), record_holds })
 }
 
 fn new_job(case: &Case, around: &Surroundings) -> NewJob {
@@ -150,6 +173,21 @@ async fn observe(store: &Store, case: &Case, id: JobId) -> Result<Observed, Demo
     Ok(Observed { job, attempt, outputs })
 }
 
+/// The row of a job for which there is nothing to run it.
+fn not_run(name: &'static str, why: &str) -> Row {
+    Row {
+        name,
+        hostile: false,
+        job_id: None,
+        verdict: "not run".to_owned(),
+        what: why.to_owned(),
+        as_it_must: true,
+        wall_ms: None,
+        cpu_ms: None,
+        peak_memory_mb: None,
+    }
+}
+
 fn row(case: &Case, observed: &Observed, around: &Surroundings) -> Row {
     let judged =
         (case.judge)(observed, around).and_then(|what| nobody_left(case, observed, around).map(|()| what));
@@ -158,7 +196,7 @@ fn row(case: &Case, observed: &Observed, around: &Surroundings) -> Row {
     Row {
         name: case.name,
         hostile: case.is_hostile(),
-        job_id: observed.job.id,
+        job_id: Some(observed.job.id),
         verdict: observed.verdict().to_owned(),
         what: judged.unwrap_or_else(|otherwise| format!("NOT AS IT MUST BE: {otherwise}")),
         as_it_must,
@@ -171,7 +209,7 @@ fn row(case: &Case, observed: &Observed, around: &Surroundings) -> Row {
 /// No job leaves a process behind (a call has none); and looking for them finds those that are there, as one of a job that ran for two
 /// seconds shows.
 fn nobody_left(case: &Case, observed: &Observed, around: &Surroundings) -> Result<(), String> {
-    if case.kind != "shell" {
+    if !matches!(case.kind, "shell" | "docker") {
         return Ok(());
     }
     let uid = observed.host_uid().ok_or("the id it ran as is not known")?;

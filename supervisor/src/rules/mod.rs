@@ -22,6 +22,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
+use crate::secret::resolve;
 use files::{Files, Settling};
 pub use version::{RulesVersion, VersionFacts};
 
@@ -79,6 +80,7 @@ impl Loader {
         if let Some((host, landlock_abi)) = &self.host {
             registry.check_on(host, *landlock_abi)?;
         }
+        registry.check_secrets(|named| resolve(named).err().map(|error| error.to_string()))?;
         Ok(Loaded { registry, policies_sha256: library.sha256() })
     }
 }

@@ -39,7 +39,7 @@ impl JobRunner for StepsRunner {
     }
 
     fn enforces(&self) -> Enforces {
-        &["resource_limits.wall_seconds"]
+        &["resource_limits.wall_seconds", "resource_limits.output_kb"]
     }
 
     fn validate(&self, request: &Request<'_>) -> Result<Box<dyn Work>, Refusal> {

@@ -83,3 +83,17 @@ fn a_job_chooses_among_the_images_that_the_registry_allows() {
     let unsaid = RIG.server.run("two", "choose", &json!({}));
     assert!(unsaid["error_message"].as_str().unwrap().contains("`image` is missing"), "{unsaid}");
 }
+
+#[test]
+fn the_demo_shows_a_job_in_a_container_where_an_engine_answers_and_says_why_not_elsewhere() {
+    let row = |place: Place| {
+        let output = place.stockade(&["demo"]);
+        let table = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{table}{}", String::from_utf8_lossy(&output.stderr));
+        table.lines().find(|line| line.starts_with("job in a container")).unwrap().to_owned()
+    };
+    let shown = row(Place::new("").with_engine(RIG.engine.address()));
+    assert!(shown.contains("completed") && shown.contains("without network"), "{shown}");
+    assert!(row(Place::new("")).contains("not run         no container engine was named"));
+    assert!(!RIG.engine.said(&["images"]).contains("stockade-demo"), "its image is removed");
+}

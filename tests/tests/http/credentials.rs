@@ -1,14 +1,19 @@
 //! Secrets: where they go, and where they do not.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
-use stockade::runner::{ErrorClass, Finished};
+use stockade::rules::{Loader, Rulebook, Rules};
+use stockade::runner::http::{Authorities, HttpRunner, OfHost};
+use stockade::runner::{ErrorClass, Finished, RunnerRegistry};
 use stockade::store::Verdict;
+use stockade_policies::Environment;
 use tempfile::NamedTempFile;
 
-use crate::desk::{Desk, load, nothing, service};
+use crate::desk::{Desk, block_on, load, nothing, service};
 use crate::stage::{Stage, answer};
 
 const SECRET: &str = "s3cr3t-key/with+signs";
@@ -64,10 +69,6 @@ fn each_kind_of_credentials_reaches_the_server_and_nothing_that_is_kept() {
 }
 
 #[test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "openssl is the other implementation that the signature is checked by"
-)]
 fn a_signed_request_can_be_checked_by_its_server() {
     let stage = echo();
     nowhere(&call(&stage, "hmac", ""));
@@ -75,15 +76,38 @@ fn a_signed_request_can_be_checked_by_its_server() {
     let time = heard.field("x-timestamp").unwrap();
     let signature = heard.field("x-signature").unwrap();
     let said = format!("{time}\nPOST\n/a\n{{}}");
-    let mut openssl = std::process::Command::new("openssl")
-        .args(["dgst", "-sha256", "-hmac", SECRET])
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    std::io::Write::write_all(&mut openssl.stdin.take().unwrap(), said.as_bytes()).unwrap();
+    let mut openssl = openssl(&["dgst", "-sha256", "-hmac", SECRET]);
+    openssl.stdin.take().unwrap().write_all(said.as_bytes()).unwrap();
     let output = openssl.wait_with_output().unwrap();
     assert!(String::from_utf8(output.stdout).unwrap().trim().ends_with(signature), "{signature}");
+}
+
+#[expect(clippy::disallowed_methods, reason = "another program than ours says what the signature is")]
+fn openssl(arguments: &[&str]) -> Child {
+    Command::new("openssl").args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
+}
+
+#[test]
+fn a_worker_that_lacks_a_secret_does_not_start_and_says_what_to_add() {
+    let open = |auth: &str| {
+        let file = NamedTempFile::new().unwrap();
+        let lines = format!("base_url: https://api.example.com\n{auth}\noperations: {{a: {{path: /}}}}");
+        fs::write(file.path(), service(&lines)).unwrap();
+        let runners =
+            RunnerRegistry::default().with(HttpRunner::new(OfHost, Authorities::read(None))).unwrap();
+        let (services, policies) = (file.path().to_owned(), None);
+        let rules = Rules { services, policies, environment: Environment::Production };
+        block_on(async { Rulebook::open(Loader::new(rules, runners.capabilities())).map(drop) })
+    };
+    let found = open("auth_type: bearer_token").unwrap_err().to_string();
+    for says in [":4:", "service `api`", "env:API_TOKEN", "set the variable", "auth: {secret:"] {
+        assert!(found.contains(says), "{says}: {found}");
+    }
+    let there = file(SECRET);
+    assert!(
+        open(&format!("auth_type: bearer_token\nauth: {{secret: 'file:{}'}}", there.path().display()))
+            .is_ok()
+    );
 }
 
 #[test]

@@ -84,6 +84,17 @@ pub(in crate::demo) fn rates(observed: &Observed, _: &Surroundings) -> Judgement
     Ok(format!("nothing: the rates are the web service's, its first byte came after {first:.1} ms"))
 }
 
+/// The container says what it is asked for, as nobody of the host's.
+pub(in crate::demo) fn contained(observed: &Observed, _: &Surroundings) -> Judgement {
+    must_end_as(observed, "completed")?;
+    let result = observed.outputs.iter().find_map(|output| output.bytes.as_deref());
+    let right = result.is_some_and(|bytes| bytes.starts_with(b"{\"six_times_seven\": 42}"));
+    must(right, || "its result is not the one".to_owned())?;
+    let uid = String::from_utf8_lossy(&observed.attempt.stdout.bytes).trim().to_owned();
+    must(uid != "0" && !uid.is_empty(), || format!("it ran as `{uid}`"))?;
+    Ok(format!("ran as id {uid} in a container without network; left its result"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -39,6 +39,8 @@ pub(super) fn usage(account: Option<&Account>, setup: Duration, lived: Duration)
         }
         json!(value)
     };
+    let peak = counted.peak_processes.map(|peak| peak.saturating_sub(1));
+    known("peak_processes", peak.map(float));
     let mut value = json!({
         "duration_seconds": wall_us / 1e6,
         "wall_ms": wall_us / 1e3,
@@ -52,7 +54,7 @@ pub(super) fn usage(account: Option<&Account>, setup: Duration, lived: Duration)
         "throttled_ms": known("throttled_ms", counted.throttled.map(|(us, _)| float(us) / 1e3)),
         "memory_mb": known("memory_mb", counted.memory_bytes.map(mib)),
         "peak_memory_mb": known("peak_memory_mb", counted.peak_memory_bytes.map(mib)),
-        "peak_processes": known("peak_processes", counted.peak_processes.map(|peak| float(peak.saturating_sub(1)))),
+        "peak_processes": peak,
         "read_bytes": null,
         "written_bytes": null,
         "block_read_bytes": account.rusage.blocks_in * BLOCK_BYTES,
