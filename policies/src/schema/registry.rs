@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::clauses::{clauses, paths};
-use super::pattern::{EXECUTION_TYPE, HEADER, NAME, POLICY_NAME, SECRET, TYPE};
+use super::pattern::{EXECUTION_TYPE, HEADER, NAME, POLICY_NAME, SECRET, TYPE, VARIABLE};
 use super::{DIALECT, Keys, integer, text, thousandths, words};
 use crate::registry::{
     ATTEMPTS_MAX, AUTH_TYPES, BACKOFFS, BODIES, INVOCATIONS, METHODS, PROVIDERS, SIGN_INS, TIMEOUT_MAX,
@@ -153,7 +153,7 @@ fn service_config(kind: &str) -> Value {
             .key(
                 "allowed_env",
                 "Variables that a job may set.",
-                json!({"type": "array", "items": any_text()}),
+                json!({"type": "array", "items": text(VARIABLE)}),
             )
             .key("resource_limits", "Limits of a container.", container_limits()),
         "serverless" => {
