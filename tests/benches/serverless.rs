@@ -53,7 +53,7 @@ async fn main() -> ExitCode {
     }
     println!("a function's job of {CALLS}, in turn with the SDK alone      median          p95        bound");
     report("the SDK's invoke alone", &mut bare, None);
-    report("the runner: validate, choose, call, record", &mut ours, None);
+    report("the runner: validate, choose, call", &mut ours, None);
     let good = report("what the runner adds", &mut added, Some(BOUND));
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

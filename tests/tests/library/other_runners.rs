@@ -1,11 +1,11 @@
-//! Policies of runners that are to come: they load and compose, and the shell runner refuses them.
+//! Policies of the other execution types: they load and compose, and the shell runner refuses them.
 
 use stockade::runner::serverless;
 use stockade_policies::{
     Capabilities, Diagnostics, Enforces, Environment, Library, Registry, SHELL_ENFORCES,
 };
 
-/// A policy that another runner than the shell's will run.
+/// A policy for another runner than the shell's.
 pub(crate) struct Other {
     pub(crate) name: &'static str,
     /// What a site says in a policy that extends it.

@@ -11,7 +11,8 @@ use tokio::time::timeout;
 
 /// The oldest interface that says all that is asked for, that of Docker 20.10: `major.minor`.
 const API_MIN: (usize, usize) = (1, 41);
-/// The oldest runc whose containers are trusted: earlier ones have escapes that no distribution has mended in them.
+/// The oldest runc that is worked with: that of Debian 12. Some that are newer by their number have known escapes too, and distributions
+/// mend them without another number, so that no number tells: the version is on record, and the host's to keep patched.
 const RUNC_MIN: (u64, u64, u64) = (1, 1, 5);
 /// An engine that has not answered a question by then has gone.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
