@@ -1,6 +1,8 @@
 //! What is told of an attempt, in the words of `exec --json`: the same in the queue's row, in the record and on
 //! standard output.
 
+use std::collections::BTreeMap;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -17,6 +19,9 @@ use crate::store::{Output, Stream};
 const SHOWN_MAX: usize = 64 * 1024;
 /// A result file that is larger is not parsed, bytes.
 const RESULT_MAX: usize = 1024 * 1024;
+
+/// The most levels of a result: parsers of JSON commonly refuse 128, and it is put into another object.
+const DEPTH_MAX: usize = 100;
 
 /// Who caused an attempt, and what it ran on.
 #[derive(Debug, Clone)]
@@ -48,6 +53,7 @@ struct SecurityContext<'a> {
     tenant_id: Option<Uuid>,
     user: Option<&'a str>,
     limits: Option<&'a ResourceLimits>,
+    allowlists: Option<&'a BTreeMap<String, Vec<String>>>,
     host: &'a HostFacts,
     host_uid: Option<u32>,
 }
@@ -68,6 +74,7 @@ pub fn security_context(work: Option<&WorkFacts>, finished: &Finished, around: &
         tenant_id: around.tenant,
         user: around.user.as_deref(),
         limits: work.map(|work| &work.limits),
+        allowlists: work.map(|work| &work.allowlists),
         host: around.host,
         host_uid: finished.host_uid,
     };
@@ -126,6 +133,9 @@ pub enum NoResult {
     /// It cannot be parsed.
     #[error("`{RESULT_FILE}` is not JSON: {0}")]
     NotJson(#[from] serde_json::Error),
+    /// Who reads the job's row could not parse it.
+    #[error("the result is nested deeper than {DEPTH_MAX} levels")]
+    TooDeep,
 }
 
 /// The result of a job: what was answered, or what stands in the `result.json` that it left.
@@ -133,9 +143,24 @@ pub enum NoResult {
 /// # Errors
 /// [`NoResult`] says why there is none.
 pub fn result(finished: &Finished) -> Result<Value, NoResult> {
-    if let Some(result) = &finished.result {
-        return Ok(result.clone());
+    let result = match &finished.result {
+        Some(result) => result.clone(),
+        None => left(finished)?,
+    };
+    if is_deeper(&result, DEPTH_MAX) { Err(NoResult::TooDeep) } else { Ok(result) }
+}
+
+/// Whether a value has more levels than so many.
+fn is_deeper(value: &Value, levels: usize) -> bool {
+    let Some(levels) = levels.checked_sub(1) else { return true };
+    match value {
+        Value::Array(items) => items.iter().any(|item| is_deeper(item, levels)),
+        Value::Object(members) => members.values().any(|value| is_deeper(value, levels)),
+        _ => false,
     }
+}
+
+fn left(finished: &Finished) -> Result<Value, NoResult> {
     let output = finished.outputs.iter().find(|output| output.path == RESULT_FILE.as_bytes());
     let output = output.ok_or(NoResult::NotCollected)?;
     match output.bytes.as_deref() {
@@ -216,6 +241,17 @@ mod tests {
         assert_eq!(data["result"], json!({"rows": 3}));
         assert_eq!(data["outputs"]["result.json"], json!({"state": "file", "size": 11}));
         assert_eq!(data["outputs"]["b"]["state"], "missing");
+    }
+
+    #[test]
+    fn a_result_that_others_could_not_read_is_none() {
+        let nested = |levels: usize| (1..levels).fold(json!(1), |value, _| json!([value]));
+        let mut finished = Finished::new(Verdict::Completed);
+        finished.result = Some(nested(DEPTH_MAX));
+        assert_eq!(result(&finished).unwrap(), nested(DEPTH_MAX));
+        finished.result = Some(nested(DEPTH_MAX + 1));
+        assert!(matches!(result(&finished), Err(NoResult::TooDeep)));
+        assert_eq!(output_data(&finished).get("result"), None);
     }
 
     #[test]

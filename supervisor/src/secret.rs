@@ -6,7 +6,8 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use serde_json::Value;
 use stockade_policies::SecretRef;
 
@@ -132,17 +133,11 @@ pub struct Redactor {
 }
 
 impl Redactor {
-    /// One that knows these secrets, as they are, in base64 and percent-encoded.
+    /// One that knows these secrets: as they are, in base64 of either alphabet, percent-encoded, in hexadecimal digits and as
+    /// JSON writes them.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
         let long = secrets.into_iter().map(Secret::reveal).filter(|secret| secret.len() >= REDACTED_MIN);
-        let mut forms: Vec<Secret> = long
-            .flat_map(|secret| {
-                let base64 = STANDARD.encode(secret);
-                let bare = base64.trim_end_matches('=').to_owned();
-                [secret.to_owned(), base64, bare, percent_encoded(secret)]
-            })
-            .map(Secret)
-            .collect();
+        let mut forms: Vec<Secret> = long.flat_map(forms_of).map(Secret).collect();
         forms.sort_by_key(|form| std::cmp::Reverse(form.0.len()));
         forms.dedup();
         Self { forms }
@@ -156,6 +151,20 @@ impl Redactor {
     /// `bytes` without secrets.
     pub fn bytes(&self, bytes: Vec<u8>) -> Vec<u8> {
         self.forms.iter().fold(bytes, |bytes, form| without(bytes, form.0.as_bytes()))
+    }
+
+    /// `bytes` of which the end was cut off, without what a secret at the cut begins with. For what has gone through
+    /// [`Redactor::bytes`].
+    pub fn cut_tail(&self, mut bytes: Vec<u8>) -> Vec<u8> {
+        let begun = |form: &Secret| {
+            let form = form.0.as_bytes();
+            let longest = form.len().saturating_sub(1).min(bytes.len());
+            (1..=longest).rev().find(|length| form.get(..*length).is_some_and(|begun| bytes.ends_with(begun)))
+        };
+        if let Some(length) = self.forms.iter().filter_map(begun).max() {
+            bytes.truncate(bytes.len() - length);
+        }
+        bytes
     }
 
     /// `value` without secrets, in its keys as well.
@@ -187,6 +196,42 @@ fn without(bytes: Vec<u8>, form: &[u8]) -> Vec<u8> {
         }
     }
     kept
+}
+
+/// What a secret may look like when it comes back.
+fn forms_of(secret: &str) -> Vec<String> {
+    let hex = |digit: fn(u8) -> String| secret.bytes().map(digit).collect::<String>();
+    let percent = percent_encoded(secret);
+    let json = Value::String(secret.to_owned()).to_string();
+    let inner = json.strip_prefix('"').and_then(|json| json.strip_suffix('"'));
+    let json = inner.unwrap_or(&json).to_owned();
+    let mut forms = vec![
+        secret.to_owned(),
+        percent.replace("%20", "+"),
+        lower_case_escapes(&percent),
+        percent,
+        hex(|byte| format!("{byte:02x}")),
+        hex(|byte| format!("{byte:02X}")),
+        json.replace('/', "\\/"),
+        json,
+    ];
+    for base64 in [STANDARD.encode(secret), URL_SAFE.encode(secret)] {
+        forms.push(base64.trim_end_matches('=').to_owned());
+        forms.push(base64);
+    }
+    forms.retain(|form| form.len() >= REDACTED_MIN);
+    forms
+}
+
+/// `%2f` for `%2F`.
+fn lower_case_escapes(text: &str) -> String {
+    let mut escaped = 0;
+    let lower = |letter: char| {
+        let inside = escaped > 0;
+        escaped = if letter == '%' { 2_u8 } else { escaped.saturating_sub(1) };
+        if inside { letter.to_ascii_lowercase() } else { letter }
+    };
+    text.chars().map(lower).collect()
 }
 
 /// RFC 3986, 2.1: everything but unreserved characters.
@@ -255,16 +300,40 @@ mod tests {
     }
 
     #[test]
+    fn of_a_secret_at_a_cut_nothing_is_left() {
+        let redactor = Redactor::new(&[Secret("sk_live_1234".to_owned())]);
+        for cut in 1.."sk_live_1234".len() {
+            let text = format!("key {}", &"sk_live_1234"[..cut]).into_bytes();
+            assert_eq!(redactor.cut_tail(text), b"key ", "{cut}");
+        }
+        assert_eq!(redactor.cut_tail(b"key".to_vec()), b"key");
+        assert_eq!(redactor.cut_tail(Vec::new()), b"");
+        assert_eq!(Redactor::default().cut_tail(b"sk".to_vec()), b"sk");
+    }
+
+    #[test]
     fn a_secret_is_taken_out_in_each_form_it_may_come_back_in() {
         let secrets = [Secret("pa ss/word+1".to_owned()), Secret("ab".to_owned())];
         let redactor = Redactor::new(&secrets);
         assert_eq!(redactor.text("x pa ss/word+1 y"), "x *** y");
         assert_eq!(redactor.text("Basic cGEgc3Mvd29yZCsx;"), "Basic ***;");
-        assert_eq!(redactor.text("?k=pa%20ss%2Fword%2B1&"), "?k=***&");
+        for form in [
+            "pa%20ss%2Fword%2B1",
+            "pa%20ss%2fword%2b1",
+            "pa+ss%2Fword%2B1",
+            "pa ss\\/word+1",
+            "70612073732f776f72642b31",
+        ] {
+            assert_eq!(redactor.text(&format!("?k={form}&")), "?k=***&", "{form}");
+        }
         assert_eq!(redactor.bytes(b"\xffpa ss/word+1\0pa ss".to_vec()), b"\xff***\0pa ss");
         assert_eq!(
             redactor.json(json!({"a pa ss/word+1": ["pa ss/word+1", 1]})),
             json!({"a ***": ["***", 1]})
+        );
+        assert_eq!(
+            Redactor::new(&[Secret("say \"x\"".to_owned())]).text(r#"{"k": "say \"x\""}"#),
+            r#"{"k": "***"}"#
         );
         // Too short to be told from anything else.
         assert_eq!(redactor.text("about"), "about");

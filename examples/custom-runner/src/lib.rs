@@ -44,12 +44,7 @@ impl JobRunner for DigestRunner {
             action.tightened(&request.proposal).map_err(|found| Refusal::Refused(found.to_string()))?;
         let text = request.input.get("text").and_then(|text| text.as_str());
         let text = text.ok_or_else(|| Refusal::Refused("`text` is missing in the input".to_owned()))?;
-        let facts = WorkFacts {
-            policy: policy.id(),
-            environment: policy.environment(),
-            plan_sha256: None,
-            limits: policy.limits(),
-        };
+        let facts = WorkFacts::of(&policy);
         Ok(Box::new(Digesting { facts, text: text.to_owned(), running: self.0.clone() }))
     }
 

@@ -74,7 +74,10 @@ async fn a_job_of_the_type_is_refused_before_its_worker_has_registered_and_run_a
     let id = store.submit(&job()).await.unwrap();
     let done = store.wait(id, Duration::from_secs(20)).await.unwrap().unwrap();
     let data = done.output_data.unwrap();
-    assert_eq!(data["result"]["sha256"], "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    assert_eq!(
+        data.get("result").unwrap()["sha256"],
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    );
     assert_eq!(done.security_context.unwrap().value().unwrap()["limits"]["wall_seconds"], 10);
     shutdown.tell();
     task.await.unwrap().unwrap();

@@ -14,6 +14,8 @@ mod step;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use stockade_plan::{AbsPath, Arg, Digest, EnvName, RelPath};
 
@@ -205,6 +207,19 @@ impl EffectivePolicy {
     #[must_use]
     pub fn with_timeout(self, seconds: u64) -> Self {
         self.limited(LimitKey::WallSeconds, seconds.max(1), &Origin { layer: Layer::Job, at: None })
+    }
+
+    /// What the job may start, call and reach: each list that grants something, by its clause.
+    pub fn allowlists(&self) -> BTreeMap<String, Vec<String>> {
+        const LISTS: [&str; 6] = ["commands", "network.", "images", "functions", "http.", "secrets"];
+        let mut lists: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let granted = self.clauses().into_iter().filter(|line| {
+            LISTS.iter().any(|list| line.clause.starts_with(list)) && line.clause != "network.mode"
+        });
+        for line in granted {
+            lists.entry(line.clause).or_default().push(line.value);
+        }
+        lists
     }
 
     /// Every effective value with who decided it.

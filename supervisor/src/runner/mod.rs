@@ -11,13 +11,14 @@ mod running;
 pub mod serverless;
 pub mod shell;
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::pin::Pin;
 
 use serde_json::Value;
 use stockade_plan::Digest;
 use stockade_policies::{
-    Diagnostics, Enforces, Environment, JobProposal, Operation, PolicyId, ResourceLimits,
+    Diagnostics, EffectivePolicy, Enforces, Environment, JobProposal, Operation, PolicyId, ResourceLimits,
 };
 use uuid::Uuid;
 
@@ -70,6 +71,21 @@ pub struct WorkFacts {
     pub plan_sha256: Option<Digest>,
     /// How much it may use up.
     pub limits: ResourceLimits,
+    /// What it may start, call and reach; by the clause of the policy.
+    pub allowlists: BTreeMap<String, Vec<String>>,
+}
+
+impl WorkFacts {
+    /// Of work under that policy, of which there is no plan.
+    pub fn of(policy: &EffectivePolicy) -> Self {
+        Self {
+            policy: policy.id(),
+            environment: policy.environment(),
+            plan_sha256: None,
+            limits: policy.limits(),
+            allowlists: policy.allowlists(),
+        }
+    }
 }
 
 /// A job was refused before anything ran. Another attempt would be refused too.

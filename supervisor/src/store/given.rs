@@ -31,6 +31,13 @@ impl Given {
     }
 }
 
+impl Given {
+    /// A member of the value, if that is an object that can be read.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.value().ok()?.get(key)
+    }
+}
+
 impl From<Value> for Given {
     fn from(value: Value) -> Self {
         Self::Json(value)

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use sqlx::FromRow;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -46,13 +45,13 @@ pub struct Job {
     /// Settings of the runner it proposed.
     pub runner_config: Option<Given>,
     /// Measured usage of the latest attempt.
-    pub resource_usage: Option<Value>,
+    pub resource_usage: Option<Given>,
     /// What it proposed, and once an attempt has ended what that ran under.
     pub security_context: Option<Given>,
     /// What the operation is given.
     pub input_data: Option<Given>,
     /// What the latest attempt came back with.
-    pub output_data: Option<Value>,
+    pub output_data: Option<Given>,
     /// Why the latest attempt failed.
     pub error_message: Option<String>,
     /// Where it is in its life.

@@ -224,7 +224,15 @@ async fn execute(entry: &Entry, attempt: AttemptId, ready: Ready) -> Finished {
     runner.cancel(&attempt);
     match timeout(OVERTIME, running).await {
         Ok(finished) => finished,
-        Err(_) => Finished::failed(Verdict::SetupFailed, "the runner has not come back"),
+        // What it has done by now nobody can say.
+        Err(_) => Finished {
+            class: Some(ErrorClass::Unknown),
+            retry: Retry::Never,
+            ..Finished::failed(
+                Verdict::Failed,
+                "the runner has not come back from a job that it was told to end",
+            )
+        },
     }
 }
 

@@ -56,7 +56,7 @@ async fn a_job_that_completes_leaves_everything_behind() {
     assert_eq!((job.status, job.attempts, job.is_final()), (JobStatus::Completed, 1, true));
     assert_eq!(
         (job.output_data, job.security_context),
-        (end.output_data, end.security_context.map(Into::into))
+        (end.output_data.map(Into::into), end.security_context.map(Into::into))
     );
     let row = store.attempts(id).await.unwrap().remove(0);
     assert_eq!((row.status.as_str(), row.exit_code, &row.stdout), ("completed", Some(0), &end.stdout));
@@ -321,7 +321,7 @@ async fn bytes_are_stored_as_they_came() {
     assert_eq!((row.stdout, row.stderr), (end.stdout, end.stderr));
     assert_eq!(store.outputs(attempt.job, 1).await.unwrap(), end.outputs);
     let job = store.job(attempt.job).await.unwrap().unwrap();
-    assert_eq!(job.output_data, Some(json!({"line": "a\u{fffd}b", "line_base64": "YQBi"})));
+    assert_eq!(job.output_data, Some(json!({"line": "a\u{fffd}b", "line_base64": "YQBi"}).into()));
     let readable =
         "SELECT body -> 'detail' ->> 'detail_base64' FROM audit.tb_event WHERE kind = 'attempt.ended'";
     assert_eq!(db.text(readable).await, "AA==");

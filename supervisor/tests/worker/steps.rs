@@ -47,12 +47,7 @@ impl JobRunner for StepsRunner {
         let milliseconds =
             milliseconds.ok_or_else(|| Refusal::Refused("`milliseconds` is missing".to_owned()))?;
         let policy = Library::shipped().unwrap().effective("script-strict", Environment::Production).unwrap();
-        let facts = WorkFacts {
-            policy: policy.id(),
-            environment: policy.environment(),
-            plan_sha256: None,
-            limits: policy.limits(),
-        };
+        let facts = WorkFacts::of(&policy);
         let time = Duration::from_millis(milliseconds);
         Ok(Box::new(Steps {
             facts,

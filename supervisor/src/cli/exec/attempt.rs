@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use stockade_plan::Digest;
-use stockade_policies::{EffectivePolicy, Egress};
+use stockade_policies::Egress;
 use stockade_sandbox::{End, Lost, Sandbox, SandboxJob, Usage};
 use uuid::Uuid;
 
@@ -118,16 +118,6 @@ fn shortened(end: &Value) -> Value {
         *context = report::shortened(context);
     }
     short
-}
-
-/// What is known of a job that no plan was made of.
-pub(in crate::cli) fn uncompiled(policy: &EffectivePolicy) -> WorkFacts {
-    WorkFacts {
-        policy: policy.id(),
-        environment: policy.environment(),
-        plan_sha256: None,
-        limits: policy.limits(),
-    }
 }
 
 fn merge(body: &mut Value, more: Value) {

@@ -11,7 +11,7 @@ use stockade_sandbox::{Errand, Lost, Sandbox, SandboxJob, Sink, Stdin};
 use tokio_util::sync::CancellationToken;
 
 use super::Exec;
-use super::attempt::{self, Attempt, Ended};
+use super::attempt::{Attempt, Ended};
 use super::files::{Input, OutputDirectory};
 use super::signals::pass_on;
 use super::terminal::{CallersTerminal, Pty};
@@ -21,8 +21,8 @@ use crate::host::HostFacts;
 use crate::output;
 use crate::report::{self, Circumstances};
 use crate::rules::policy;
-use crate::runner::Refusal;
 use crate::runner::shell::Sandboxed;
+use crate::runner::{Refusal, WorkFacts};
 use crate::worker::Shutdown;
 
 /// Who calls, by name: the one behind `sudo` if it is root.
@@ -73,7 +73,7 @@ impl Exec {
         let Given { inputs, outputs, caller, terminal } = given;
         let host = HostFacts::here();
         let around = Circumstances { tenant: None, user: Some(caller), host: &host, rules: None };
-        let mut attempt = Attempt::new(&self.command, attempt::uncompiled(policy), around);
+        let mut attempt = Attempt::new(&self.command, WorkFacts::of(policy), around);
         let ended = match self.compiled(policy, inputs, sandbox.facts().landlock_abi) {
             Ok(job) => {
                 attempt.facts = job.facts.clone();

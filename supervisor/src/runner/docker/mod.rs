@@ -153,12 +153,7 @@ impl JobRunner for DockerRunner {
             .prepare(request.input, &request.proposal)
             .map_err(|refusal| Refusal::Refused(refusal.to_string()))?;
         let plan = compile_container(&prepared.policy, &prepared.job)?;
-        let facts = WorkFacts {
-            policy: prepared.policy.id(),
-            environment: prepared.policy.environment(),
-            plan_sha256: Some(plan.digest()),
-            limits: prepared.policy.limits(),
-        };
+        let facts = WorkFacts { plan_sha256: Some(plan.digest()), ..WorkFacts::of(&prepared.policy) };
         let idempotent = action.idempotent().unwrap_or(true);
         Ok(Box::new(DockerWork { facts, plan, inputs: prepared.files, idempotent, runner: self.clone() }))
     }

@@ -84,8 +84,7 @@ impl JobRunner for HttpRunner {
             output_bytes: usize::try_from(limits.output_kb.saturating_mul(1024)).unwrap_or(usize::MAX),
             tls: place.is_tls(),
         };
-        let facts =
-            WorkFacts { policy: policy.id(), environment: policy.environment(), plan_sha256: None, limits };
+        let facts = WorkFacts::of(&policy);
         let auth = settings.auth.clone();
         let caller = Caller::of(&request.job);
         let (ways, running) = (self.ways.clone(), self.running.clone());

@@ -75,12 +75,7 @@ impl JobRunner for ServerlessRunner {
         let chosen = chosen(action.settings(), &policy, request.input, operation.promises_output());
         let chosen = chosen.map_err(refused)?;
         Ok(Box::new(FunctionWork {
-            facts: WorkFacts {
-                policy: policy.id(),
-                environment: policy.environment(),
-                plan_sha256: None,
-                limits: policy.limits(),
-            },
+            facts: WorkFacts::of(&policy),
             idempotency_key: request.job.idempotency_key.map(str::to_owned),
             settings: action.settings().clone(),
             idempotent: is_idempotent(action),

@@ -103,12 +103,7 @@ impl Sandboxed {
         landlock_abi: u8,
     ) -> Result<Self, Refusal> {
         let plan = compile(policy, job, host, landlock_abi)?;
-        let facts = WorkFacts {
-            policy: policy.id(),
-            environment: policy.environment(),
-            plan_sha256: Some(plan.digest()?),
-            limits: policy.limits(),
-        };
+        let facts = WorkFacts { plan_sha256: Some(plan.digest()?), ..WorkFacts::of(policy) };
         Ok(Self { facts, plan, inputs, egress: Egress::of(policy) })
     }
 }

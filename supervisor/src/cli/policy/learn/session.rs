@@ -15,7 +15,7 @@ use super::Learn;
 use super::draft_file::DraftFile;
 use super::proof::{Proof, Recorded};
 use super::tell::Learned;
-use crate::cli::exec::attempt::{Attempt, Ended, uncompiled};
+use crate::cli::exec::attempt::{Attempt, Ended};
 use crate::cli::exec::files::Input;
 use crate::cli::exec::job::cancelled_by_signals;
 use crate::cli::{CliError, exit};
@@ -157,7 +157,7 @@ impl Session<'_> {
         let (policy, plan) =
             recording.compile(&self.job, &self.host, self.sandbox.facts().landlock_abi).map_err(other)?;
         let plan_sha256 = Some(plan.digest().map_err(other)?);
-        let ended = self.run(WorkFacts { plan_sha256, ..uncompiled(&policy) }, plan).await?;
+        let ended = self.run(WorkFacts { plan_sha256, ..WorkFacts::of(&policy) }, plan).await?;
         let trace = Trace::read(&ended.finished.stderr.bytes);
         if let Some(errno) = trace.not_started() {
             let error = std::io::Error::from_raw_os_error(errno);
