@@ -17,7 +17,7 @@ fn special_v4(address: Ipv4Addr) -> Option<&'static str> {
         [172, second, ..] if second & 0xf0 == 16 => "private",
         [100, second, ..] if second & 0xc0 == 64 => "behind a carrier's translation",
         [127, ..] => "loopback",
-        [169, 254, 169, 254] => "the cloud's metadata service",
+        [169, 254, 169, 254] | [168, 63, 129, 16] => "the cloud's metadata service",
         [169, 254, ..] => "link-local",
         [192, 0, 0, _] => "of the protocol's own",
         [192, 88, 99, _] => "a relay of 6to4",
@@ -44,14 +44,19 @@ fn special_v6(address: Ipv6Addr) -> Option<&'static str> {
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] => embedded(high, low),
         [0x64, 0xff9b, 1, ..] => Some("of a local translation"),
         [0x100, 0, 0, 0, ..] => Some("discarded"),
-        [0x2001, 0, ..] => Some("a tunnel's"),
-        [0x2002, high, low, ..] => embedded(high, low),
         [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254] => Some("the cloud's metadata service"),
-        [_, _, _, _, 0 | 0x200, 0x5efe, high, low] => embedded(high, low),
         [first, ..] if first & 0xfe00 == 0xfc00 => Some("private"),
         [first, ..] if first & 0xffc0 == 0xfe80 => Some("link-local"),
         [first, ..] if first & 0xffc0 == 0xfec0 => Some("site-local"),
         [first, ..] if first & 0xff00 == 0xff00 => Some("multicast"),
+        // Nothing else is given to hosts; RFC 4291, 2.4.
+        [first, ..] if first & 0xe000 != 0x2000 => Some("given to nobody"),
+        [0x2001, 0, ..] => Some("a tunnel's"),
+        // Benchmarks and identifiers that are no addresses are among them.
+        [0x2001, second, ..] if second & 0xfe00 == 0 => Some("of the protocol's own"),
+        [0x2002, high, low, ..] => embedded(high, low),
+        [0x3fff, second, ..] if second & 0xf000 == 0 => Some("for documentation"),
+        [_, _, _, _, 0 | 0x200, 0x5efe, high, low] => embedded(high, low),
         _ => None,
     }
 }
@@ -72,6 +77,7 @@ mod tests {
             "127.255.255.254",
             "169.254.1.1",
             "169.254.169.254",
+            "168.63.129.16",
             "172.16.0.1",
             "172.31.255.255",
             "192.0.0.192",
@@ -104,6 +110,19 @@ mod tests {
             "febf::1",
             "fec0::1",
             "ff02::1",
+            "fd00::5efe:808:808",
+            "fe80::200:5efe:808:808",
+            "fec0::5efe:808:808",
+            "ff0e::5efe:808:808",
+            "2001:2::1",
+            "2001:10::1",
+            "2001:20::1",
+            "2001:1ff::1",
+            "3fff::1",
+            "3fff:fff::1",
+            "5f00::1",
+            "4000::1",
+            "1fff::1",
         ] {
             assert!(special(text.parse().unwrap()).is_some(), "{text}");
         }
@@ -129,6 +148,10 @@ mod tests {
             "2606:4700::1111",
             "64:ff9b::8.8.8.8",
             "2002:808:808::1",
+            "2001:200::1",
+            "3ffe:ffff::1",
+            "3fff:1000::1",
+            "2606:4700::5efe:808:808",
         ] {
             assert_eq!(special(text.parse().unwrap()), None, "{text}");
         }

@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value};
 
+use super::settings::named;
 use super::shell::Run;
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::effective::{EffectivePolicy, Layer};
-use crate::policy::{Clauses, clauses, commands, policy_name};
+use crate::policy::{Clauses, FunctionArn, Image, clauses, commands, policy_name};
 use crate::yaml::{Fields, Node, Reader, Source, Value as Tree, parse};
 
 /// The columns of a job's row that may tighten its policy.
@@ -129,7 +130,12 @@ pub(crate) fn same_config(reader: &Reader, root: &Node, registered: &Value) -> O
         let within = registered.get(&key.text).is_some_and(|value| is_within(&node.to_json(), value));
         same(reader, node, &key.text, within);
     }
-    Some(Clauses::default())
+    // A tag stands in the registry's list too, and grants nothing there either.
+    let list = |key: &str| root.get(key).filter(|node| matches!(node.value, Tree::List(_)));
+    let images = list("allowed_images").map(|node| named(reader, node, &Diagnostic::warning, Image::parse));
+    let functions =
+        list("allowed_functions").map(|node| named(reader, node, &|found| found, FunctionArn::parse));
+    Some(Clauses { images, functions, ..Clauses::default() })
 }
 
 fn is_within(asked: &Value, registered: &Value) -> bool {

@@ -466,6 +466,10 @@ fn remote<S>(
         timeout: parts.timeout.clone(),
         idempotent,
         config: json(shared.config),
+        enforces: shared
+            .capabilities
+            .enforces(&shared.execution_type)
+            .map(|enforces| (shared.execution_type.clone(), enforces)),
     })
 }
 

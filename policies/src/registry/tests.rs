@@ -224,6 +224,23 @@ fn a_base_url_has_one_spelling_and_holds_no_secret() {
 }
 
 #[test]
+fn a_clause_of_a_row_that_the_runner_does_not_enforce_refuses_the_job() {
+    let registry = under("{}", &["resource_limits.wall_seconds", "resource_limits.output_kb"]).unwrap();
+    let Runner::Other(action) = registry.operation("s", "o").unwrap().runner() else { panic!() };
+    let tightened = |asked: Value| {
+        action.tightened(&JobProposal { security_context: Some(&asked), ..JobProposal::default() })
+    };
+    assert_eq!(tightened(json!({"resource_limits": {"wall_seconds": 5}})).unwrap().limits().wall_seconds, 5);
+    for (asked, clause) in [
+        (json!({"require": ["landlock"]}), "`require`"),
+        (json!({"resource_limits": {"memory_mb": 64}}), "`resource_limits.memory_mb`"),
+    ] {
+        let shown = tightened(asked).unwrap_err().to_string();
+        assert!(shown.contains(&format!("the job's {clause} cannot be enforced")), "{shown}");
+    }
+}
+
+#[test]
 fn a_row_may_repeat_what_the_registry_says_of_a_runner_and_choose_within_its_lists() {
     let registry = load(
         "services:\n  - name: s\n    execution_type: serverless\n    runner_config: {region: eu-west-1, allowed_functions: \
@@ -240,6 +257,7 @@ fn a_row_may_repeat_what_the_registry_says_of_a_runner_and_choose_within_its_lis
         tightened(json!({"allowed_functions": ["arn:aws:lambda:eu-west-1:123456789012:function:f:1"]}))
             .is_ok()
     );
+    assert_eq!(tightened(json!({"allowed_functions": []})).unwrap().functions().count(), 0);
     for config in
         [json!({"region": "us-east-1"}), json!({"allowed_functions": ["x"]}), json!({"endpoint": "http://x"})]
     {
