@@ -1,11 +1,11 @@
 //! The Docker runner: a job in a container of an engine that this host has.
 //!
-//! 1. The policy becomes a [`ContainerPlan`], and that what the engine is asked for ([`container`]).
-//! 2. The image must be there, and be the one that the policy names by its digest ([`image`]).
+//! 1. The policy becomes a [`ContainerPlan`], and that what the engine is asked for (`container`).
+//! 2. The image must be there, and be the one that the policy names by its digest (`image`).
 //! 3. The container's first process is our own init: it says what it finds in force, and the job starts only if that is
-//!    what was asked for ([`evidence`]).
-//! 4. Init passes on what the job prints, counts, and collects; nobody resolves a name in the container ([`run`]).
-//! 5. The container is removed, whatever comes ([`reaper`]); one whose worker is gone ends by itself.
+//!    what was asked for (`evidence`).
+//! 4. Init passes on what the job prints, counts, and collects; nobody resolves a name in the container (`run`).
+//! 5. The container is removed, whatever comes (`reaper`); one whose worker is gone ends by itself.
 
 mod account;
 mod container;
