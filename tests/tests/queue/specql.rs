@@ -91,7 +91,7 @@ fn a_row_without_the_execution_columns_is_run_as_the_registry_says() {
     SERVER.sql(&place_order("bazaar", "", ""));
     let job = order("bazaar");
     assert_charged(&job);
-    assert_eq!(job["execution_type"], "http", "what an older generation leaves to the default");
+    assert_eq!(job["execution_type"], "shell", "it is counted as what it was");
 }
 
 #[test]
