@@ -30,7 +30,10 @@ static FRAMEWORK: LazyLock<(Program, String)> = LazyLock::new(|| {
 
 /// A token that is good for an hour, as far as it says itself.
 fn token(audience: &str) -> String {
-    let until = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 3600;
+    token_until(audience, SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 3600)
+}
+
+fn token_until(audience: &str, until: u64) -> String {
     let encoded = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
     format!("{}.{}.x", encoded(json!({"alg": "none"})), encoded(json!({"aud": audience, "exp": until})))
 }
@@ -161,6 +164,7 @@ fn without_a_token_nothing_is_sent() {
         (503, String::new(), Class::Retryable),
         (200, "garbage".to_owned(), Class::Permanent),
         (200, token("https://another.example"), Class::Permanent),
+        (200, token_until(FUNCTION, u64::MAX), Class::Permanent),
         (200, "x".repeat(64 * 1024), Class::Retryable),
     ] {
         let (tokens, functions) = (
