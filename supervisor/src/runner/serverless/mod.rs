@@ -11,7 +11,9 @@ pub mod provider;
 
 use std::time::{Duration, Instant};
 
-use stockade_policies::{EffectivePolicy, Enforces, RemoteAction, Runner, ServerlessSettings};
+use stockade_policies::{
+    EffectivePolicy, Enforces, RemoteAction, Runner, SERVERLESS_ENFORCES, ServerlessSettings,
+};
 use tokio::time::timeout;
 
 use super::origin::Caller;
@@ -22,15 +24,6 @@ use choose::{Chosen, chosen};
 use clients::Clients;
 use outcome::Around;
 use provider::{Call, Origin, Sent};
-
-/// What is within reach of who only makes a call. Memory, processor, files and system calls are the platform's.
-pub const ENFORCES: Enforces = &[
-    "functions",
-    "secrets",
-    "network.mode: none",
-    "resource_limits.wall_seconds",
-    "resource_limits.output_kb",
-];
 
 /// Where to call instead of the platforms. For development: whoever sits there is believed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -61,7 +54,7 @@ impl JobRunner for ServerlessRunner {
     }
 
     fn enforces(&self) -> Enforces {
-        ENFORCES
+        SERVERLESS_ENFORCES
     }
 
     fn validate(&self, request: &Request<'_>) -> Result<Box<dyn Work>, Refusal> {
