@@ -51,7 +51,8 @@ pub use compile::{
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use diff::{Change, Difference};
 pub use effective::{
-    EffectivePolicy, Enforces, Explained, HTTP_ENFORCES, HttpRights, Place, PolicyId, SHELL_ENFORCES,
+    EffectivePolicy, Enforces, Explained, HTTP_ENFORCES, HttpRights, Place, PolicyId, SERVERLESS_ENFORCES,
+    SHELL_ENFORCES,
 };
 pub use egress::{Egress, HostName, PROXY_PORT};
 pub use environment::{Environment, UnknownEnvironment};

@@ -27,6 +27,16 @@ pub const SHELL_ENFORCES: Enforces = &[
 pub const HTTP_ENFORCES: Enforces =
     &["http", "secrets", "network.mode: none", "resource_limits.wall_seconds", "resource_limits.output_kb"];
 
+/// What the runner of functions puts in force: what is within reach of who only makes a call. Memory, processor, files and
+/// system calls are the platform's.
+pub const SERVERLESS_ENFORCES: Enforces = &[
+    "functions",
+    "secrets",
+    "network.mode: none",
+    "resource_limits.wall_seconds",
+    "resource_limits.output_kb",
+];
+
 /// A clause that a runner does not carry out. A right that a job is granted and never gets would be a silence as much
 /// as a limit that nothing enforces.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -21,7 +21,7 @@ use stockade_plan::{AbsPath, Arg, Digest, EnvName, RelPath};
 
 pub(crate) use calls::Calls;
 pub(crate) use cover::Right;
-pub use enforce::{Enforces, HTTP_ENFORCES, SHELL_ENFORCES};
+pub use enforce::{Enforces, HTTP_ENFORCES, SERVERLESS_ENFORCES, SHELL_ENFORCES};
 pub(crate) use enforce::{NotEnforced, enforced, first_word};
 pub(crate) use explain::section_order;
 pub use explain::{Explained, Place};

@@ -211,7 +211,9 @@ pub(super) const ALL: [Case; 17] = [
 
 #[cfg(test)]
 mod tests {
-    use stockade_policies::{Capabilities, Environment, HTTP_ENFORCES, Library, Registry, SHELL_ENFORCES};
+    use stockade_policies::{
+        Capabilities, Environment, HTTP_ENFORCES, Library, Registry, SERVERLESS_ENFORCES, SHELL_ENFORCES,
+    };
 
     use crate::demo::web::Web;
 
@@ -223,7 +225,7 @@ mod tests {
         let can = Capabilities::new()
             .runner("shell", SHELL_ENFORCES)
             .runner("http", HTTP_ENFORCES)
-            .runner("serverless", crate::runner::serverless::ENFORCES);
+            .runner("serverless", SERVERLESS_ENFORCES);
         let web = Web::open(1).await.unwrap().services();
         let text = format!("{SERVICES}{web}{}", FUNCTIONS.replace("KEY", "/srv/key"));
         for environment in Environment::ALL {

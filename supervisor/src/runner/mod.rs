@@ -6,6 +6,7 @@
 pub mod docker;
 mod finished;
 pub mod http;
+mod origin;
 mod registry;
 mod running;
 pub mod serverless;

@@ -1,8 +1,8 @@
 //! Policies of the other execution types: they load and compose, and the shell runner refuses them.
 
-use stockade::runner::serverless;
 use stockade_policies::{
-    Capabilities, Diagnostics, Enforces, Environment, Library, Registry, SHELL_ENFORCES,
+    Capabilities, DOCKER_ENFORCES, Diagnostics, Environment, HTTP_ENFORCES, Library, Registry,
+    SERVERLESS_ENFORCES, SHELL_ENFORCES,
 };
 
 /// A policy for another runner than the shell's.
@@ -16,12 +16,12 @@ pub(crate) struct Other {
     refusal: &'static str,
 }
 
-pub(crate) const POLICIES: [Other; 3] = [
+pub(crate) const POLICIES: [Other; 4] = [
     Other {
         name: "container-batch",
         names: "images: [\"registry.example.com/team/batch@sha256:\
                 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"]\n\
-                resource_limits: {memory_mb: 512}\nsecrets: [\"env:BATCH_KEY\"]\noutputs: [report.csv]\n",
+                resource_limits: {memory_mb: 512}\noutputs: [report.csv]\n",
         wider: &[
             ("images: [\"registry.example.com/team/batch:latest\"]", "names no digest"),
             ("resource_limits: {memory_mb: 4096}", "`resource_limits.memory_mb` 4096"),
@@ -59,21 +59,12 @@ pub(crate) const POLICIES: [Other; 3] = [
         ],
         refusal: "the shell runner makes no HTTP calls",
     },
-];
-
-/// Stands for runners that lack nothing.
-const EVERYTHING: Enforces = &[
-    "commands",
-    "resource_limits",
-    "filesystem",
-    "network",
-    "syscalls",
-    "outputs",
-    "environment",
-    "images",
-    "functions",
-    "http",
-    "secrets",
+    Other {
+        name: "http-call",
+        names: "http: {hosts: [\"api.example.com:443\"], methods: [GET]}\nsecrets: [\"env:API_TOKEN\"]\n",
+        wider: &[("commands: [/usr/bin/python3]", "`commands` `/usr/bin/python3`")],
+        refusal: "the shell runner makes no HTTP calls",
+    },
 ];
 
 fn site(other: &Other, clauses: &str) -> Result<Library, Diagnostics> {
@@ -86,10 +77,11 @@ fn registry(library: &Library, execution_type: &str, operation: &str) -> Result<
         "services:\n  - name: service\n    execution_type: {execution_type}\n    security_policy: {{use: mine}}\n    \
          operations:\n      - {{name: run{operation}}}\n"
     );
-    let others = ["http", "docker", "serverless"].into_iter();
-    let shell = Capabilities::new().runner("shell", SHELL_ENFORCES);
-    let enforces = |kind| if kind == "serverless" { serverless::ENFORCES } else { EVERYTHING };
-    let capabilities = others.fold(shell, |can, kind| can.runner(kind, enforces(kind)));
+    let capabilities = Capabilities::new()
+        .runner("shell", SHELL_ENFORCES)
+        .runner("http", HTTP_ENFORCES)
+        .runner("docker", DOCKER_ENFORCES)
+        .runner("serverless", SERVERLESS_ENFORCES);
     Registry::parse("services.yaml", &text, library, Environment::Production, &capabilities)
 }
 
@@ -131,7 +123,7 @@ fn a_shell_operation_under_one_is_refused_when_services_load() {
 
 #[test]
 fn a_service_of_its_own_execution_type_loads_under_it() {
-    for (other, execution_type) in POLICIES.iter().zip(["docker", "serverless", "http"]) {
+    for (other, execution_type) in POLICIES.iter().zip(["docker", "serverless", "http", "http"]) {
         let library = site(other, other.names).unwrap();
         let registry =
             registry(&library, execution_type, "").unwrap_or_else(|found| panic!("{}: {found}", other.name));
@@ -142,7 +134,7 @@ fn a_service_of_its_own_execution_type_loads_under_it() {
 
 #[test]
 fn a_call_of_a_function_under_a_policy_that_asks_for_what_nobody_here_enforces_does_not_load() {
-    let [_, function, _] = &POLICIES;
+    let [_, function, ..] = &POLICIES;
     for (clause, named) in [
         ("resource_limits: {memory_mb: 64}", "`resource_limits.memory_mb`"),
         ("resource_limits: {cpu_cores: 0.5}", "`resource_limits.cpu_cores`"),

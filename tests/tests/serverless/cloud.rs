@@ -6,9 +6,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
+use stockade::runner::serverless::Endpoints;
 use stockade::runner::serverless::gcp::{CloudFunctions, Instead, ServiceKey, Source};
 use stockade::runner::serverless::provider::{Answer as Answered, CallError, Class, Fault, Provider};
+use stockade::runner::{Finished, JobFacts, JobRunner, Request, ServerlessRunner};
+use stockade::store::{AttemptId, JobId, Retry, Verdict, WorkerId};
+use stockade_policies::{Capabilities, Environment, JobProposal, Library, Registry};
 use stockade_tests::{Answer, Asked, Endpoint, Program, eventually, free_port, packages, python};
+use uuid::Uuid;
 
 use crate::desk::{call, wait};
 
@@ -30,7 +35,10 @@ static FRAMEWORK: LazyLock<(Program, String)> = LazyLock::new(|| {
 
 /// A token that is good for an hour, as far as it says itself.
 fn token(audience: &str) -> String {
-    let until = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 3600;
+    token_until(audience, SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 3600)
+}
+
+fn token_until(audience: &str, until: u64) -> String {
     let encoded = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
     format!("{}.{}.x", encoded(json!({"alg": "none"})), encoded(json!({"aud": audience, "exp": until})))
 }
@@ -161,6 +169,7 @@ fn without_a_token_nothing_is_sent() {
         (503, String::new(), Class::Retryable),
         (200, "garbage".to_owned(), Class::Permanent),
         (200, token("https://another.example"), Class::Permanent),
+        (200, token_until(FUNCTION, u64::MAX), Class::Permanent),
         (200, "x".repeat(64 * 1024), Class::Retryable),
     ] {
         let (tokens, functions) = (
@@ -191,4 +200,85 @@ fn answers_of_a_function_that_is_not_there_or_not_well_are_of_a_class() {
         assert_eq!(error.class, class, "{status}: {error:?}");
         assert_eq!(functions.asked().len(), 1);
     }
+}
+
+/// What becomes of a job's attempt whose function is at `functions`.
+fn attempt(functions: &Endpoint) -> Finished {
+    let tokens = metadata();
+    let gcp = Instead { functions: Some(functions.url()), tokens: Some(tokens.url()) };
+    let runner = ServerlessRunner::new(Endpoints { gcp, ..Endpoints::default() });
+    let capabilities = Capabilities::new().runner("serverless", runner.enforces());
+    let text = format!(
+        "services: {{cloud: {{execution_type: serverless, runner_config: {{provider: gcp, auth: {{type: \
+         default_credentials}}, allowed_functions: ['{FUNCTION}']}}, operations: {{call: {{}}}}}}}}"
+    );
+    let library = Library::shipped().unwrap();
+    let registry =
+        Registry::parse("services.yaml", &text, &library, Environment::Development, &capabilities).unwrap();
+    let operation = registry.operation("cloud", "call").unwrap();
+    let id = AttemptId { job: JobId(Uuid::nil()), attempt: 1, worker: WorkerId(Uuid::nil()) };
+    let (key, correlation_id) = (Some("a\r\nx-evil: 1"), Some("one order"));
+    let job = JobFacts { id: id.job, tenant: None, idempotency_key: key, correlation_id };
+    let request = Request { operation, input: &json!({}), proposal: JobProposal::default(), job };
+    wait(runner.validate(&request).unwrap().execute(id))
+}
+
+#[test]
+fn a_token_that_a_function_sends_back_is_not_kept_wherever_a_text_is_cut() {
+    let token = token(FUNCTION);
+    let start: String = token.chars().take(40).collect();
+    for (status, before) in [(200, 0), (500, 0), (400, 0), (400, 1_930), (500, 1_940)] {
+        let functions = Endpoint::start(move |asked| {
+            let said = format!("{}{}", "x".repeat(before), asked.header("authorization"));
+            Answer::whole(status, &[("function-execution-id", &said)], said.as_bytes())
+        });
+        let finished = attempt(&functions);
+        let asked = &functions.asked()[0];
+        assert!(asked.header("authorization").starts_with(&format!("Bearer {start}")));
+        let kept = format!("{finished:?}{}", String::from_utf8_lossy(&finished.stdout.bytes));
+        assert!(!kept.contains(&start), "{status} {before}: {kept}");
+    }
+}
+
+#[test]
+fn a_key_that_is_no_header_value_is_sent_as_its_digest_and_the_trace_is_the_correlations() {
+    let functions = Endpoint::start(|_| Answer::whole(200, &[], b"{}"));
+    assert_eq!(attempt(&functions).verdict, Verdict::Completed);
+    let asked = &functions.asked()[0];
+    assert_eq!(asked.header("idempotency-key").len(), 64);
+    assert!(asked.header("x-evil").is_empty());
+    let trace = asked.header("traceparent").split('-').nth(1).unwrap_or_default().to_owned();
+    assert!(trace.len() == 32 && trace != Uuid::nil().simple().to_string(), "{trace}");
+}
+
+#[test]
+fn nobody_is_asked_to_come_again_later_than_in_an_hour() {
+    for (said, seconds) in [("2592000", 3_600), ("Fri, 01 Jan 2100 00:00:00 GMT", 3_600), ("5", 5)] {
+        let functions = Endpoint::start(move |_| Answer::whole(429, &[("retry-after", said)], b""));
+        let finished = attempt(&functions);
+        assert!(
+            matches!(finished.retry, Retry::After(time) if time == Duration::from_secs(seconds)),
+            "{said}: {:?}",
+            finished.retry
+        );
+    }
+}
+
+#[test]
+fn a_record_says_which_layers_a_development_endpoint_takes_away_and_why_a_figure_is_null() {
+    let functions = Endpoint::start(|_| Answer::whole(200, &[], b"{}"));
+    let finished = attempt(&functions);
+    let layers = finished.enforcement.as_object().unwrap();
+    let names: Vec<&str> = layers.keys().map(String::as_str).collect();
+    assert_eq!(
+        names,
+        ["address", "answer_size", "destination", "isolation", "redirects", "tls", "wall_clock"]
+    );
+    assert_eq!((&layers["tls"]["state"], &layers["address"]["state"]), (&json!("absent"), &json!("absent")));
+    let usage = finished.usage.unwrap();
+    let usage = usage.as_object().unwrap();
+    assert_eq!((&usage["request_body_bytes"], &usage["response_body_bytes"]), (&json!(2), &json!(2)));
+    let null: Vec<&String> = usage.keys().filter(|key| usage[*key].is_null()).collect();
+    let explained: Vec<&String> = usage["unknown"].as_object().unwrap().keys().collect();
+    assert_eq!(null, explained);
 }

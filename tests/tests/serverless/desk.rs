@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use stockade::runner::serverless::aws::{Account, Key, Lambda, SignIn};
-use stockade::runner::serverless::provider::{Answer, Call, CallError, Origin, Provider};
+use stockade::runner::serverless::provider::{Answer, Call, CallError, Origin, Provider, Sent};
 use tokio::runtime::Runtime;
 
 pub(crate) const FUNCTION: &str = "arn:aws:lambda:eu-west-1:123456789012:function:stockade-test-function:7";
@@ -29,6 +29,7 @@ pub(crate) fn call(payload: &str) -> Call {
             idempotency_key: "one-and-the-same".to_owned(),
         },
         answer_bytes: 1024 * 1024,
+        sent: Sent::default(),
     }
 }
 

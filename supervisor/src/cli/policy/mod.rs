@@ -10,11 +10,12 @@ mod target;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use stockade_policies::{Capabilities, DOCKER_ENFORCES, ExecutionType, HTTP_ENFORCES, SHELL_ENFORCES};
+use stockade_policies::{
+    Capabilities, DOCKER_ENFORCES, ExecutionType, HTTP_ENFORCES, SERVERLESS_ENFORCES, SHELL_ENFORCES,
+};
 
 use super::options::PolicyOptions;
 use super::{CliError, exit};
-use crate::runner::serverless;
 
 /// Work with policies
 #[derive(Debug, Args)]
@@ -49,6 +50,6 @@ fn capabilities() -> Capabilities {
     Capabilities::new()
         .runner(ExecutionType::SHELL, SHELL_ENFORCES)
         .runner(ExecutionType::HTTP, HTTP_ENFORCES)
-        .runner(ExecutionType::SERVERLESS, serverless::ENFORCES)
+        .runner(ExecutionType::SERVERLESS, SERVERLESS_ENFORCES)
         .runner(ExecutionType::DOCKER, DOCKER_ENFORCES)
 }

@@ -27,12 +27,12 @@ use stockade_policies::{EffectivePolicy, Enforces, HTTP_ENFORCES, HttpAuth, Runn
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::origin::Caller;
 use super::{Boxed, Finished, JobRunner, Refusal, Request, RunnerError, Running, Work, WorkFacts};
 use crate::secret::Redactor;
 use crate::store::{AttemptId, Stream};
 use call::Call;
 use fault::{Fault, Kind};
-use fields::Caller;
 use journal::Journal;
 use outcome::Terms;
 use place::Place;

@@ -9,8 +9,9 @@ use stockade_policies::{EffectivePolicy, SecretRef, ServerlessSettings};
 use super::Endpoints;
 use super::aws::{Account, Arn, Key, Lambda, SignIn};
 use super::gcp::{CloudFunctions, ServiceKey, Source};
+use super::outcome::Way;
 use super::provider::{CallError, Class, Provider};
-use crate::secret::{self, Redactor, Secret};
+use crate::secret::{self, Secret};
 
 /// A function may think for so long without a byte on the connection: longer than any limit of a job on its clock.
 const READ_TIMEOUT_MARGIN: Duration = Duration::from_secs(15);
@@ -49,35 +50,47 @@ impl Clients {
         Self { endpoints, kept: Arc::default() }
     }
 
+    /// What is true of the way to the functions of a service.
+    pub(super) fn way(&self, settings: &ServerlessSettings) -> Way {
+        let instead = match settings.is_gcp() {
+            true => &self.endpoints.gcp.functions,
+            false => &self.endpoints.lambda,
+        };
+        Way {
+            tls: instead.as_deref().is_none_or(|url| url.starts_with("https://")),
+            judged: settings.is_gcp() && instead.is_none(),
+            instead: instead.is_some(),
+        }
+    }
+
     /// Lets all of them go; who calls keeps his.
     pub(super) fn forget(&self) {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// The client for a call of `function`, and what takes its secrets out of what comes back.
+    /// The client for a call of `function`, and the secrets that it signs in with.
     pub(super) fn client(
         &self,
         settings: &ServerlessSettings,
         policy: &EffectivePolicy,
         function: &str,
-    ) -> Result<(Arc<dyn Provider>, Redactor), CallError> {
+    ) -> Result<(Arc<dyn Provider>, Vec<Secret>), CallError> {
         let mut secrets = Secrets { policy, found: Vec::new() };
         let patience = Duration::from_secs(policy.limits().wall_seconds) + READ_TIMEOUT_MARGIN;
         let wanted = match settings.is_gcp() {
             true => Wanted::Gcp(gcp_account(settings, &mut secrets)?, patience),
             false => Wanted::Aws(self.account(settings, &mut secrets, function)?, patience),
         };
-        let redactor = Redactor::new(&secrets.found);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = kept.get(&wanted) {
-            return Ok((Arc::clone(client), redactor));
+            return Ok((Arc::clone(client), secrets.found));
         }
         if kept.len() >= KEPT_MAX {
             kept.clear();
         }
         let client = self.made(&wanted)?;
         kept.insert(wanted, Arc::clone(&client));
-        Ok((client, redactor))
+        Ok((client, secrets.found))
     }
 
     fn account(

@@ -11,25 +11,19 @@ pub mod provider;
 
 use std::time::{Duration, Instant};
 
-use stockade_policies::{EffectivePolicy, Enforces, RemoteAction, Runner, ServerlessSettings};
+use stockade_policies::{
+    EffectivePolicy, Enforces, RemoteAction, Runner, SERVERLESS_ENFORCES, ServerlessSettings,
+};
 use tokio::time::timeout;
 
+use super::origin::Caller;
 use super::{Boxed, Finished, JobRunner, Refusal, Request, RunnerError, Running, Work, WorkFacts};
-use crate::secret::Redactor;
+use crate::secret::Secret;
 use crate::store::{AttemptId, Verdict};
 use choose::{Chosen, chosen};
 use clients::Clients;
 use outcome::Around;
-use provider::{Call, Origin};
-
-/// What is within reach of who only makes a call. Memory, processor, files and system calls are the platform's.
-pub const ENFORCES: Enforces = &[
-    "functions",
-    "secrets",
-    "network.mode: none",
-    "resource_limits.wall_seconds",
-    "resource_limits.output_kb",
-];
+use provider::{Call, Origin, Sent};
 
 /// Where to call instead of the platforms. For development: whoever sits there is believed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -60,7 +54,7 @@ impl JobRunner for ServerlessRunner {
     }
 
     fn enforces(&self) -> Enforces {
-        ENFORCES
+        SERVERLESS_ENFORCES
     }
 
     fn validate(&self, request: &Request<'_>) -> Result<Box<dyn Work>, Refusal> {
@@ -76,7 +70,7 @@ impl JobRunner for ServerlessRunner {
         let chosen = chosen.map_err(refused)?;
         Ok(Box::new(FunctionWork {
             facts: WorkFacts::of(&policy),
-            idempotency_key: request.job.idempotency_key.map(str::to_owned),
+            caller: Caller::of(&request.job),
             settings: action.settings().clone(),
             idempotent: is_idempotent(action),
             policy,
@@ -112,7 +106,7 @@ struct FunctionWork {
     policy: EffectivePolicy,
     chosen: Chosen,
     idempotent: bool,
-    idempotency_key: Option<String>,
+    caller: Caller,
     clients: Clients,
     running: Running,
 }
@@ -138,12 +132,12 @@ impl FunctionWork {
         let limits = self.facts.limits;
         let answer_bytes = usize::try_from(limits.output_kb.saturating_mul(1024)).unwrap_or(usize::MAX);
         let Chosen { function, payload, waits } = self.chosen;
-        let call = Call { function, payload, waits, origin, answer_bytes };
+        let call = Call { function, payload, waits, origin, answer_bytes, sent: Sent::default() };
         let start = Instant::now();
         let client = self.clients.client(&self.settings, &self.policy, &call.function);
-        let (client, redactor) = match client {
-            Ok((client, redactor)) => (Ok(client), redactor),
-            Err(error) => (Err(error), Redactor::default()),
+        let (client, secrets): (_, Vec<Secret>) = match client {
+            Ok((client, secrets)) => (Ok(client), secrets),
+            Err(error) => (Err(error), Vec::new()),
         };
         let around = |took: Duration| Around {
             call: &call,
@@ -151,7 +145,8 @@ impl FunctionWork {
             took,
             wall_seconds: limits.wall_seconds,
             idempotent: self.idempotent,
-            redactor: &redactor,
+            way: self.clients.way(&self.settings),
+            secrets: &secrets,
         };
         let client = match client {
             Ok(client) => client,
@@ -176,14 +171,11 @@ impl FunctionWork {
     }
 
     fn origin(&self, attempt: &AttemptId) -> Origin {
-        let id = attempt.job.0;
-        let number = u32::try_from(attempt.attempt).unwrap_or(1).max(1);
         Origin {
-            job: id.to_string(),
-            attempt: number,
-            // The job is the trace, the attempt the span; https://www.w3.org/TR/trace-context/.
-            traceparent: format!("00-{}-{number:016x}-01", id.simple()),
-            idempotency_key: self.idempotency_key.clone().unwrap_or_else(|| id.to_string()),
+            job: attempt.job.0.to_string(),
+            attempt: u32::try_from(attempt.attempt).unwrap_or(1).max(1),
+            traceparent: self.caller.traceparent(attempt.attempt),
+            idempotency_key: self.caller.idempotency_key(),
         }
     }
 }

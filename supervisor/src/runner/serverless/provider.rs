@@ -2,11 +2,14 @@
 
 use std::fmt::Debug;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::runner::Boxed;
+use crate::secret::Secret;
 
 /// A cloud in which functions are called.
 pub trait Provider: Send + Sync + Debug {
@@ -27,6 +30,24 @@ pub struct Call {
     pub origin: Origin,
     /// More bytes than these are not taken as an answer.
     pub answer_bytes: usize,
+    /// Whether it was sent, for who leaves it before it has ended.
+    pub sent: Sent,
+}
+
+/// Whether a call may have left this host. Clones see the same.
+#[derive(Debug, Clone, Default)]
+pub struct Sent(Arc<AtomicBool>);
+
+impl Sent {
+    /// From here on it may have.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether it may have.
+    pub fn get(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
 }
 
 /// The attempt that a call is made for.
@@ -105,6 +126,8 @@ pub struct Reached {
     pub peer: Option<SocketAddr>,
     /// The status that it answered with.
     pub status: Option<u16>,
+    /// What it was shown that was fetched for the call, and is taken out of what comes back.
+    pub shown: Option<Secret>,
 }
 
 /// What a failure says about another attempt.

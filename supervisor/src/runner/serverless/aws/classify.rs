@@ -1,21 +1,19 @@
 //! What a failed invocation means: whether the function has run, and whether to try again.
 
 use std::error::Error;
-use std::time::Duration;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_lambda::config::http::HttpResponse;
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::operation::RequestId as _;
 use aws_sdk_lambda::operation::invoke::InvokeError;
+use chrono::Utc;
 
 use super::super::client::{BodyError, chain};
 use super::super::provider::{CallError, Class, Reached};
 use super::connector::Lost;
 use super::credentials;
-
-/// The longest text of a platform that is passed on, characters.
-const TEXT_MAX: usize = 2_000;
+use crate::runner::origin::retry_after;
 
 /// The error of a call that brought no answer.
 pub(super) fn failure(error: &SdkError<InvokeError, HttpResponse>) -> CallError {
@@ -26,7 +24,8 @@ pub(super) fn failure(error: &SdkError<InvokeError, HttpResponse>) -> CallError 
     };
     if let Some(response) = error.raw_response() {
         failed.reached.status = Some(response.status().as_u16());
-        failed.retry_after = response.headers().get("retry-after").and_then(seconds);
+        let asked = response.headers().get("retry-after");
+        failed.retry_after = asked.and_then(|value| retry_after(value, Utc::now()));
     }
     failed
 }
@@ -34,7 +33,7 @@ pub(super) fn failure(error: &SdkError<InvokeError, HttpResponse>) -> CallError 
 /// The platform answered, and not with a function's result.
 fn refused(error: &InvokeError, status: u16) -> CallError {
     let code = error.code().unwrap_or("no error code");
-    let said: String = error.message().unwrap_or("without a reason").chars().take(TEXT_MAX).collect();
+    let said = error.message().unwrap_or("without a reason");
     let hint = hint(code);
     let reached = Reached { request_id: error.request_id().map(str::to_owned), ..Reached::default() };
     let message = format!("the platform refused the call with `{code}` (HTTP {status}): {said}{hint}");
@@ -128,9 +127,4 @@ fn found<'e, T: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e
         error = this.source();
     }
     None
-}
-
-/// RFC 9110, section 10.2.3; the form with a date is not used by the platform.
-fn seconds(text: &str) -> Option<Duration> {
-    text.trim().parse().ok().map(Duration::from_secs)
 }

@@ -11,6 +11,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use reqwest::{Client, Method, Request, Url};
 
 use super::super::client::{self, BodyError};
+use super::super::provider::Sent;
 
 /// The most that is taken from a service other than the functions': credentials, tokens.
 const OTHER_ANSWER_BYTES: usize = 256 * 1024;
@@ -22,11 +23,12 @@ pub(super) struct Watch {
     pub(super) answer_bytes: usize,
     /// Who answered.
     pub(super) peer: Arc<OnceLock<SocketAddr>>,
+    sent: Sent,
 }
 
 impl Watch {
-    pub(super) fn new(answer_bytes: usize) -> Self {
-        Self { answer_bytes, peer: Arc::default() }
+    pub(super) fn new(answer_bytes: usize, sent: Sent) -> Self {
+        Self { answer_bytes, peer: Arc::default(), sent }
     }
 }
 
@@ -66,8 +68,11 @@ impl HttpConnector for Connector {
 }
 
 async fn exchange(client: &Client, request: HttpRequest) -> Result<HttpResponse, Lost> {
-    let watch = request.extension::<Watch>().cloned().unwrap_or_else(|| Watch::new(OTHER_ANSWER_BYTES));
-    let response = client.execute(translated(&request)?).await.map_err(|error| {
+    let other = || Watch::new(OTHER_ANSWER_BYTES, Sent::default());
+    let watch = request.extension::<Watch>().cloned().unwrap_or_else(other);
+    let request = translated(&request)?;
+    watch.sent.set();
+    let response = client.execute(request).await.map_err(|error| {
         let said = client::chain(&error);
         match error.is_connect() || error.is_builder() {
             true => Lost::BeforeSent(said),

@@ -85,7 +85,7 @@ impl Lambda {
     async fn invoke(&self, call: &Call) -> Result<Answer, CallError> {
         let arn = Arn::parse(&call.function)
             .ok_or_else(|| CallError::new(Class::Permanent, format!("`{}` is no ARN", call.function)))?;
-        let watch = Watch::new(call.answer_bytes);
+        let watch = Watch::new(call.answer_bytes, call.sent.clone());
         let (kind, log) = match call.waits {
             true => (InvocationType::RequestResponse, Some(LogType::Tail)),
             false => (InvocationType::Event, None),
@@ -157,7 +157,8 @@ fn answered(output: InvokeOutput, call: &Call, took: Duration) -> Answer {
     };
     let fault = output.function_error.map(|kind| fault(&kind, &payload));
     let status = u16::try_from(output.status_code).ok();
-    let reached = Reached { executed_version: output.executed_version, request_id, peer: None, status };
+    let reached =
+        Reached { executed_version: output.executed_version, request_id, status, ..Reached::default() };
     Answer { payload, fault, log, metered, reached }
 }
 

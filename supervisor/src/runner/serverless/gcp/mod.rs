@@ -6,6 +6,7 @@ mod token;
 
 use std::time::Duration;
 
+use chrono::Utc;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url};
 
@@ -15,6 +16,8 @@ pub use token::Source;
 use super::client::{self, BodyError};
 use super::provider::{Answer, Call, CallError, Class, Fault, Metered, Provider, Reached};
 use crate::runner::Boxed;
+use crate::runner::origin::retry_after as retry_after_of;
+use crate::secret::Secret;
 use address::Judging;
 use token::Tokens;
 
@@ -62,7 +65,9 @@ impl CloudFunctions {
         // A token is for one host; the platform takes no path in its audience.
         let audience = call.function.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
         let token = self.tokens.token(&audience).await?;
-        let mut request = self.client.post(url).bearer_auth(token).header(CONTENT_TYPE, "application/json");
+        let shown = Secret::from(token);
+        let mut request =
+            self.client.post(url).bearer_auth(shown.reveal()).header(CONTENT_TYPE, "application/json");
         for (name, value) in [
             ("traceparent", &call.origin.traceparent),
             ("idempotency-key", &call.origin.idempotency_key),
@@ -71,10 +76,11 @@ impl CloudFunctions {
         ] {
             request = request.header(name, value);
         }
+        call.sent.set();
         let response = request.body(call.payload.clone()).send().await.map_err(|error| lost(&error))?;
-        let reached = reached(&response);
-        let retry_after =
-            response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        let reached = Reached { shown: Some(shown), ..reached(&response) };
+        let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let retry_after = retry_after.and_then(|value| retry_after_of(value, Utc::now()));
         let status = response.status();
         let answer = client::body(response, call.answer_bytes).await;
         let judged = answer.map_err(|error| unread(&error)).and_then(|payload| judged(status, payload));
@@ -82,11 +88,7 @@ impl CloudFunctions {
             Ok((payload, fault)) => {
                 Ok(Answer { payload, fault, log: Vec::new(), metered: metered(), reached })
             }
-            Err(error) => Err(CallError {
-                reached: Box::new(reached),
-                retry_after: retry_after.map(Duration::from_secs),
-                ..error
-            }),
+            Err(error) => Err(CallError { reached: Box::new(reached), retry_after, ..error }),
         }
     }
 
@@ -113,10 +115,7 @@ fn metered() -> Metered {
 
 fn reached(response: &Response) -> Reached {
     let header = |headers: &HeaderMap, name| {
-        headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .map(|text: &str| text.chars().take(256).collect())
+        headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
     };
     let headers = response.headers();
     Reached {
@@ -126,12 +125,13 @@ fn reached(response: &Response) -> Reached {
             .or_else(|| header(headers, "x-cloud-trace-context")),
         peer: response.remote_addr(),
         status: Some(response.status().as_u16()),
+        shown: None,
     }
 }
 
 /// A function's own answers and its platform's look alike; what can be either is taken for what does less harm.
 fn judged(status: StatusCode, payload: Vec<u8>) -> Result<(Vec<u8>, Option<Fault>), CallError> {
-    let said: String = String::from_utf8_lossy(&payload).chars().take(500).collect();
+    let said = String::from_utf8_lossy(&payload).into_owned();
     let failed =
         |class, what: &str| Err(CallError::new(class, format!("{what} (HTTP {status}): {}", said.trim())));
     match status.as_u16() {

@@ -96,7 +96,9 @@ impl Tokens {
             Source::Key(_) => serde_json::from_str::<Granted>(&body).map_err(|_| no_token())?.id_token,
         };
         let claims = claims(&text).filter(|claims| claims.aud == audience).ok_or_else(no_token)?;
-        Ok(Token { until: UNIX_EPOCH + Duration::from_secs(claims.exp), text })
+        // The time is the endpoint's word, and may be further off than there are times.
+        let until = UNIX_EPOCH.checked_add(Duration::from_secs(claims.exp)).ok_or_else(no_token)?;
+        Ok(Token { until, text })
     }
 
     fn request(&self, audience: &str) -> Result<RequestBuilder, CallError> {
