@@ -34,6 +34,7 @@ const HOSTILE: [&str; 5] = [
 const TAKEN_BACK: &str = include_str!("docker/taken_back.c");
 
 /// Makes a program that needs nothing else of an image.
+#[expect(clippy::disallowed_methods, reason = "a compiler and a source of our own, outside of any job")]
 fn compile(source: &str, program: &Path) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("source.c");
