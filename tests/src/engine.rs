@@ -104,6 +104,11 @@ impl Engine {
     /// Imports an image with busybox and nothing else in it, changed as `docker import --change` does; the answer is
     /// `NAME@sha256:…`, by its id.
     pub fn import(&self, name: &str, changes: &[&str]) -> String {
+        self.import_with(name, changes, |_| ())
+    }
+
+    /// The same with what `add` puts into its `/bin`.
+    pub fn import_with(&self, name: &str, changes: &[&str], add: impl Fn(&Path)) -> String {
         let root = tempfile::tempdir().expect("directory");
         let bin = root.path().join("bin");
         std::fs::create_dir(&bin).expect("directory");
@@ -114,6 +119,7 @@ impl Engine {
         ] {
             std::os::unix::fs::symlink("busybox", bin.join(applet)).expect("link");
         }
+        add(&bin);
         let tar = root.path().join("image.tar");
         let made = Command::new("tar").arg("-C").arg(root.path()).arg("-cf").arg(&tar).arg("bin").status();
         assert!(made.expect("tar runs").success());

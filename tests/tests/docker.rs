@@ -15,6 +15,7 @@ mod hostile;
 #[path = "docker/refused.rs"]
 mod refused;
 
+use std::path::Path;
 use std::sync::LazyLock;
 
 use serde_json::{Value, json};
@@ -29,6 +30,20 @@ const HOSTILE: [&str; 5] = [
     "LABEL stockade.job=somebody-else",
 ];
 
+/// See there.
+const TAKEN_BACK: &str = include_str!("docker/taken_back.c");
+
+/// Makes a program that needs nothing else of an image.
+#[expect(clippy::disallowed_methods, reason = "a compiler and a source of our own, outside of any job")]
+fn compile(source: &str, program: &Path) {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("source.c");
+    std::fs::write(&file, source).unwrap();
+    let mut compiler = std::process::Command::new("cc");
+    compiler.args(["-static", "-O1", "-Wall", "-Wextra", "-Werror"]).arg(file).arg("-o").arg(program);
+    assert!(compiler.status().unwrap().success());
+}
+
 /// What the tests share. Nobody drops it: it ends with the process, and what it has is removed then.
 struct Rig {
     engine: Engine,
@@ -38,7 +53,7 @@ struct Rig {
 
 static RIG: LazyLock<Rig> = LazyLock::new(|| {
     let engine = Engine::start();
-    let image = engine.import("box", &[]);
+    let image = engine.import_with("box", &[], |bin| compile(TAKEN_BACK, &bin.join("taken-back")));
     let hostile = engine.import("hostile", &HOSTILE);
     let volumes = engine.import("volumes", &["VOLUME /data"]);
     let talkative =

@@ -1,30 +1,78 @@
 //! Values on a stream: a length of four bytes, the lowest first, then the encoded value.
 
-use std::io::{self, Read, StdoutLock, Write};
+use std::io::{self, Read, Stdout};
 
 use nix::errno::Errno;
+use nix::unistd::write;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::de::DeserializeOwned;
 use stockade_plan::{FRAME_MAX, Found, Said, decode, encode};
 
 use crate::collect::Teller;
 
+/// A pipe that can be written to takes so much at once, and whoever writes no more never waits; `PIPE_BUF` of pipe(7).
+const PIECE: usize = 4096;
+
 /// Where init speaks.
 #[derive(Debug)]
-pub(crate) struct Channel(StdoutLock<'static>);
+pub(crate) struct Channel {
+    stdout: Stdout,
+    /// What has not been taken yet.
+    waiting: Vec<u8>,
+}
 
 impl Channel {
     pub(crate) fn new() -> Self {
-        Self(io::stdout().lock())
+        Self { stdout: io::stdout(), waiting: Vec::new() }
     }
 
-    /// Says one thing, at once.
+    /// Says one thing, and waits until it is taken.
     pub(crate) fn say(&mut self, said: &Said) -> io::Result<()> {
+        self.queue(said)?;
+        self.flush()
+    }
+
+    /// Waits until everything is taken.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.pass_on(None)
+    }
+
+    /// Has one thing said as soon as somebody takes it; see `pass_on`.
+    pub(crate) fn queue(&mut self, said: &Said) -> io::Result<()> {
         let frame = encode(said).map_err(io::Error::other)?;
         let len = u32::try_from(frame.len()).map_err(io::Error::other)?;
-        let mut bytes = len.to_le_bytes().to_vec();
-        bytes.extend_from_slice(&frame);
-        self.0.write_all(&bytes)?;
-        self.0.flush()
+        self.waiting.extend_from_slice(&len.to_le_bytes());
+        self.waiting.extend_from_slice(&frame);
+        Ok(())
+    }
+
+    /// Whether something has not been taken yet.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// What becomes ready when the next piece can be said.
+    pub(crate) fn stdout(&self) -> &Stdout {
+        &self.stdout
+    }
+
+    /// Says as much as is taken within the patience, or all of it if there is none.
+    pub(crate) fn pass_on(&mut self, patience: Option<&Timespec>) -> io::Result<()> {
+        let mut said = 0;
+        while let Some(piece) = self.waiting.get(said..).filter(|rest| !rest.is_empty()) {
+            match poll(&mut [PollFd::new(&self.stdout, PollFlags::OUT)], patience) {
+                Ok(0) => break,
+                Err(rustix::io::Errno::INTR) => continue,
+                polled => drop(polled?),
+            }
+            match write(&self.stdout, piece.get(..PIECE).unwrap_or(piece)) {
+                Ok(taken) => said += taken,
+                Err(Errno::EINTR | Errno::EAGAIN) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        self.waiting.drain(..said);
+        Ok(())
     }
 }
 

@@ -11,6 +11,7 @@ use nix::sys::time::TimeVal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use stockade_plan::{Account, Cause, Counted, Ended, Errand, Limits, Rusage, SPOKEN_MAX, Said};
 
 use crate::cgroup::Group;
@@ -19,6 +20,7 @@ use crate::job::Job;
 
 /// How often limits and memory are looked at, and what was left by its parent is reaped.
 const TICK: Duration = Duration::from_millis(50);
+const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
 /// One of the job's streams.
 struct Stream<R> {
@@ -27,25 +29,67 @@ struct Stream<R> {
     printed: u64,
 }
 
-impl<R: Read> Stream<R> {
-    /// Passes on what is there, up to the limit; whether the limit holds.
-    fn pass(&mut self, max: u64, channel: &mut Channel) -> io::Result<bool> {
-        let Some(pipe) = &mut self.pipe else { return Ok(true) };
+/// What is to be had of a stream at once.
+#[derive(Debug, PartialEq, Eq)]
+enum Had {
+    Something,
+    /// Not now.
+    Nothing,
+    /// Never more.
+    End,
+}
+
+impl<R: Read + AsFd> Stream<R> {
+    /// The job can open its end to read, and take back what made ours ready: then a read that waits waits for as long as
+    /// the job likes. Whether it waits is our description's, which the job does not have; open(2).
+    fn new(pipe: R, error: bool) -> io::Result<Self> {
+        fcntl_setfl(&pipe, fcntl_getfl(&pipe)? | OFlags::NONBLOCK)?;
+        Ok(Self { pipe: Some(pipe), error, printed: 0 })
+    }
+
+    /// Takes what is there, and no more than one message's worth.
+    fn take(&mut self) -> io::Result<(Had, Vec<u8>)> {
+        let Some(pipe) = &mut self.pipe else { return Ok((Had::End, Vec::new())) };
         let mut buffer = vec![0; SPOKEN_MAX];
         let read = match pipe.read(&mut buffer) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                return Ok((Had::Something, Vec::new()));
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok((Had::Nothing, Vec::new())),
             read => read?,
         };
+        buffer.truncate(read);
         if read == 0 {
             self.pipe = None;
-            return Ok(true);
+            return Ok((Had::End, buffer));
         }
+        Ok((Had::Something, buffer))
+    }
+
+    /// Passes on what is there, up to the limit; whether the limit holds.
+    fn pass(&mut self, max: u64, channel: &mut Channel) -> io::Result<bool> {
+        let (_, buffer) = self.take()?;
+        self.tell(buffer, max, channel)
+    }
+
+    /// Passes on what is left when nobody writes any more. A descriptor that is on its way through a socket outlives those
+    /// who sent it, so that the stream may have no end: what is there is all.
+    fn pass_rest(&mut self, max: u64, channel: &mut Channel) -> io::Result<bool> {
+        let mut within = true;
+        while let (Had::Something, buffer) = self.take()? {
+            within &= self.tell(buffer, max, channel)?;
+            channel.flush()?;
+        }
+        Ok(within)
+    }
+
+    fn tell(&mut self, mut bytes: Vec<u8>, max: u64, channel: &mut Channel) -> io::Result<bool> {
         let room = usize::try_from(max.saturating_sub(self.printed)).unwrap_or(usize::MAX);
-        self.printed += read as u64;
-        buffer.truncate(read.min(room));
-        if !buffer.is_empty() {
-            let bytes = buffer.try_into().map_err(io::Error::other)?;
-            channel.say(&Said::Printed { error: self.error, bytes })?;
+        self.printed += bytes.len() as u64;
+        bytes.truncate(room);
+        if !bytes.is_empty() {
+            let bytes = bytes.try_into().map_err(io::Error::other)?;
+            channel.queue(&Said::Printed { error: self.error, bytes })?;
         }
         Ok(self.printed <= max)
     }
@@ -102,13 +146,18 @@ fn total(cpu: Option<(u64, u64)>) -> u64 {
 pub(crate) fn to_the_end(job: Job, errand: &Errand, channel: &mut Channel) -> io::Result<()> {
     let limits = &errand.limits;
     let mut clock = Clock::start();
-    let mut stdout = Stream { pipe: Some(job.stdout), error: false, printed: 0 };
-    let mut stderr = Stream { pipe: Some(job.stderr), error: true, printed: 0 };
+    let mut stdout = Stream::new(job.stdout, false)?;
+    let mut stderr = Stream::new(job.stderr, true)?;
     let cause = loop {
         if let Some(cause) = clock.look(limits) {
             break cause;
         }
-        let ready = wait(job.ends.as_fd(), [fd(&stdout), fd(&stderr)])?;
+        // Whoever does not take what is said holds up what the job prints, and never the look at its limits.
+        channel.pass_on(Some(&AT_ONCE))?;
+        let ready = match channel.is_waiting() {
+            true => wait(job.ends.as_fd(), [None, None], Some(channel))?,
+            false => wait(job.ends.as_fd(), [fd(&stdout), fd(&stderr)], None)?,
+        };
         let within = [
             !ready.streams[0] || stdout.pass(limits.output_bytes, channel)?,
             !ready.streams[1] || stderr.pass(limits.output_bytes, channel)?,
@@ -126,12 +175,10 @@ pub(crate) fn to_the_end(job: Job, errand: &Errand, channel: &mut Channel) -> io
     };
     let wall_us = u64::try_from(clock.began.elapsed().as_micros()).unwrap_or(u64::MAX);
     let ended = end_all(job.pid)?;
-    // Nobody is left to write: what is in the pipes is all.
-    let mut within = true;
-    while stdout.pipe.is_some() || stderr.pipe.is_some() {
-        within &= stdout.pass(limits.output_bytes, channel)?;
-        within &= stderr.pass(limits.output_bytes, channel)?;
-    }
+    channel.flush()?;
+    let within =
+        [stdout.pass_rest(limits.output_bytes, channel)?, stderr.pass_rest(limits.output_bytes, channel)?];
+    let within = within == [true; 2];
     let cause = if within { cause } else { Cause::Output };
     let printed = [stdout.printed, stderr.printed];
     let account = Account { ended, cause, wall_us, rusage: used()?, printed, counted: clock.counted() };
@@ -150,10 +197,15 @@ struct ReadyNow {
 
 /// Waits for the job's end, for output, for the word to stop, or for the next look. If standard input has ended, nobody is
 /// there any more: then the container ends here, with everything in it.
-fn wait(ends: BorrowedFd<'_>, streams: [Option<BorrowedFd<'_>>; 2]) -> io::Result<ReadyNow> {
+fn wait(
+    ends: BorrowedFd<'_>,
+    streams: [Option<BorrowedFd<'_>>; 2],
+    full: Option<&Channel>,
+) -> io::Result<ReadyNow> {
     let stdin = io::stdin();
     let mut fds = vec![PollFd::new(&stdin, PollFlags::IN), PollFd::new(&ends, PollFlags::IN)];
     fds.extend(streams.iter().flatten().map(|fd| PollFd::new(fd, PollFlags::IN)));
+    fds.extend(full.map(|channel| PollFd::new(channel.stdout(), PollFlags::OUT)));
     let tick = Timespec { tv_sec: 0, tv_nsec: i64::from(TICK.subsec_nanos()) };
     match poll(&mut fds, Some(&tick)) {
         Err(rustix::io::Errno::INTR) => {}
@@ -223,4 +275,24 @@ fn used() -> io::Result<Rusage> {
         context_switches: count(used.voluntary_context_switches())
             + count(used.involuntary_context_switches()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn a_stream_whose_bytes_were_taken_back_is_not_waited_for() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        let mut stream = Stream::new(reader, false).unwrap();
+        writer.write_all(b"x").unwrap();
+        assert_eq!(stream.take().unwrap(), (Had::Something, b"x".to_vec()));
+        assert_eq!(stream.take().unwrap(), (Had::Nothing, Vec::new()));
+        // The job's end is another description: it goes on waiting for room.
+        assert!(!fcntl_getfl(&writer).unwrap().contains(OFlags::NONBLOCK));
+        drop(writer);
+        assert_eq!(stream.take().unwrap(), (Had::End, Vec::new()));
+    }
 }

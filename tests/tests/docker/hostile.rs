@@ -65,6 +65,21 @@ fn a_job_has_no_more_time_than_it_is_given() {
 }
 
 #[test]
+fn a_job_that_takes_back_what_it_printed_does_not_hold_up_its_limits() {
+    let job = RIG.server.run("taken", "back", &json!({}));
+    assert_eq!(status(&job), "limit_exceeded", "{job}");
+    assert!(job["error_message"].as_str().unwrap().contains("processor time"), "{job}");
+    let usage = &job["resource_usage"];
+    assert!(usage["duration_seconds"].as_f64().unwrap() < 15.0, "{usage}");
+    assert!(
+        (2.9..4.5).contains(
+            &(usage["user_cpu_ms"].as_f64().unwrap() / 1e3 + usage["system_cpu_ms"].as_f64().unwrap() / 1e3)
+        ),
+        "{usage}"
+    );
+}
+
+#[test]
 fn forks_end_where_the_policy_says() {
     // At most 64 of them: a bomb that is not stopped must not take the host along.
     let job = run("i=0; while [ $i -lt 64 ]; do sleep 5 & i=$((i + 1)); done; echo all of them");
