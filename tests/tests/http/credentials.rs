@@ -4,6 +4,8 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 
 use serde_json::json;
 use stockade::rules::{Loader, Rulebook, Rules};
@@ -69,6 +71,50 @@ fn each_kind_of_credentials_reaches_the_server_and_nothing_that_is_kept() {
 }
 
 #[test]
+fn each_half_of_basic_credentials_is_taken_out() {
+    let stage = Stage::saying(answer("200 OK", "", r#"{"a": "somebody", "b": "pa55word", "c": "other"}"#));
+    let kept = file("somebody:pa55word");
+    let finished = Desk::of_service(&format!(
+        "base_url: {}\nauth_type: basic\nauth: {{secret: 'file:{}'}}\noperations: {{write: {{path: /a}}}}",
+        stage.url(),
+        kept.path().display()
+    ))
+    .call("write", nothing());
+    assert_eq!(finished.result, Some(json!({"a": "***", "b": "***", "c": "other"})));
+    assert_eq!(finished.stdout.bytes, br#"{"a": "***", "b": "***", "c": "other"}"#);
+}
+
+#[test]
+fn a_cut_through_a_secret_leaves_nothing_of_it() {
+    let kept = |stage: &Stage, limits: &str| {
+        let file = file(SECRET);
+        let lines = format!(
+            "base_url: {}\nauth_type: bearer_token\nauth: {{secret: 'file:{}'}}\n\
+             security_policy: {{{limits}}}\noperations: {{write: {{path: /a}}}}",
+            stage.url(),
+            file.path().display()
+        );
+        let stdout = Desk::of_service(&lines).call("write", nothing()).stdout;
+        assert!(stdout.truncated);
+        String::from_utf8(stdout.bytes).unwrap()
+    };
+    for shown in 1..SECRET.len() {
+        let body = format!("{}{SECRET}{}", "x".repeat(1024 - shown), "y".repeat(4096));
+        let text = kept(&Stage::saying(answer("200 OK", "", &body)), "resource_limits: {output_kb: 1}");
+        assert_eq!(text.trim_start_matches('x').trim_end_matches('y').replace('*', ""), "", "{shown}");
+        // What comes in one piece is taken or not: the bound lies between the two.
+        let cut = 1024;
+        let slow = Stage::new(move |_, connection| {
+            let _ = connection.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+            let _ = connection.write_all(&body.as_bytes()[..cut]);
+            sleep(Duration::from_millis(50));
+            let _ = connection.write_all(&body.as_bytes()[cut..]);
+        });
+        assert_eq!(kept(&slow, "http: {response_kb: 1}").trim_start_matches('x'), "", "{shown}");
+    }
+}
+
+#[test]
 fn a_signed_request_can_be_checked_by_its_server() {
     let stage = echo();
     nowhere(&call(&stage, "hmac", ""));
@@ -130,6 +176,8 @@ fn a_token_is_asked_for_first() {
     assert_eq!(finished.verdict, Verdict::Completed, "{finished:?}");
     assert_eq!(stage.heard()[0].field("authorization"), Some("Bearer t0ken"));
     nowhere(&finished);
+    let kept = format!("{finished:?} {}", String::from_utf8_lossy(&finished.stdout.bytes));
+    assert!(!kept.contains("t0ken") && kept.contains("Bearer ***"), "{kept}");
     let refused = call(&stage, "oauth2", &more("somebody"));
     assert_eq!((refused.verdict, refused.class), (Verdict::Failed, Some(ErrorClass::Permanent)));
     assert!(refused.error.unwrap().contains("asking for a token at"));

@@ -24,7 +24,7 @@ fn call(stage: &Stage, addresses: &[&Stage], operation: &str) -> Finished {
     let key = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(key.path(), "s3cr3t-key").unwrap();
     Desk::of_service(&format!(
-        "base_url: {}\ntimeout: 5\nauth_type: bearer_token\nauth: {{secret: 'file:{}'}}\n\
+        "base_url: {}\ntimeout: 5\nauth_type: bearer_token\nheaders: {{x-partner: mine}}\nauth: {{secret: 'file:{}'}}\n\
          security_policy: {{http: {{addresses: [{}], path_prefixes: [/]}}}}\noperations:\n  \
          read: {{method: GET, path: /start}}\n  write: {{method: POST, path: /start}}",
         stage.url(),
@@ -64,7 +64,8 @@ fn another_origin_is_not_told_whose_call_it_is() {
     assert_eq!(here.heard()[0].field("authorization"), Some("Bearer s3cr3t-key"));
     let heard = &there.heard()[0];
     assert_eq!((heard.line.as_str(), heard.text()), ("POST /end HTTP/1.1", "{}"));
-    assert_eq!(heard.field("authorization"), None);
+    assert_eq!(here.heard()[0].field("x-partner"), Some("mine"));
+    assert_eq!((heard.field("authorization"), heard.field("x-partner")), (None, None));
     assert_eq!(heard.field("idempotency-key"), Some("order-7"));
 }
 

@@ -1,5 +1,7 @@
 //! What the policy says of a call beside where it goes.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use serde_json::json;
 use stockade::store::Verdict;
 use stockade_policies::JobProposal;
@@ -72,6 +74,27 @@ fn a_row_can_give_rights_up_and_gains_none() {
     let url = json!({"base_url": "http://evil.example.com"});
     let proposal = JobProposal { runner_config: Some(&url), ..JobProposal::default() };
     assert!(desk.work_proposed("write", &nothing(), proposal).is_err());
+}
+
+#[test]
+fn a_secret_that_a_row_gives_up_is_not_sent() {
+    let stage = Stage::saying(answer("200 OK", "", ""));
+    let key = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(key.path(), "s3cr3t-key").unwrap();
+    std::fs::set_permissions(key.path(), std::fs::Permissions::from_mode(0o600)).unwrap();
+    let secret = format!("file:{}", key.path().display());
+    let desk = Desk::of_service(&format!(
+        "base_url: {}\nauth_type: bearer_token\nauth: {{secret: '{secret}'}}\noperations: {{write: {{path: /}}}}",
+        stage.url()
+    ));
+    let proposed = |context: serde_json::Value| {
+        let proposal = JobProposal { security_context: Some(&context), ..JobProposal::default() };
+        desk.work_proposed("write", &nothing(), proposal)
+            .map(|work| block_on(work.execute(crate::desk::ATTEMPT)).verdict)
+    };
+    let refused = proposed(json!({"secrets": []})).unwrap_err().to_string();
+    assert!(refused.contains("does not grant the secret") && stage.heard().is_empty(), "{refused}");
+    assert_eq!(proposed(json!({"secrets": [secret]})).unwrap(), Verdict::Completed);
 }
 
 #[test]

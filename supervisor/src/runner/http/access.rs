@@ -9,12 +9,12 @@ use super::fault::{Fault, Kind};
 use super::place::Place;
 use super::request::percent;
 use super::token::TokenRequest;
-use crate::secret::{Redactor, Secret, resolve};
+use crate::secret::{Secret, resolve};
 
-/// What a call shows, of a secret that is fetched now, and who takes it out of what is kept.
-pub(super) fn of(auth: &HttpAuth) -> Result<(Access, Redactor), Fault> {
+/// What a call shows, of a secret that is fetched now, and all that must be taken out of what is kept.
+pub(super) fn of(auth: &HttpAuth) -> Result<(Access, Vec<Secret>), Fault> {
     let Some(named) = auth.secret() else {
-        return Ok((Access::Known(Credentials::None), Redactor::default()));
+        return Ok((Access::Known(Credentials::None), Vec::new()));
     };
     let fault = |why: &dyn ToString| Fault::of(Kind::Unprepared, "making ready to call", why.to_string());
     let secret = resolve(named).map_err(|error| fault(&error))?;
@@ -24,8 +24,13 @@ pub(super) fn of(auth: &HttpAuth) -> Result<(Access, Redactor), Fault> {
         Access::Known(credentials) => credentials.shown(),
         Access::Asked(asked) => asked.client.shown(),
     };
-    let known: Vec<Secret> = shown.map(Secret::from).into_iter().chain([secret]).collect();
-    Ok((access, Redactor::new(&known)))
+    let halves = match auth {
+        HttpAuth::Basic { user: None, .. } => secret.reveal().split_once(':'),
+        _ => None,
+    };
+    let halves = halves.into_iter().flat_map(|(user, password)| [user.to_owned(), password.to_owned()]);
+    let known = shown.into_iter().chain(halves).map(Secret::from).chain([secret.clone()]).collect();
+    Ok((access, known))
 }
 
 /// Why a secret is none for this kind of access.

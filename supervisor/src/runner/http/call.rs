@@ -61,6 +61,9 @@ impl Call {
             let mut message = self.message.clone();
             // Another origin is told neither whose call it is nor what the registry adds to it.
             if place.same_origin(&self.place) {
+                for (name, value) in &self.message.stated {
+                    message.headers.insert(name, value.clone());
+                }
                 credentials.put_on(&mut message, &place, Utc::now());
             }
             let method = message.method.clone();

@@ -109,7 +109,12 @@ mod tests {
     fn a_signature_covers_time_method_path_query_and_body() {
         let place = Place::parse("https://a.example/b?c=d").unwrap();
         let sign = |time: &str, method: Method, place: &Place, body: &[u8]| {
-            let message = Message { method, headers: HeaderMap::new(), body: Some(body.to_vec()) };
+            let message = Message {
+                method,
+                headers: HeaderMap::new(),
+                stated: HeaderMap::new(),
+                body: Some(body.to_vec()),
+            };
             signature_of(b"key", time, &message, place)
         };
         let signed = sign("1", Method::POST, &place, b"{}");

@@ -9,6 +9,7 @@ use serde::Serialize;
 use stockade_sandbox::Denial;
 
 use super::place::Place;
+use crate::secret::Secret;
 
 /// One request and what was answered.
 #[derive(Debug, Clone, Serialize)]
@@ -47,6 +48,8 @@ pub(super) struct Journal {
     pub(super) sent: u64,
     /// The call's own request may have reached its server: what is broken off now may have been done.
     pub(super) acted: bool,
+    /// What was learnt on the way and must be taken out of what is kept: the token of this call.
+    pub(super) secrets: Vec<Secret>,
     /// The body of the answer as it came, bytes.
     pub(super) received: u64,
 }
@@ -60,6 +63,7 @@ impl Journal {
             first_byte: None,
             sent: 0,
             acted: false,
+            secrets: Vec::new(),
             received: 0,
         }
     }

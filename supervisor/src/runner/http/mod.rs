@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use super::origin::Caller;
 use super::{Boxed, Finished, JobRunner, Refusal, Request, RunnerError, Running, Work, WorkFacts};
 use crate::secret::Redactor;
-use crate::store::{AttemptId, Stream};
+use crate::store::AttemptId;
 use call::Call;
 use fault::{Fault, Kind};
 use journal::Journal;
@@ -86,6 +86,12 @@ impl JobRunner for HttpRunner {
         };
         let facts = WorkFacts::of(&policy);
         let auth = settings.auth.clone();
+        if let Some(named) = auth.secret().filter(|named| !policy.secrets().any(|granted| granted == *named))
+        {
+            return Err(Refusal::Refused(format!(
+                "the policy does not grant the secret `{named}`; grant it in `secrets`, of the job's row as well if that has any"
+            )));
+        }
         let caller = Caller::of(&request.job);
         let (ways, running) = (self.ways.clone(), self.running.clone());
         Ok(Box::new(HttpWork { facts, policy, message, place, auth, caller, terms, ways, running }))
@@ -130,28 +136,17 @@ impl HttpWork {
     async fn run(mut self, attempt: i32, cancel: &CancellationToken) -> Finished {
         fields::insert_own(&mut self.message.headers, &self.caller, attempt);
         let mut journal = Journal::begin();
-        let (made, redactor) = match access::of(&self.auth) {
-            Ok((access, redactor)) => {
+        let (made, mut secrets) = match access::of(&self.auth) {
+            Ok((access, secrets)) => {
                 let call = Call { message: self.message, place: self.place, access };
                 let made =
                     bounded(call, &self.ways, &self.policy, self.terms.wall, cancel, &mut journal).await;
-                (made, redactor)
+                (made, secrets)
             }
-            Err(fault) => (Err(fault), Redactor::default()),
+            Err(fault) => (Err(fault), Vec::new()),
         };
-        redacted(&redactor, outcome::finished(made, &journal, &self.terms))
-    }
-}
-
-/// What is kept of an attempt, without the secrets that it had: a server may send back what it is sent.
-fn redacted(redactor: &Redactor, finished: Finished) -> Finished {
-    Finished {
-        error: finished.error.map(|error| redactor.text(&error)),
-        stdout: Stream { bytes: redactor.bytes(finished.stdout.bytes), ..finished.stdout },
-        result: finished.result.map(|result| redactor.json(result)),
-        target: finished.target.map(|target| redactor.json(target)),
-        denials: redactor.json(finished.denials),
-        ..finished
+        secrets.append(&mut journal.secrets);
+        outcome::finished(made, &journal, &self.terms, &Redactor::new(&secrets))
     }
 }
 

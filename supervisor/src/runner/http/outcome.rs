@@ -12,6 +12,7 @@ use super::fields::retry_after;
 use super::journal::Journal;
 use super::redirect::REDIRECTS_MAX;
 use crate::runner::{ErrorClass, Finished};
+use crate::secret::Redactor;
 use crate::store::{Retry, Stream, Verdict};
 
 /// What is known of a call beside what it did.
@@ -29,15 +30,22 @@ pub(super) struct Terms {
     pub(super) tls: bool,
 }
 
-/// What is said of the attempt.
-pub(super) fn finished(made: Result<Answer, Fault>, journal: &Journal, terms: &Terms) -> Finished {
+/// What is said of the attempt, without the secrets that it had: a server may send back what it is sent.
+pub(super) fn finished(
+    made: Result<Answer, Fault>,
+    journal: &Journal,
+    terms: &Terms,
+    redactor: &Redactor,
+) -> Finished {
     let (answer, fault) = match made {
         Ok(mut answer) => {
-            let fault = answer.cut.take().or_else(|| unsuccessful(&answer, journal));
+            let fault = answer.cut.take();
             (Some(answer), fault)
         }
         Err(fault) => (None, Some(fault)),
     };
+    let whole = answer.is_none() || fault.is_none();
+    let fault = fault.or_else(|| unsuccessful(answer.as_ref()?, journal));
     let verdict = match &fault {
         None => Verdict::Completed,
         // Nothing was sent: the policy has not let it start.
@@ -48,15 +56,15 @@ pub(super) fn finished(made: Result<Answer, Fault>, journal: &Journal, terms: &T
     let result = answer.as_ref().and_then(|answer| serde_json::from_slice(&answer.body).ok());
     let decoded = answer.as_ref().map(|answer| answer.body.len());
     Finished {
-        error: fault.as_ref().map(ToString::to_string),
+        error: fault.as_ref().map(|fault| redactor.text(&fault.to_string())),
         retry: retry(class, answer.as_ref()),
         class,
         usage: Some(usage(journal, decoded)),
         enforcement: serde_json::to_value(enforcement(journal, terms)).unwrap_or_else(|_| json!({})),
-        denials: serde_json::to_value(&journal.denials).unwrap_or_else(|_| json!([])),
-        target: Some(target(journal)),
-        stdout: stdout(answer, fault.as_ref(), terms.output_bytes),
-        result,
+        denials: redactor.json(serde_json::to_value(&journal.denials).unwrap_or_else(|_| json!([]))),
+        target: Some(redactor.json(target(journal))),
+        stdout: stdout(answer, whole, redactor, terms.output_bytes),
+        result: result.map(|result| redactor.json(result)),
         ..Finished::new(verdict)
     }
 }
@@ -103,9 +111,14 @@ fn retry(class: Option<ErrorClass>, answer: Option<&Answer>) -> Retry {
     }
 }
 
-fn stdout(answer: Option<Answer>, fault: Option<&Fault>, max: usize) -> Stream {
-    let mut bytes = answer.map(|answer| answer.body).unwrap_or_default();
-    let truncated = bytes.len() > max || fault.is_some_and(|fault| fault.kind == Kind::TooLarge);
+/// Cut to what is kept when the secrets are out of it: the rest of one that the cut goes through would not be known as
+/// such. Where the answer itself is cut, its end may be the beginning of one.
+fn stdout(answer: Option<Answer>, whole: bool, redactor: &Redactor, max: usize) -> Stream {
+    let mut bytes = redactor.bytes(answer.map(|answer| answer.body).unwrap_or_default());
+    if !whole {
+        bytes = redactor.cut_tail(bytes);
+    }
+    let truncated = bytes.len() > max || !whole;
     bytes.truncate(max);
     Stream { bytes, truncated }
 }

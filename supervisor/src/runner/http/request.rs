@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use reqwest::Method;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, Url};
 use serde_json::{Map, Value};
 use stockade_policies::{HttpBody, HttpSettings};
 
@@ -26,6 +26,10 @@ pub(super) enum NoRequest {
         "`{0}` of the input is an object, which neither a query nor a form can hold; send it as `body: json`"
     )]
     Nested(String),
+    #[error(
+        "`{0}` of the input is fixed in the path of the operation, and servers differ in which of two they take; leave it out"
+    )]
+    Fixed(String),
     #[error("the input is no object, and only the fields of one can stand in a path, a query or a form")]
     NotFields,
     #[error("the request would go to no place that requests may go to: {0}")]
@@ -46,6 +50,9 @@ pub(super) fn build(
     let (path, taken) = fill(settings.path.as_deref().unwrap_or_default(), input)?;
     let mut url =
         format!("{}{path}", base.strip_suffix('/').filter(|_| path.starts_with('/')).unwrap_or(base));
+    if settings.body() != HttpBody::Json {
+        check_fixed(&path, input, &taken)?;
+    }
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json, */*;q=0.5"));
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
@@ -67,17 +74,18 @@ pub(super) fn build(
             Some(without(input, &taken).to_string().into_bytes())
         }
     };
+    let mut stated = HeaderMap::new();
     for (name, value) in settings.headers() {
         let bad = || NoRequest::Header(name.to_owned());
         let field = HeaderName::try_from(name).map_err(|_| bad())?;
-        headers.insert(field, HeaderValue::try_from(value).map_err(|_| bad())?);
+        stated.insert(field, HeaderValue::try_from(value).map_err(|_| bad())?);
     }
     let size = body.as_ref().map_or(url.len(), Vec::len);
     if size > max {
         return Err(NoRequest::TooLarge { size, max });
     }
     let method = Method::from_bytes(settings.method().as_bytes()).unwrap_or(Method::POST);
-    Ok((Message { method, headers, body }, Place::parse(&url)?))
+    Ok((Message { method, headers, stated, body }, Place::parse(&url)?))
 }
 
 /// The path with its `{parameters}` filled in, and which fields those were.
@@ -106,6 +114,21 @@ fn fill(path: &str, input: &Value) -> Result<(String, BTreeSet<String>), NoReque
             Err(NoRequest::Unsafe { field: taken.into_iter().collect(), why: "it makes `.` or `..` of it" })
         }
         false => Ok((filled, taken)),
+    }
+}
+
+/// What the registry's path says in its query, the input cannot say as well: in another query, or in a form, which many
+/// servers read into one map. Servers that take `a[]` for `a`, or `A`, are thought of too.
+fn check_fixed(path: &str, input: &Value, taken: &BTreeSet<String>) -> Result<(), NoRequest> {
+    let name = |field: &str| field.split('[').next().unwrap_or_default().to_ascii_lowercase();
+    let query = path.split_once('?').map(|(_, query)| query).unwrap_or_default();
+    let fixed = Url::parse(&format!("http://fixed.example/?{query}"));
+    let fixed = fixed.map_err(|_| super::place::NoPlace::NoUrl)?;
+    let fixed: BTreeSet<String> = fixed.query_pairs().map(|(field, _)| name(&field)).collect();
+    let mut fields = input.as_object().into_iter().flat_map(Map::keys);
+    match fields.find(|field| !taken.contains(*field) && fixed.contains(&name(field))) {
+        Some(field) => Err(NoRequest::Fixed(field.clone())),
+        None => Ok(()),
     }
 }
 
@@ -237,6 +260,21 @@ mod tests {
         let nested = url("/", "query", &json!({"a": {"b": 1}}));
         assert_eq!(nested, Err(NoRequest::Nested("a".to_owned())));
         assert_eq!(url("/", "query", &json!([1])), Err(NoRequest::NotFields));
+    }
+
+    #[test]
+    fn what_the_path_fixes_the_input_does_not_say_again() {
+        let path = "/list?scope=own&q%5B%5D=1#x";
+        for field in ["scope", "Scope", "scope[]", "q", "q[0]"] {
+            for body in ["query", "form"] {
+                let input = json!({field: "all"});
+                let made = build(&settings("POST", path, body), &input, 1000);
+                assert_eq!(made.unwrap_err(), NoRequest::Fixed(field.to_owned()), "{field}");
+            }
+        }
+        assert!(url(path, "query", &json!({"scopes": "all"})).is_ok());
+        let taken = url("/list?scope={scope}", "query", &json!({"scope": "a&b"}));
+        assert_eq!(taken.unwrap(), "https://api.example.com/v1/list?scope=a%26b");
     }
 
     #[test]

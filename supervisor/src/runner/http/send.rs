@@ -34,6 +34,8 @@ pub(super) struct Ways {
 pub(super) struct Message {
     pub(super) method: Method,
     pub(super) headers: HeaderMap,
+    /// The registry's own fields, for the service's origin only.
+    pub(super) stated: HeaderMap,
     pub(super) body: Option<Vec<u8>>,
 }
 

@@ -13,6 +13,7 @@ use super::journal::Journal;
 use super::place::Place;
 use super::request::percent;
 use super::send::{Message, Ways};
+use crate::secret::Secret;
 
 /// An answer with a token in it is small.
 const ANSWER_MAX: usize = 64 * 1024;
@@ -43,6 +44,7 @@ impl TokenRequest {
                 (ACCEPT, HeaderValue::from_static("application/json")),
                 (CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")),
             ]),
+            stated: HeaderMap::new(),
             body: Some(format!("grant_type=client_credentials{scope}").into_bytes()),
         };
         self.client.put_on(&mut message, &self.place, chrono::Utc::now());
@@ -61,6 +63,7 @@ impl TokenRequest {
         }
         let answer: Value = serde_json::from_slice(&body.bytes).unwrap_or_default();
         let token = answer.get("access_token").and_then(Value::as_str).unwrap_or_default();
+        journal.secrets.push(Secret::from(token.to_owned()));
         let bearer = Credentials::bearer(token).ok().filter(|_| !token.is_empty());
         bearer.ok_or_else(|| {
             fault(Kind::Answered { retryable: false }, "its answer has no `access_token`".to_owned())
