@@ -15,6 +15,7 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 #[derive(Debug, Clone)]
 pub(super) struct Caller {
     job: Uuid,
+    tenant: Option<Uuid>,
     idempotency_key: Option<String>,
     correlation_id: Option<String>,
 }
@@ -23,20 +24,23 @@ impl Caller {
     pub(super) fn of(job: &JobFacts<'_>) -> Self {
         Self {
             job: job.id.0,
+            tenant: job.tenant,
             idempotency_key: job.idempotency_key.map(str::to_owned),
             correlation_id: job.correlation_id.map(str::to_owned),
         }
     }
 
     /// The key that the job's row has, if it can be sent as it is; a key made of it otherwise. The same for all attempts
-    /// of a job, so that the other side can tell that it has done it.
+    /// of a job, so that the other side can tell that it has done it. A tenant's is made of both: the other side knows one
+    /// sender, and must not take one tenant's call for another's.
     pub(super) fn idempotency_key(&self) -> String {
         let key = self.idempotency_key.as_deref().filter(|key| !key.is_empty());
         let fits = |key: &&str| key.len() <= 255 && key.bytes().all(|byte| byte.is_ascii_graphic());
-        match key {
-            None => self.job.to_string(),
-            Some(key) if fits(&key) => key.to_owned(),
-            Some(key) => Digest::of(key.as_bytes()).to_string(),
+        match (key, self.tenant) {
+            (None, _) => self.job.to_string(),
+            (Some(key), Some(tenant)) => Digest::of(format!("{tenant}/{key}").as_bytes()).to_string(),
+            (Some(key), None) if fits(&key) => key.to_owned(),
+            (Some(key), None) => Digest::of(key.as_bytes()).to_string(),
         }
     }
 
@@ -83,7 +87,7 @@ mod tests {
 
     fn sent(attempt: i32, key: Option<&str>, correlation: Option<&str>) -> (String, String) {
         let (idempotency_key, correlation_id) = (key.map(str::to_owned), correlation.map(str::to_owned));
-        let caller = Caller { job: JOB, idempotency_key, correlation_id };
+        let caller = Caller { job: JOB, tenant: None, idempotency_key, correlation_id };
         (caller.idempotency_key(), caller.traceparent(attempt))
     }
 
@@ -96,6 +100,18 @@ mod tests {
         assert_ne!(first.split('-').nth(2), second.split('-').nth(2));
         assert_eq!(first.split('-').map(str::len).collect::<Vec<_>>(), [2, 32, 16, 2]);
         assert_eq!(sent(1, None, None).0, JOB.to_string());
+    }
+
+    #[test]
+    fn two_tenants_with_the_same_key_are_two_senders() {
+        let key = |tenant: Option<u128>| {
+            let tenant = tenant.map(Uuid::from_u128);
+            let idempotency_key = Some("order-7".to_owned());
+            Caller { job: JOB, tenant, idempotency_key, correlation_id: None }.idempotency_key()
+        };
+        assert_eq!(key(Some(1)), key(Some(1)));
+        assert_ne!(key(Some(1)), key(Some(2)));
+        assert_eq!(key(None), "order-7");
     }
 
     #[test]

@@ -55,7 +55,7 @@ fn more_than_the_policy_takes_is_not_read() {
         let finished = read(&stage);
         assert_eq!(ended(&finished), (Verdict::LimitExceeded, Some(ErrorClass::Permanent)));
         assert!(finished.stdout.truncated && finished.stdout.bytes.len() <= 64 * 1024);
-        assert_eq!(denials(&finished)[0].0, "size");
+        assert_eq!(denials(&finished)[0].0, "answer_size");
         assert!(finished.error.unwrap().contains("`http.response_kb`"));
         stage.closed();
     }

@@ -83,7 +83,7 @@ fn what_was_called_and_what_it_took_is_told() {
         assert!(usage[unknown].is_null() && usage["unknown"][unknown].is_string(), "{unknown}");
     }
     for (layer, state) in
-        [("destination", "enforced"), ("address", "enforced"), ("size", "enforced"), ("tls", "absent")]
+        [("destination", "enforced"), ("address", "enforced"), ("answer_size", "enforced"), ("tls", "absent")]
     {
         assert_eq!(finished.enforcement[layer]["state"], state, "{layer}");
     }

@@ -127,7 +127,7 @@ async fn read(
             Stopped::Encoding(_) | Stopped::Gzip(_) | Stopped::Idle(_) | Stopped::Broken(_) => Kind::Broken,
         };
         if kind == Kind::TooLarge {
-            journal.refused("size", "response", format_args!("{max} bytes"));
+            journal.refused("answer_size", "response", format_args!("{max} bytes"));
         }
         Fault::new(kind, "reading the answer of", place, stopped)
     });

@@ -25,6 +25,8 @@ pub(super) enum Kind {
         /// Whether another attempt may be answered otherwise.
         retryable: bool,
     },
+    /// The server has answered that it failed, and may have done it all the same.
+    Doubtful,
     /// Something of ours: a secret that is not there.
     Unprepared,
     /// Somebody cancelled the job.
@@ -76,7 +78,7 @@ impl Kind {
             Self::Untrusted => {
                 "see to the server's certificate; a private authority is named by `--http-authorities`"
             }
-            Self::Broken | Self::TimedOut => {
+            Self::Broken | Self::TimedOut | Self::Doubtful => {
                 "the server may have done it all the same; ask it before calling again"
             }
             Self::TooLarge => "if it is meant, raise `http.response_kb` in the service's policy",

@@ -75,13 +75,17 @@ fn unsuccessful(answer: &Answer, journal: &Journal) -> Option<Fault> {
     if status.is_success() {
         return None;
     }
-    let retryable = matches!(status.as_u16(), 408 | 425 | 429 | 500 | 502 | 503 | 504);
+    let kind = match status.as_u16() {
+        500 | 502 | 504 => Kind::Doubtful,
+        408 | 425 | 429 | 503 => Kind::Answered { retryable: true },
+        _ => Kind::Answered { retryable: false },
+    };
     let last = journal.legs.last().map(ToString::to_string).unwrap_or_default();
     let why = match status.is_redirection() {
         true => format!("it answered {status}, which is not followed: it would become another request"),
         false => format!("it answered {status}"),
     };
-    Some(Fault::of(Kind::Answered { retryable }, &format!("calling `{last}`"), why))
+    Some(Fault::of(kind, &format!("calling `{last}`"), why))
 }
 
 /// Whether another attempt makes sense. One that may have been done is not made again, unless doing it twice is doing
@@ -90,8 +94,8 @@ fn class(kind: Kind, acted: bool, idempotent: bool) -> Option<ErrorClass> {
     match kind {
         Kind::Cancelled => None,
         Kind::Unreached | Kind::Answered { retryable: true } => Some(ErrorClass::Retryable),
-        Kind::Broken | Kind::TimedOut if !acted || idempotent => Some(ErrorClass::Retryable),
-        Kind::Broken | Kind::TimedOut => Some(ErrorClass::Unknown),
+        Kind::Broken | Kind::TimedOut | Kind::Doubtful if !acted || idempotent => Some(ErrorClass::Retryable),
+        Kind::Broken | Kind::TimedOut | Kind::Doubtful => Some(ErrorClass::Unknown),
         Kind::Refused
         | Kind::Untrusted
         | Kind::TooLarge
@@ -200,13 +204,13 @@ fn enforcement(journal: &Journal, terms: &Terms) -> Enforcement {
                 )),
             ),
             (
-                "size",
+                "answer_size",
                 enforced(format!(
                     "at most {} bytes of answer, as they come and decompressed",
                     terms.response_bytes
                 )),
             ),
-            ("time", enforced(format!("{} s in all", terms.wall.as_secs()))),
+            ("wall_clock", enforced(format!("{} s in all", terms.wall.as_secs()))),
         ]
         .into(),
     )
