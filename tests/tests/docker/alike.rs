@@ -13,8 +13,7 @@ mount -t tmpfs none /tmp 2>/dev/null && echo mounted
 mknod /tmp/disk b 8 0 2>/dev/null && echo made a device
 echo b 2>/dev/null > /proc/sysrq-trigger && echo reached the kernel
 (echo '|/tmp/x' > /proc/sys/kernel/core_pattern) 2>/dev/null && echo wrote a core pattern
-kill -9 1 2>/dev/null; [ -d /proc/2 ] && grep -q stockade /proc/[0-9]*/environ 2>/dev/null && echo read an environment
-[ "$(cat /proc/sys/kernel/ns_last_pid 2>/dev/null || echo 0)" = none ] && echo odd
+kill -9 1 2>/dev/null; cat /proc/1/environ > /dev/null 2>&1 && echo read an environment
 i=0; while [ $i -lt 60 ]; do sleep 3 & i=$((i + 1)); done
 "#;
 

@@ -120,7 +120,7 @@ async fn read(
     let max = usize::try_from(rights.response_bytes()).unwrap_or(usize::MAX);
     let mut body = Body::default();
     let read = body::read(&mut response, max, &mut body).await;
-    journal.received = body.received;
+    journal.received = Some(body.received);
     let cut = read.err().map(|stopped| {
         let kind = match &stopped {
             Stopped::TooLarge(_) | Stopped::Bomb(_) => Kind::TooLarge,

@@ -45,13 +45,13 @@ pub(super) struct Journal {
     /// From the beginning to the head of the last answer.
     pub(super) first_byte: Option<Duration>,
     /// Bodies of requests that were answered, bytes.
-    pub(super) sent: u64,
+    sent: u64,
     /// The call's own request may have reached its server: what is broken off now may have been done.
     pub(super) acted: bool,
     /// What was learnt on the way and must be taken out of what is kept: the token of this call.
     pub(super) secrets: Vec<Secret>,
-    /// The body of the answer as it came, bytes.
-    pub(super) received: u64,
+    /// The body of the last answer as it came, bytes; `None` if nobody has read one to where it ended or was cut.
+    pub(super) received: Option<u64>,
 }
 
 impl Journal {
@@ -64,8 +64,13 @@ impl Journal {
             sent: 0,
             acted: false,
             secrets: Vec::new(),
-            received: 0,
+            received: None,
         }
+    }
+
+    /// Bodies of all requests, bytes. Of one that was not answered nobody knows how much has left.
+    pub(super) fn sent(&self) -> Option<u64> {
+        self.legs.iter().all(|leg| leg.status.is_some()).then_some(self.sent)
     }
 
     /// How long it has gone on.

@@ -133,29 +133,31 @@ fn usage(journal: &Journal, decoded: Option<usize>) -> Value {
     const HEADS: &str = "the HTTP client does not tell the size of heads on the wire";
     let wall = journal.elapsed();
     let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
-    let mut unknown = json!({
-        "cpu_usage_percent": ELSEWHERE, "memory_mb": ELSEWHERE, "peak_memory_mb": ELSEWHERE,
-        "request_head_bytes": HEADS, "response_head_bytes": HEADS,
-    });
     let first_byte = journal.first_byte.map(milliseconds);
-    if let (None, Value::Object(unknown)) = (first_byte, &mut unknown) {
-        unknown.insert("time_to_first_byte_ms".to_owned(), json!("nothing was answered"));
+    let measured = [
+        ("time_to_first_byte_ms", first_byte.map(|time| json!(time)), "nothing was answered"),
+        ("request_body_bytes", journal.sent().map(|bytes| json!(bytes)), "a request was not answered"),
+        ("response_body_bytes", journal.received.map(|bytes| json!(bytes)), "no answer was read"),
+        ("response_decoded_bytes", decoded.map(|bytes| json!(bytes)), "no answer was read to its end"),
+        ("request_head_bytes", None, HEADS),
+        ("response_head_bytes", None, HEADS),
+        ("cpu_usage_percent", None, ELSEWHERE),
+        ("memory_mb", None, ELSEWHERE),
+        ("peak_memory_mb", None, ELSEWHERE),
+    ];
+    let mut usage = serde_json::Map::new();
+    usage.insert("duration_seconds".to_owned(), json!(wall.as_secs_f64()));
+    usage.insert("wall_ms".to_owned(), json!(milliseconds(wall)));
+    usage.insert("requests".to_owned(), json!(journal.legs.len()));
+    let mut unknown = serde_json::Map::new();
+    for (key, value, why) in measured {
+        if value.is_none() {
+            unknown.insert(key.to_owned(), json!(why));
+        }
+        usage.insert(key.to_owned(), value.unwrap_or(Value::Null));
     }
-    if let (None, Value::Object(unknown)) = (decoded, &mut unknown) {
-        unknown.insert("response_decoded_bytes".to_owned(), json!("no answer was read to its end"));
-    }
-    json!({
-        "duration_seconds": wall.as_secs_f64(),
-        "wall_ms": milliseconds(wall),
-        "time_to_first_byte_ms": first_byte,
-        "requests": journal.legs.len(),
-        "request_body_bytes": journal.sent,
-        "response_body_bytes": journal.received,
-        "response_decoded_bytes": decoded,
-        "request_head_bytes": null, "response_head_bytes": null,
-        "cpu_usage_percent": null, "memory_mb": null, "peak_memory_mb": null,
-        "unknown": unknown,
-    })
+    usage.insert("unknown".to_owned(), Value::Object(unknown));
+    Value::Object(usage)
 }
 
 fn target(journal: &Journal) -> Value {
