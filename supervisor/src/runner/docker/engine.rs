@@ -56,15 +56,29 @@ pub enum EngineError {
     )]
     Address(String),
     /// Nobody answers.
-    #[error("no container engine answers at `{socket}`: {reason}")]
+    #[error(
+        "no container engine answers at `{socket}`: {reason}; start one there, or name another with `--docker-host`"
+    )]
     Gone {
         /// Its socket.
         socket: String,
         /// Why.
         reason: String,
     },
+    /// It has answered before, and now it has not.
+    #[error(
+        "the container engine does not answer, asked to {what}: {reason}; `docker info` says whether it runs"
+    )]
+    Silent {
+        /// What it was asked to do.
+        what: &'static str,
+        /// Why.
+        reason: String,
+    },
     /// It is older than what is needed.
-    #[error("the container engine at `{socket}` is too old: {what} is {found}, at least {needed} is needed")]
+    #[error(
+        "the container engine at `{socket}` is too old: {what} is {found}, at least {needed} is needed; install a newer one"
+    )]
     TooOld {
         /// Its socket.
         socket: String,
@@ -99,7 +113,7 @@ impl EngineError {
     /// Whether the same might be answered otherwise in a while.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Gone { .. } => true,
+            Self::Gone { .. } | Self::Silent { .. } => true,
             Self::Refused { status, .. } => *status >= 500,
             Self::Address(_) | Self::TooOld { .. } | Self::Unfit { .. } => false,
         }
@@ -182,9 +196,7 @@ impl Engine {
         match timeout(PATIENCE, asked).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(told(what, error)),
-            Err(_) => {
-                Err(EngineError::Gone { socket: what.to_owned(), reason: "no answer in time".to_owned() })
-            }
+            Err(_) => Err(EngineError::Silent { what, reason: "no answer in time".to_owned() }),
         }
     }
 }
@@ -195,9 +207,7 @@ pub(super) fn told(what: &'static str, error: Error) -> EngineError {
         Error::DockerResponseServerError { status_code, message } => {
             EngineError::Refused { what, status: status_code, message: first_line(&message) }
         }
-        other => {
-            EngineError::Gone { socket: format!("its socket, asked to {what}"), reason: other.to_string() }
-        }
+        other => EngineError::Silent { what, reason: other.to_string() },
     }
 }
 

@@ -235,7 +235,8 @@ impl Work for DockerWork {
                     outcome::finished(ran, &order.plan, &runs.engine.facts, idempotent)
                 }
                 Err(error) => {
-                    if matches!(error, NotRun::Engine(EngineError::Gone { .. })) {
+                    if matches!(error, NotRun::Engine(EngineError::Gone { .. } | EngineError::Silent { .. }))
+                    {
                         runner.engines.forget();
                     }
                     outcome::not_run(&error)

@@ -49,7 +49,10 @@ pub enum NotRun {
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// Its container is not what was asked for.
-    #[error("the container is not confined as the policy says: it does not hold that {0}")]
+    #[error(
+        "the container is not confined as the policy says: it does not hold that {0}. Nothing has run in it; see what \
+         `docker info` says of limits, runtime and security options"
+    )]
     Unconfined(String),
     /// Its program.
     #[error("cannot {what} in the container: {error}")]
@@ -246,10 +249,9 @@ impl Runs {
                 EngineError::Refused { status: 404 | 409, .. } => Ok(()),
                 error => Err(error),
             },
-            Err(_) => Err(EngineError::Gone {
-                socket: "its socket".to_owned(),
-                reason: "no answer in time".to_owned(),
-            }),
+            Err(_) => {
+                Err(EngineError::Silent { what: "kill a container", reason: "no answer in time".to_owned() })
+            }
         }
     }
 }
