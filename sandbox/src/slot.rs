@@ -209,10 +209,9 @@ async fn build(
     prepared: &mut Prepared,
     confinement: &Confinement,
 ) -> Result<Built, RunError> {
-    // If its init is not there yet it finds its orders waiting.
-    let mut failed = sandbox.build(prepared.id, confinement).await?;
-    // Written while it is being built: the job that is to be limited has not been given its task.
+    // If its init is not there yet the limits are written while it is being made, and it finds its orders waiting.
     prepared.remains.leaf.limit(confinement)?;
+    let mut failed = sandbox.build(prepared.id, confinement).await?;
     let mut ends = prepared.arrived().await?;
     let leaf = &prepared.remains.leaf;
     let status = ends.status.take().ok_or_else(|| RunError::Internal("a sandbox built twice".to_owned()))?;

@@ -213,7 +213,8 @@ fn supervisor_without_descriptors(rig: &Rig) {
     let (mut ran, mut refused) = (0, 0);
     for more in 0..24 {
         allow_self(more);
-        let running = async { tokio::time::timeout(PATIENCE, rig.sandbox.run(job(plan.clone()))).await };
+        // What is lost with a descriptor is waited for until set-up's own deadline, which is as long as our patience.
+        let running = async { tokio::time::timeout(2 * PATIENCE, rig.sandbox.run(job(plan.clone()))).await };
         let outcome = rig.runtime.block_on(running);
         set_self(usual);
         match outcome.expect("an end") {
