@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use stockade_policies::{
-    Backoff, Capabilities, Diagnostics, Environment, ExecutionType, Library, Registry, Runner,
+    Backoff, Capabilities, DOCKER_ENFORCES, Diagnostics, Enforces, Environment, ExecutionType, HTTP_ENFORCES,
+    Library, Registry, Runner, SERVERLESS_ENFORCES, SHELL_ENFORCES,
 };
 
 const LIST: &str = include_str!("specql/list.yaml");
@@ -14,25 +15,19 @@ const MAP: &str = include_str!("specql/map.yaml");
 const ALL: [&str; 4] =
     [ExecutionType::SHELL, ExecutionType::HTTP, ExecutionType::DOCKER, ExecutionType::SERVERLESS];
 
-/// Stands for runners that lack nothing.
-const ALL_CLAUSES: stockade_policies::Enforces = &[
-    "commands",
-    "resource_limits",
-    "filesystem",
-    "network",
-    "syscalls",
-    "require",
-    "outputs",
-    "environment",
-    "images",
-    "functions",
-    "http",
-    "secrets",
-];
+/// What the runner of that type puts in force.
+fn enforces(kind: &str) -> Enforces {
+    match kind {
+        ExecutionType::SHELL => SHELL_ENFORCES,
+        ExecutionType::HTTP => HTTP_ENFORCES,
+        ExecutionType::DOCKER => DOCKER_ENFORCES,
+        _ => SERVERLESS_ENFORCES,
+    }
+}
 
 fn load(text: &str, runners: &[&str]) -> Result<Registry, Diagnostics> {
     let library = Library::shipped().unwrap();
-    let can = runners.iter().fold(Capabilities::new(), |can, kind| can.runner(*kind, ALL_CLAUSES));
+    let can = runners.iter().fold(Capabilities::new(), |can, kind| can.runner(*kind, enforces(kind)));
     Registry::parse("services.yaml", text, &library, Environment::Production, &can)
 }
 

@@ -39,24 +39,26 @@ impl Display for Explained {
     }
 }
 
+/// The sections of a policy file, in their order.
+pub(crate) const SECTIONS: [&str; 12] = [
+    "commands",
+    "resource_limits",
+    "filesystem",
+    "network",
+    "syscalls",
+    "require",
+    "outputs",
+    "environment",
+    "images",
+    "functions",
+    "http",
+    "secrets",
+];
+
 /// Where a clause stands in a policy file, by its section.
 pub(crate) fn section_order(clause: &str) -> usize {
-    const ORDER: [&str; 12] = [
-        "commands",
-        "resource_limits",
-        "filesystem",
-        "network",
-        "syscalls",
-        "require",
-        "outputs",
-        "environment",
-        "images",
-        "functions",
-        "http",
-        "secrets",
-    ];
     let section = clause.split('.').next().unwrap_or(clause);
-    ORDER.iter().position(|known| *known == section).unwrap_or(ORDER.len())
+    SECTIONS.iter().position(|known| *known == section).unwrap_or(SECTIONS.len())
 }
 
 /// Lines as they are collected, each with who decided it.

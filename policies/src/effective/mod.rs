@@ -23,6 +23,8 @@ pub(crate) use calls::Calls;
 pub(crate) use cover::Right;
 pub use enforce::{Enforces, HTTP_ENFORCES, SERVERLESS_ENFORCES, SHELL_ENFORCES};
 pub(crate) use enforce::{NotEnforced, enforced, first_word};
+#[cfg(test)]
+pub(crate) use explain::SECTIONS;
 pub(crate) use explain::section_order;
 pub use explain::{Explained, Place};
 pub use http::HttpRights;

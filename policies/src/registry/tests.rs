@@ -6,20 +6,7 @@ use super::*;
 use crate::compile::JobSpec;
 
 /// Stands for runners that lack nothing.
-const ALL_CLAUSES: crate::Enforces = &[
-    "commands",
-    "resource_limits",
-    "filesystem",
-    "network",
-    "syscalls",
-    "require",
-    "outputs",
-    "environment",
-    "images",
-    "functions",
-    "http",
-    "secrets",
-];
+const ALL_CLAUSES: crate::Enforces = &crate::effective::SECTIONS;
 
 fn load(text: &str) -> Result<Registry, Diagnostics> {
     let library = Library::shipped().unwrap();

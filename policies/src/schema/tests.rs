@@ -39,20 +39,7 @@ fn files(directory: &str, extension: &str) -> Vec<PathBuf> {
 }
 
 /// Stands for runners that lack nothing.
-const ALL_CLAUSES: crate::Enforces = &[
-    "commands",
-    "resource_limits",
-    "filesystem",
-    "network",
-    "syscalls",
-    "require",
-    "outputs",
-    "environment",
-    "images",
-    "functions",
-    "http",
-    "secrets",
-];
+const ALL_CLAUSES: crate::Enforces = &crate::effective::SECTIONS;
 
 fn decode(name: &str, text: &str) -> Diagnostics {
     let source = Source::new(name, text);
