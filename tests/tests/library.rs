@@ -75,8 +75,6 @@ fn every_policy_of_the_library_is_run_here_or_waits_for_its_runner() {
     let library = Library::shipped().unwrap();
     let mut tested: Vec<&str> = RUNNABLE.iter().map(|policy| policy.name).collect();
     tested.extend(other_runners::POLICIES.iter().map(|policy| policy.name));
-    // Calls are made under it in `tests/http.rs`, as under `http-webhook`.
-    tested.push("http-call");
     tested.push("base");
     tested.sort_unstable();
     assert_eq!(tested, library.names().map(|name| name.as_str()).collect::<Vec<_>>());
