@@ -1,11 +1,35 @@
-//! Why a job did not run.
+//! Why a job did not run, and what is known of it all the same.
 
 use stockade_plan::{CodecError, SetupError};
 
+use crate::Enforcement;
 use crate::cgroup::CgroupError;
 use crate::slot::SETUP_DEADLINE;
 
-/// A job did not start, or how it ended cannot be told. Nothing of it is left either way.
+/// A job that did not start, or of which cannot be told how it ended. Nothing of it is left either way.
+///
+/// Once it had a sandbox it may have run for a moment that nobody heard of, as when it was cancelled while it started: then
+/// what that sandbox was is told, as of a job that ran.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct NotRun {
+    /// Why.
+    #[source]
+    pub error: RunError,
+    /// The id that it ran as on the host, or would have; `None` if it had no sandbox yet.
+    pub host_uid: Option<u32>,
+    /// What was in force in its sandbox; `None` if that was not built yet.
+    pub enforcement: Option<Enforcement>,
+}
+
+impl From<RunError> for NotRun {
+    /// Of a job that had no sandbox.
+    fn from(error: RunError) -> Self {
+        Self { error, host_uid: None, enforcement: None }
+    }
+}
+
+/// Why a job did not start, or how it ended cannot be told.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// A step of set-up failed.

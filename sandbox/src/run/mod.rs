@@ -14,21 +14,18 @@ use stockade_plan::Plan;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-pub use self::error::RunError;
+pub use self::error::{NotRun, RunError};
 
 use self::cancellation::Cancellation;
 use self::delivery::{Delivery, check_inputs};
 use self::obtain::{Found, Obtained, find};
-use self::ran::Judged;
 use self::running::{Running, Streams};
-use crate::denial::{self, Denial};
 use crate::enforcement::Enforcement;
 use crate::outcome::Outcome;
 use crate::sandbox::Inner;
 use crate::signals::Signals;
 use crate::slot::Ready;
 use crate::streams::{self, Bounds, Sink, Stdin, drain, feed};
-use crate::usage::{Measured, Usage};
 
 /// A job to run.
 #[derive(Debug)]
@@ -57,7 +54,7 @@ pub(crate) async fn run<E>(
     sandbox: &Inner,
     job: SandboxJob,
     cleared: impl Future<Output = Result<(), E>>,
-) -> Result<Result<Outcome, RunError>, E> {
+) -> Result<Result<Outcome, NotRun>, E> {
     let began = Instant::now();
     let cancellation = Cancellation { cancel: job.cancel.clone(), closing: sandbox.closing().clone() };
     let found = async {
@@ -68,9 +65,11 @@ pub(crate) async fn run<E>(
     let obtained = async {
         match found? {
             Found::Ready(ready) => Ok(Obtained { ready: *ready, made_ahead: true }),
-            Found::Prepared(prepared) => {
-                let ready = cancellation.or(prepared.build(sandbox, &job.plan.confinement)).await?;
-                Ok(Obtained { ready, made_ahead: false })
+            Found::Prepared(mut prepared) => {
+                match cancellation.or(prepared.build(sandbox, &job.plan.confinement)).await {
+                    Ok(built) => Ok(Obtained { ready: prepared.ready(built), made_ahead: false }),
+                    Err(error) => Err(NotRun { host_uid: prepared.host_uid(), ..error.into() }),
+                }
             }
         }
     };
@@ -89,73 +88,50 @@ async fn run_in(
     job: SandboxJob,
     cancellation: &Cancellation,
     began: Instant,
-) -> Result<Outcome, RunError> {
-    let plan = job.plan;
+) -> Result<Outcome, NotRun> {
     let Obtained { ready, made_ahead } = obtained;
-    let Ready { mut remains, ends, mut status, evidence, spent, listeners } = ready;
-    hand_on(listeners, job.network)?;
-    let (id, host_uid) = (ends.id, ends.host_uid);
-    let mut hearing = sandbox.audit.begin(host_uid);
-    let bounds = Bounds {
-        limit: plan.confinement.limits.output_bytes,
-        overflow: CancellationToken::new(),
-        give_up: CancellationToken::new(),
+    let Ready { remains, ends, status, evidence, spent, listeners } = ready;
+    let host_uid = ends.host_uid;
+    let SandboxJob { plan, inputs, stdin, stdout, stderr, signals, network, cancel: _ } = job;
+    let work = async {
+        hand_on(listeners, network)?;
+        let bounds = Bounds {
+            limit: plan.confinement.limits.output_bytes,
+            overflow: CancellationToken::new(),
+            give_up: CancellationToken::new(),
+        };
+        let id = ends.id;
+        let hearing = sandbox.audit.begin(host_uid);
+        let ours = streams::Ends::open(ends.stdin, ends.stdout, ends.stderr, &stdin);
+        let ours = ours.map_err(|source| RunError::Io { what: "open the job's streams", source })?;
+        let delivery = Delivery::begun(ends.task, &plan.task)?;
+        let streams = Streams {
+            feeding: feed(ours.input, stdin),
+            stdout: drain(ours.output, stdout, bounds.clone()),
+            stderr: drain(ours.error, stderr, bounds.clone()),
+            bounds,
+        };
+        let running = Running { sandbox, id, remains, plan: &plan, status, spent, signals, hearing };
+        running.finish(delivery.done(inputs), streams, cancellation, began).await
     };
-    let ours = streams::Ends::open(ends.stdin, ends.stdout, ends.stderr, &job.stdin);
-    let ours = ours.map_err(|source| RunError::Io { what: "open the job's streams", source })?;
-    let delivery = Delivery::begun(ends.task, &plan.task)?;
-    let streams = Streams {
-        feeding: feed(ours.input, job.stdin),
-        stdout: drain(ours.output, job.stdout, bounds.clone()),
-        stderr: drain(ours.error, job.stderr, bounds.clone()),
-        bounds,
-    };
-    let deliver = delivery.done(job.inputs);
-    let mut running = Running {
-        sandbox,
-        id,
-        remains: &mut remains,
-        plan: &plan,
-        status: &mut status,
-        spent,
-        signals: job.signals,
-        hearing: &mut hearing,
-    };
-    let Judged { end, ran, stdout, stderr, stats } =
-        running.finish(deliver, streams, cancellation, began).await?;
-    // Nothing but an init on its way out is left, if that.
-    drop(remains);
-    let watched = &plan.confinement.filter.watched;
-    let seen = status.refusals.denials(watched, ran.finished.is_some()).collect();
-    let mut denials = denial::merged(seen, sandbox.audit.settle(hearing, end).await);
-    denials.extend(Denial::of(&stats, &plan, &stdout, &stderr, ran.outputs()));
-    let measured = Measured {
-        setup: ran.setup,
-        wall: ran.wall,
-        stats,
-        memory_samples: ran.memory_samples,
-        rusage: ran.rusage,
-        io: ran.finished.as_ref().map(|finished| (finished.read_bytes, finished.written_bytes)),
-        output_bytes: stdout.total_bytes + stderr.total_bytes,
-    };
-    Ok(Outcome {
-        end,
-        stdout,
-        stderr,
-        outputs: ran.finished.map(|finished| finished.outputs).unwrap_or_default(),
-        usage: Usage::of(&measured),
-        enforcement: Enforcement::of(
-            &evidence,
-            &plan,
-            sandbox.facts(),
-            sandbox.controllers(),
-            sandbox.audit.state(),
-        ),
-        denials,
-        host_uid,
-        made_ahead,
-        stages: evidence.stages.into_vec(),
-    })
+    let work = work.await;
+    let enforcement =
+        Enforcement::of(&evidence, &plan, sandbox.facts(), sandbox.controllers(), sandbox.audit.state());
+    match work {
+        Ok(judged) => Ok(Outcome {
+            end: judged.end,
+            usage: judged.usage(),
+            stdout: judged.stdout,
+            stderr: judged.stderr,
+            outputs: judged.ran.finished.map(|finished| finished.outputs).unwrap_or_default(),
+            enforcement,
+            denials: judged.denials,
+            host_uid,
+            made_ahead,
+            stages: evidence.stages.into_vec(),
+        }),
+        Err(error) => Err(NotRun { error, host_uid: Some(host_uid), enforcement: Some(enforcement) }),
+    }
 }
 
 /// Gives the listeners to whoever serves them. A job whose network nobody serves does not start.

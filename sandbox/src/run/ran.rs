@@ -5,9 +5,11 @@ use std::time::Duration;
 use stockade_plan::{Ended, Plan, Rusage};
 
 use super::RunError;
+use crate::Denial;
 use crate::cgroup::Stats;
 use crate::outcome::{Captured, End, Limit};
 use crate::status::Finished;
+use crate::usage::{Measured, Usage};
 
 /// A job that ran, before its end is judged.
 pub(super) struct Ran {
@@ -27,6 +29,23 @@ pub(super) struct Judged {
     pub(super) stdout: Captured,
     pub(super) stderr: Captured,
     pub(super) stats: Stats,
+    pub(super) denials: Vec<Denial>,
+}
+
+impl Judged {
+    /// What the job used.
+    pub(super) fn usage(&self) -> Usage {
+        let Self { ran, stdout, stderr, stats, .. } = self;
+        Usage::of(&Measured {
+            setup: ran.setup,
+            wall: ran.wall,
+            stats: *stats,
+            memory_samples: &ran.memory_samples,
+            rusage: ran.rusage,
+            io: ran.finished.as_ref().map(|finished| (finished.read_bytes, finished.written_bytes)),
+            output_bytes: stdout.total_bytes + stderr.total_bytes,
+        })
+    }
 }
 
 impl Ran {

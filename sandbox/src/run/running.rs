@@ -13,6 +13,7 @@ use super::cancellation::Cancellation;
 use super::ran::{Judged, Ran};
 use crate::audit::Hearing;
 use crate::cgroup::{CpuTime, Leaf};
+use crate::denial::{self, Denial};
 use crate::outcome::{Captured, End, Limit, Lost};
 use crate::sandbox::Inner;
 use crate::signals::{Signals, Word};
@@ -36,17 +37,17 @@ pub(super) struct Running<'a> {
     pub(super) sandbox: &'a Inner,
     pub(super) id: u64,
     pub(super) signals: Signals,
-    pub(super) remains: &'a mut Remains,
+    pub(super) remains: Remains,
     pub(super) plan: &'a Plan,
-    pub(super) status: &'a mut Status<pipe::Receiver>,
+    pub(super) status: Status<pipe::Receiver>,
     pub(super) spent: CpuTime,
-    pub(super) hearing: &'a mut Hearing,
+    pub(super) hearing: Hearing,
 }
 
 impl Running<'_> {
     /// From the task given to the verdict; no process of the job is left then.
     pub(super) async fn finish<F, D>(
-        &mut self,
+        mut self,
         deliver: impl Future<Output = Result<(), RunError>>,
         streams: Streams<F, D>,
         cancellation: &Cancellation,
@@ -85,7 +86,14 @@ impl Running<'_> {
         stats.cpu = stats.cpu.since(self.spent);
         ran.memory_samples.push(stats.memory_bytes);
         let end = ran.verdict(&stats, self.plan)?;
-        Ok(Judged { end, ran, stdout, stderr, stats })
+        let Self { sandbox, remains, plan, status, hearing, .. } = self;
+        // Nothing but an init on its way out is left, if that.
+        drop(remains);
+        let seen =
+            status.refusals.denials(&plan.confinement.filter.watched, ran.finished.is_some()).collect();
+        let mut denials = denial::merged(seen, sandbox.audit.settle(hearing, end).await);
+        denials.extend(Denial::of(&stats, plan, &stdout, &stderr, ran.outputs()));
+        Ok(Judged { end, ran, stdout, stderr, stats, denials })
     }
 
     /// From the task given to the job's end. On an error what runs is still to be killed.
@@ -138,12 +146,12 @@ impl Running<'_> {
     async fn end(&mut self, ran: Result<Ran, RunError>, began: Instant) -> Result<Ran, RunError> {
         match ran {
             Ok(ran) if ran.finished.is_some() => {
-                self.sandbox.audit.mark(self.hearing);
+                self.sandbox.audit.mark(&mut self.hearing);
                 Ok(ran)
             }
             ran => {
                 let exited = self.remains.kill().await?;
-                self.sandbox.audit.mark(self.hearing);
+                self.sandbox.audit.mark(&mut self.hearing);
                 let ran = match (ran, self.status.rest().await) {
                     // It ran when it was cancelled, and that had not been heard yet.
                     (Err(RunError::Cancelled), true) => Ok(Ran::cancelled(began.elapsed())),

@@ -224,7 +224,10 @@ fn supervisor_without_descriptors(rig: &Rig) {
                 ran += 1;
             }
             Err(error) => {
-                assert!(!matches!(error, RunError::LauncherGone | RunError::Internal(_)), "{more}: {error}");
+                assert!(
+                    !matches!(error.error, RunError::LauncherGone | RunError::Internal(_)),
+                    "{more}: {error}"
+                );
                 refused += 1;
             }
         }
