@@ -6,9 +6,8 @@ use nix::errno::Errno;
 use nix::unistd::write;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::de::DeserializeOwned;
+use stockade_inside::Teller;
 use stockade_plan::{ContainerMessage, FRAME_MAX, Found, decode, encode};
-
-use crate::collect::Teller;
 
 /// A pipe that can be written to takes so much at once, and whoever writes no more never waits; `PIPE_BUF` of pipe(7).
 const PIECE: usize = 4096;

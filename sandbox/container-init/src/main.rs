@@ -12,8 +12,6 @@
 
 mod cgroup;
 mod channel;
-#[path = "../../launcher/src/init/collect.rs"]
-mod collect;
 mod evidence;
 mod inputs;
 mod job;
@@ -67,7 +65,7 @@ fn run(channel: &mut Channel) -> Result<(), Fault> {
         channel.send(&ContainerMessage::Started).and_then(|()| watch::to_the_end(job, &errand, channel));
     told.map_err(|error| Fault::io("tell of the job", &error))?;
     let directory = File::open(WORK_DIR).map_err(|error| Fault::io("open /job", &error))?;
-    collect::collect(directory.as_fd(), &errand.outputs, channel)
+    stockade_inside::collect(directory.as_fd(), &errand.outputs, channel)
         .map_err(|errno| Fault::new("collect the outputs", errno))?;
     channel.send(&ContainerMessage::Done).map_err(|error| Fault::io("tell of the job", &error))
 }
