@@ -9,8 +9,8 @@ use rustix::net::SendFlags;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use stockade_plan::{Plan, Reply, Request, encode};
 use stockade_policies::{Host, Library};
-use stockade_sandbox::{End, RunError, State};
-use stockade_tests::{Leftovers, Rig, Suite, ended, eventually, groups_of_worker, job, plan_for};
+use stockade_sandbox::{End, State};
+use stockade_tests::{Leftovers, Rig, Suite, ended, eventually, groups_of_worker, job, patience, plan_for};
 use tokio_util::sync::CancellationToken;
 
 use super::launcher_input::Raw;
@@ -18,6 +18,10 @@ use super::launcher_input::Raw;
 const STOP: [&str; 3] = ["/bin/sh", "-c", "kill -STOP $$"];
 /// Longer than a launcher waits for room in its socket.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// A descriptor that is lost is missed at once: an answer takes what a set-up takes, milliseconds here and a tenth of a second
+/// under emulation. Whatever waited for it would wait until set-up's own deadline of twenty seconds, which is longer than
+/// this even with the slack that an emulated machine has.
+const ANSWER: Duration = Duration::from_secs(2);
 const KILLS: u64 = 200;
 
 pub(crate) fn launcher(suite: &mut Suite) {
@@ -217,18 +221,19 @@ fn supervisor_without_descriptors(rig: &Rig) {
     let (mut ran, mut refused) = (0, 0);
     for more in 0..24 {
         allow_self(more);
-        // What is lost with a descriptor is waited for until set-up's own deadline, which is as long as our patience.
-        let running = async { tokio::time::timeout(2 * PATIENCE, rig.sandbox.run(job(plan.clone()))).await };
+        let answer = patience(ANSWER);
+        let running = async { tokio::time::timeout(answer, rig.sandbox.run(job(plan.clone()))).await };
         let outcome = rig.runtime.block_on(running);
         set_self(usual);
-        match outcome.expect("an end") {
+        match outcome.expect("an answer, and not because time was up") {
             Ok(outcome) => {
                 assert_eq!((outcome.end, outcome.stdout.bytes.as_slice()), (End::Exited(0), &b"out\n"[..]));
                 assert!(outcome.enforcement.0.values().all(|layer| layer.state != State::Absent));
                 ran += 1;
             }
             Err(error) => {
-                assert!(!matches!(error, RunError::LauncherGone | RunError::Internal(_)), "{more}: {error}");
+                // Each says what there was no room for.
+                assert!(error.to_string().contains("Too many open files"), "{more}: {error}");
                 refused += 1;
             }
         }
