@@ -14,6 +14,7 @@
 
 mod attempt;
 mod claim;
+mod execute;
 mod heartbeat;
 mod pause;
 mod persist;

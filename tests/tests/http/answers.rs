@@ -78,7 +78,7 @@ fn an_answer_that_does_not_unpack_is_broken() {
     for (encoding, body) in [("gzip", cut), ("gzip", b"plain".to_vec()), ("br", b"x".to_vec())] {
         let fields = format!("content-encoding: {encoding}\r\n");
         let finished = read(&Stage::saying(answer("200 OK", &fields, &body)));
-        assert_eq!(ended(&finished), (Verdict::Failed, Some(ErrorClass::Retryable)), "{encoding}");
+        assert_eq!(ended(&finished), (Verdict::Failed, Some(ErrorClass::Unknown)), "{encoding}");
     }
 }
 
@@ -102,7 +102,7 @@ fn a_slow_trickle_ends_with_the_time() {
     for stage in [head, body, silent] {
         let began = Instant::now();
         let finished = read(&stage);
-        assert_eq!(ended(&finished), (Verdict::TimedOut, Some(ErrorClass::Retryable)));
+        assert_eq!(ended(&finished), (Verdict::TimedOut, Some(ErrorClass::Unknown)));
         assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
         assert!(finished.error.unwrap().contains("in 2 s"));
     }
@@ -130,7 +130,7 @@ fn an_endless_head_is_given_up() {
 #[test]
 fn an_answer_of_another_length_than_it_says_is_not_whole() {
     let short = read(&Stage::saying("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nshort"));
-    assert_eq!(ended(&short), (Verdict::Failed, Some(ErrorClass::Retryable)));
+    assert_eq!(ended(&short), (Verdict::Failed, Some(ErrorClass::Unknown)));
     assert!(short.error.unwrap().contains("broke off"));
     assert_eq!(short.stdout.bytes, b"short");
     // What follows an answer is no part of it.
@@ -154,7 +154,7 @@ fn what_is_no_http_is_no_answer() {
         b"",
     ] {
         let finished = read(&Stage::saying(garbage));
-        assert_eq!(ended(&finished), (Verdict::Failed, Some(ErrorClass::Retryable)), "{garbage:?}");
+        assert_eq!(ended(&finished), (Verdict::Failed, Some(ErrorClass::Unknown)), "{garbage:?}");
         assert!(finished.error.unwrap().contains("the answer did not come"));
     }
 }

@@ -120,6 +120,18 @@ fn what_may_have_been_done_is_not_done_again_unless_the_registry_says_that_it_ma
 }
 
 #[test]
+fn a_function_that_threw_ran_and_is_not_called_again_unless_the_registry_says_that_it_may_be() {
+    let job = run("functions", "call", &json!({"payload": {"do": "throw", "mark": "threw"}}));
+    assert_eq!((job["status"].as_str(), job["attempts"].as_i64()), (Some("failed"), Some(1)), "{job}");
+    assert_eq!(job["output_data"]["error_class"], "unknown", "{job}");
+    assert_eq!((dead(&job), calls_with(&json!("threw")).len()), (Some(json!("failed")), 1));
+
+    let job = run("functions", "again", &json!({"payload": {"do": "throw", "mark": "threw again"}}));
+    assert_eq!((job["attempts"].as_i64(), calls_with(&json!("threw again")).len()), (Some(2), 2), "{job}");
+    assert_eq!(job["output_data"]["error_class"], "unknown", "{job}");
+}
+
+#[test]
 fn a_throttled_call_comes_again_when_the_platform_says() {
     let job = run("functions", "call", &json!({"payload": {"do": "throttle", "mark": "throttled"}}));
     assert_eq!((job["status"].as_str(), job["attempts"].as_i64()), (Some("completed"), Some(2)), "{job}");

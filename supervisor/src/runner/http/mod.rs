@@ -77,14 +77,15 @@ impl JobRunner for HttpRunner {
         let max = usize::try_from(rights.request_bytes()).unwrap_or(usize::MAX);
         let (message, place) = request::build(settings, request.input, max).map_err(|why| refused(&why))?;
         let limits = policy.limits();
+        let idempotent = action.idempotent().unwrap_or(message.method.is_idempotent());
+        let facts = WorkFacts { idempotent, ..WorkFacts::of(&policy) };
         let terms = Terms {
-            idempotent: action.idempotent().unwrap_or(message.method.is_idempotent()),
+            idempotent,
             wall: Duration::from_secs(limits.wall_seconds),
             response_bytes: rights.response_bytes(),
             output_bytes: usize::try_from(limits.output_kb.saturating_mul(1024)).unwrap_or(usize::MAX),
             tls: place.is_tls(),
         };
-        let facts = WorkFacts::of(&policy);
         let auth = settings.auth.clone();
         if let Some(named) = auth.secret().filter(|named| !policy.secrets().any(|granted| granted == *named))
         {
