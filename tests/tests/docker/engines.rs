@@ -129,3 +129,31 @@ fn podman_is_refused_until_it_can_be_told_all_that_docker_is() {
     let said = refused(&address, &services_of(&RIG.image));
     assert!(said.contains("cannot confine jobs") && said.contains("Podman"), "{said}");
 }
+
+#[test]
+fn a_worker_without_an_engine_leaves_containers_to_one_that_has_it() {
+    let mut engine = Engine::start();
+    let image = engine.import("box", &[]);
+    let place = Place::new(&services_of(&image)).with_engine(engine.address());
+    // It has one slot, and that is taken.
+    let has = Server::start_with(place, |up| drop(up.args(["--concurrency", "1"])));
+    let docker = [("execution_type", json!("docker"))];
+    let long = has.submit_with("box", "long", &json!({}), &docker);
+    has.until(&long, SOON, |job| job["status"] == "running");
+    let services = std::fs::read_to_string(has.place().services()).unwrap();
+    let (head, sandbox) = services.split_once("  - name: sandbox").unwrap();
+    assert!(head.contains("docker"));
+    let has_not = has.second_worker_in(Place::new(&format!("services:\n  - name: sandbox{sandbox}")));
+    let waits = has.submit_with("box", "fixed", &json!({}), &docker);
+    // The control: whatever else there is, it does take.
+    let taken = has.run("sandbox", "script", &json!({"script": "echo here"}));
+    assert_eq!(taken["status"], "completed", "{taken}");
+    assert_eq!(has.job(&waits)["status"], "pending");
+    let worker = |id: &str| has.attempts(id)[0]["worker_id"].clone();
+    assert_ne!(worker(taken["id"].as_str().unwrap()), worker(&long));
+    has.sql(&format!("SELECT jobs.cancel_job('{long}', 'the test')"));
+    let fixed = has.ended(&waits);
+    assert_eq!((&fixed["status"], worker(&waits)), (&json!("completed"), worker(&long)), "{fixed}");
+    drop(has_not);
+    engine.kill();
+}

@@ -1,5 +1,6 @@
 //! Calls of functions on their way through the queue.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -197,6 +198,24 @@ fn without_credentials_nothing_is_sent() {
 }
 
 #[test]
+fn a_worker_that_lacks_a_key_does_not_start_and_says_where_it_should_be() {
+    // The control is the server of these tests: the same registry, and the keys in its environment.
+    let without = |key: &str| {
+        let place = Place::new(include_str!("services.yaml"));
+        let mut up = place.worker("up", &[]);
+        up.env("TEST_KEY_ID", "AKIATEST").env("TEST_KEY", SECRET).env_remove(key);
+        let output = up.output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for key in ["TEST_KEY_ID", "TEST_KEY"] {
+        let said = without(key);
+        assert!(said.contains("the calls of service `functions` lack their secret"), "{said}");
+        assert!(said.contains(&format!("env:{key}`")) && said.contains("service `events`"), "{said}");
+    }
+}
+
+#[test]
 fn a_function_that_does_not_answer_is_left_when_its_time_is_up() {
     let job = run("functions", "short", &json!({"payload": {"do": "hang", "mark": "late"}}));
     assert_eq!((dead(&job), job["attempts"].as_i64()), (Some(json!("timed_out")), Some(1)), "{job}");
@@ -225,22 +244,29 @@ fn to_cancel_closes_the_connection_within_a_second() {
 #[test]
 fn a_worker_that_is_told_to_stop_does_not_leave_a_call_to_be_made_twice() {
     let endpoint = Endpoint::start(|_| Answer::Silence);
-    let mut server = Server::start_with(Place::new(include_str!("services.yaml")), |up| {
+    let with_keys = |up: &mut Command| {
         up.args(["--environment", "development", "--lambda-endpoint", &endpoint.url()]);
         up.env("TEST_KEY_ID", "AKIATEST").env("TEST_KEY", SECRET);
-    });
+    };
+    let mut server = Server::start_with(Place::new(include_str!("services.yaml")), with_keys);
     let calls = |service: &str, operation: &str| {
         server.submit_with(service, operation, &json!({"payload": {}}), &[serverless()])
     };
     let (once, again) = (calls("functions", "call"), calls("functions", "again"));
     eventually("both are called", Duration::from_secs(10), || (endpoint.asked().len() == 2).then_some(()));
     server.stop();
-    server.start_again();
-    // The second attempt calls nobody: the keys are not in the environment any more.
+    server.start_again_with(with_keys);
+    eventually("one of them is called again", Duration::from_secs(20), || {
+        (endpoint.asked().len() == 3).then_some(())
+    });
     let job = server.ended(&once);
     assert_eq!((job["status"].as_str(), job["attempts"].as_i64()), (Some("failed"), Some(1)), "{job}");
     let said = job["error_message"].as_str().unwrap();
     assert!(said.contains("told to stop") && said.contains("may run on"), "{said}");
-    let first = &server.attempts(&again)[0];
-    assert_eq!(first["status"], "interrupted", "what may be done twice waits for its turn: {first}");
+    let attempts = server.attempts(&again);
+    assert_eq!(
+        attempts[0]["status"], "interrupted",
+        "what may be done twice waits for its turn: {attempts:?}"
+    );
+    assert_eq!(attempts.len(), 2, "{attempts:?}");
 }
