@@ -135,11 +135,13 @@ fn a_worker_without_an_engine_leaves_containers_to_one_that_has_it() {
     let mut engine = Engine::start();
     let image = engine.import("box", &[]);
     let place = Place::new(&services_of(&image)).with_engine(engine.address());
-    // It has one slot, and that is taken.
-    let has = Server::start_with(place, |up| drop(up.args(["--concurrency", "1"])));
+    let has = Server::start_in(place);
     let docker = [("execution_type", json!("docker"))];
-    let long = has.submit_with("box", "long", &json!({}), &docker);
-    has.until(&long, SOON, |job| job["status"] == "running");
+    // It has eight slots, and all of them are taken.
+    let long = [(); 8].map(|()| has.submit_with("box", "long", &json!({}), &docker));
+    for id in &long {
+        has.until(id, SOON, |job| job["status"] == "running");
+    }
     let services = std::fs::read_to_string(has.place().services()).unwrap();
     let (head, sandbox) = services.split_once("  - name: sandbox").unwrap();
     assert!(head.contains("docker"));
@@ -150,10 +152,12 @@ fn a_worker_without_an_engine_leaves_containers_to_one_that_has_it() {
     assert_eq!(taken["status"], "completed", "{taken}");
     assert_eq!(has.job(&waits)["status"], "pending");
     let worker = |id: &str| has.attempts(id)[0]["worker_id"].clone();
-    assert_ne!(worker(taken["id"].as_str().unwrap()), worker(&long));
-    has.sql(&format!("SELECT jobs.cancel_job('{long}', 'the test')"));
+    assert_ne!(worker(taken["id"].as_str().unwrap()), worker(&long[0]));
+    for id in &long {
+        has.sql(&format!("SELECT jobs.cancel_job('{id}', 'the test')"));
+    }
     let fixed = has.ended(&waits);
-    assert_eq!((&fixed["status"], worker(&waits)), (&json!("completed"), worker(&long)), "{fixed}");
+    assert_eq!((&fixed["status"], worker(&waits)), (&json!("completed"), worker(&long[0])), "{fixed}");
     drop(has_not);
     engine.kill();
 }

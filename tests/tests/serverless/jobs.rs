@@ -154,6 +154,18 @@ fn a_function_that_throws_has_failed_and_its_log_is_kept() {
 }
 
 #[test]
+fn what_others_say_of_an_error_is_kept_to_a_bound() {
+    for what in ["throw at length", "refuse at length"] {
+        let job = run("functions", "call", &json!({"payload": {"do": what}}));
+        let said = job["error_message"].as_str().unwrap();
+        assert!(said.contains("nnnn") && said.len() < 2_200, "{what}: {} bytes", said.len());
+    }
+    // Short ones are kept whole.
+    let job = run("functions", "call", &json!({"payload": {"do": "throw"}}));
+    assert!(job["error_message"].as_str().unwrap().contains("with `ValueError`: no rows;"), "{job}");
+}
+
+#[test]
 fn an_answer_that_is_larger_than_the_policy_lets_it_be_ends_the_job() {
     let job = run("functions", "call", &json!({"payload": {"do": "flood"}}));
     assert_eq!(dead(&job), Some(json!("limit_exceeded")), "{job}");
