@@ -463,3 +463,20 @@ fn every_place_of_a_secret_is_asked_for_whoever_carries_the_service_out() {
     let lacking = registry.check_secrets(|secret| Some(format!("`{secret}` is not there"))).unwrap_err();
     assert_eq!(lacking.to_string().matches("is not there").count(), wanted.len(), "{lacking}");
 }
+
+#[test]
+fn a_path_begins_with_a_slash_or_does_not_load() {
+    let with = |path: &str| {
+        load(&format!(
+            "services:\n  - name: web\n    execution_type: http\n    base_url: https://api.example.com/v1\n    \
+             operations: [{{name: a, path: {path}}}]\n"
+        ))
+    };
+    for path in ["'{id}/profile'", "charges", "'.evil.example/'", "'@evil.example/'"] {
+        let found = with(path).expect_err(path).to_string();
+        assert!(found.contains("does not start with `/`") && found.contains("write `/"), "{found}");
+    }
+    for path in ["'/{id}/profile'", "/", "''", "'?page=1'"] {
+        assert!(with(path).is_ok(), "{path}");
+    }
+}

@@ -72,6 +72,21 @@ fn a_gzip_bomb_goes_off_at_the_bound() {
 }
 
 #[test]
+fn members_of_a_gzip_file_are_one_text_and_bounded_together() {
+    let members = |texts: &[&[u8]]| texts.iter().flat_map(|text| gzip(text)).collect::<Vec<_>>();
+    let unpacked = |body: Vec<u8>| read(&Stage::saying(answer("200 OK", "content-encoding: gzip\r\n", body)));
+    let whole = unpacked(members(&[b"one, ", b"", b"two"]));
+    assert_eq!((whole.verdict, &*whole.stdout.bytes), (Verdict::Completed, &b"one, two"[..]));
+    let half = vec![0; 40 << 10];
+    let bomb = unpacked(members(&[&half, &half]));
+    assert_eq!(ended(&bomb), (Verdict::LimitExceeded, Some(ErrorClass::Permanent)));
+    assert!(bomb.error.unwrap().contains("when decompressed"));
+    let mut trailing = members(&[b"one"]);
+    trailing.extend(b"and no member");
+    assert_eq!(ended(&unpacked(trailing)), (Verdict::Failed, Some(ErrorClass::Unknown)));
+}
+
+#[test]
 fn an_answer_that_does_not_unpack_is_broken() {
     let mut cut = gzip(b"hello, hello, hello");
     cut.truncate(cut.len() - 6);
