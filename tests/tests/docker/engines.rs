@@ -161,3 +161,19 @@ fn a_worker_without_an_engine_leaves_containers_to_one_that_has_it() {
     drop(has_not);
     engine.kill();
 }
+
+#[test]
+fn the_doctor_says_which_engine_answers() {
+    let output = RIG
+        .server
+        .place()
+        .command(&["doctor", "--json", "--docker-host", &RIG.engine.address()])
+        .output()
+        .unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mut checks = report["checks"].as_array().unwrap().iter();
+    let check = checks.find(|check| check["name"] == "container engine").unwrap();
+    assert_eq!(check["standing"], "good", "{check}");
+    let found = check["found"].as_str().unwrap();
+    assert!(found.contains("interface 1.") && found.contains("runc"), "{found}");
+}
