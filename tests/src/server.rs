@@ -74,9 +74,16 @@ impl Server {
 
     /// Starts it again in the same place, after it has ended.
     pub fn start_again(&mut self) {
+        self.start_again_with(|_| ());
+    }
+
+    /// Like [`Server::start_again`], with what `more` adds to its command line and environment.
+    pub fn start_again_with(&mut self, more: impl FnOnce(&mut Command)) {
         assert!(self.child.try_wait().expect("wait").is_some(), "it still runs");
         self.dismiss_watchdog();
-        (self.child, self.watchdog) = spawn(&self.place, &mut self.place.worker("up", &[]));
+        let mut worker = self.place.worker("up", &[]);
+        more(&mut worker);
+        (self.child, self.watchdog) = spawn(&self.place, &mut worker);
         self.wait_until_ready();
     }
 

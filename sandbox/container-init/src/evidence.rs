@@ -10,7 +10,7 @@ use nix::unistd::{getegid, geteuid};
 use stockade_plan::{ContainerEvidence, List, Mounted, Namespaces};
 
 use crate::cgroup::Group;
-use crate::job::Fault;
+use crate::steps::Fault;
 
 const MOUNTS: [&str; 5] = ["/", "/job", "/tmp", "/dev/shm", "/proc"];
 const STATUS: &str = "/proc/self/status";
@@ -41,6 +41,8 @@ pub(crate) fn read() -> Result<ContainerEvidence, Fault> {
         open_files: limit(&limits, "Max open files")?,
         core_bytes: limit(&limits, "Max core file size")?,
         interfaces: bounded("network interfaces", names("/sys/class/net")?)?,
+        // There is none yet.
+        network: None,
         descriptors: bounded("descriptors", descriptors()?)?,
     })
 }

@@ -17,6 +17,10 @@ mod collect;
 mod evidence;
 mod inputs;
 mod job;
+#[path = "../../launcher/src/init/listeners.rs"]
+mod listeners;
+mod network;
+mod steps;
 mod watch;
 
 use std::fs::File;
@@ -29,7 +33,7 @@ use nix::sys::prctl::set_dumpable;
 use stockade_plan::{Errand, Said, WORK_DIR};
 
 use channel::{Channel, receive};
-use job::Fault;
+use steps::Fault;
 
 /// Not a code that anybody asks for: what is to be known was said before.
 const NOT_DONE: u8 = 1;
@@ -49,13 +53,14 @@ fn main() -> ExitCode {
 fn run(channel: &mut Channel) -> Result<(), Fault> {
     // Opened while it is ours to open; see `set_dumpable`.
     let eligible = job::Eligible::open()?;
-    let evidence = evidence::read()?;
+    let mut evidence = evidence::read()?;
     set_dumpable(false).map_err(|errno| Fault::new("PR_SET_DUMPABLE", errno))?;
     let mut stdin = std::io::stdin().lock();
     let errand: Errand = receive(&mut stdin)
         .map_err(|error| Fault::io("read the errand", &error))?
         .ok_or_else(|| Fault::new("read the errand", Errno::EPIPE))?;
     inputs::place(&errand.inputs, &mut stdin)?;
+    evidence.network = network::open(&errand.network)?;
     channel
         .say(&Said::Ready(Box::new(evidence)))
         .map_err(|error| Fault::io("say what is in force", &error))?;

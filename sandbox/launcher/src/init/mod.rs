@@ -7,6 +7,7 @@
 pub(crate) mod collect;
 mod confine;
 mod inputs;
+pub(crate) mod listeners;
 pub(crate) mod mounts;
 mod namespaces;
 pub(crate) mod network;

@@ -10,7 +10,7 @@ use nix::unistd::geteuid;
 use stockade_plan::{Evidence, List, Mounted, Network, OutOfBounds};
 
 use super::{landlock, rlimits};
-use crate::init::network;
+use crate::init::listeners;
 use crate::serve::namespaces;
 use crate::steps::{During, Fault};
 use crate::uids::HostId;
@@ -43,7 +43,7 @@ pub(super) fn read(host_id: HostId, asked: &Network) -> Result<Evidence, Fault> 
         mounts: mounts()?,
         rlimits: rlimits::read()?,
         descriptors: open_after_execution()?,
-        network: network::found(asked)?,
+        network: listeners::found(asked)?,
         stages: List::empty(),
     })
 }
@@ -129,6 +129,6 @@ fn survives(number: i32) -> Result<bool, Fault> {
     }
 }
 
-pub(crate) fn too_many(what: &str, bound: OutOfBounds) -> Fault {
+fn too_many(what: &str, bound: OutOfBounds) -> Fault {
     Fault::new("read", format!("{what}: {bound}"), Errno::E2BIG)
 }

@@ -69,17 +69,27 @@ impl Ran {
 
 /// What the proxy refused is a denial like any other, and the proxy a layer.
 fn note(outcome: &mut Outcome, traffic: &Traffic, network: &Network) {
-    outcome.denials.extend(traffic.refused.iter().map(|refused| Denial {
+    outcome.denials.extend(denials(traffic));
+    outcome.enforcement.0.insert("egress", layer(network));
+}
+
+/// What the proxy refused.
+pub(in crate::runner) fn denials(traffic: &Traffic) -> impl Iterator<Item = Denial> {
+    traffic.refused.iter().map(|refused| Denial {
         layer: "egress",
         what: "connect",
         target: refused.destination.clone(),
         count: refused.count,
         at_least: false,
         at: refused.at,
-    }));
+    })
+}
+
+/// What the proxy is for.
+pub(in crate::runner) fn layer(network: &Network) -> Layer {
     let detail = format!(
         "proxy of this job alone, listening on {} ports; names looked up and addresses checked at each connection",
         network.ports().len()
     );
-    outcome.enforcement.0.insert("egress", Layer { state: State::Enforced, detail });
+    Layer { state: State::Enforced, detail }
 }
