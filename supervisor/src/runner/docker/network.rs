@@ -56,8 +56,7 @@ impl Handovers {
     /// Makes that of an attempt, if it has a network.
     pub(super) fn open(&self, order: &Order, facts: &EngineFacts) -> Result<Option<Handover>, NotRun> {
         let Some(hosts) = order.plan.hosts.as_deref() else { return Ok(None) };
-        let runtime = order.plan.runtime.as_deref().unwrap_or(&facts.runtime);
-        if has_own_network(runtime) {
+        if let Some(runtime) = with_own_network(order.plan.runtime.as_deref(), &facts.runtime) {
             return Err(NotRun::OwnNetwork(runtime.to_owned()));
         }
         let directory = self.0.join(format!("{}-{}", order.identity.job, order.identity.attempt));
@@ -69,6 +68,11 @@ impl Handovers {
         })?;
         Ok(Some(Handover { directory, listener }))
     }
+}
+
+/// The runtime that is asked for, or else the engine's, if its containers' sockets are not the host's.
+fn with_own_network<'r>(asked: Option<&'r str>, default: &'r str) -> Option<&'r str> {
+    Some(asked.unwrap_or(default)).filter(|runtime| has_own_network(runtime))
 }
 
 /// In the container another id looks at what is in it, and nobody else can get at it: the directory above is the supervisor's.
@@ -173,6 +177,14 @@ mod tests {
         assert_eq!(targets, ["/.stockade-0/network", "/etc/hosts"]);
         assert!(mounts.iter().all(|mount| mount.read_only == Some(true)));
         assert_eq!(host.network_mode, None, "what it says of the network is not touched");
+    }
+
+    #[test]
+    fn a_runtime_with_sockets_of_its_own_is_known_also_where_it_is_the_engines_default() {
+        assert_eq!(with_own_network(None, "runsc of unknown version"), Some("runsc of unknown version"));
+        assert_eq!(with_own_network(Some("runsc"), "runc 1.1.5"), Some("runsc"));
+        assert_eq!(with_own_network(Some("runc"), "runsc of unknown version"), None);
+        assert_eq!(with_own_network(None, "runc 1.1.5"), None);
     }
 
     #[tokio::test]
