@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use nix::errno::Errno;
 use stockade_plan::{Input, WORK_DIR};
 
-use crate::steps::Fault;
+use crate::job::Fault;
 
 /// Copies each input from the stream, on which their bytes lie one behind the other, into a new file.
 pub(crate) fn place(inputs: &[Input], stream: &mut impl Read) -> Result<(), Fault> {

@@ -1,15 +1,44 @@
 //! Starting the job.
 
 use std::fs::{File, OpenOptions};
+use std::io;
 use std::io::Write as _;
 use std::os::fd::OwnedFd;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 
 use nix::errno::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use stockade_inside::{Undone, Unread};
 use stockade_plan::{Errand, WORK_DIR};
 
-use crate::steps::Fault;
+/// Something could not be done.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    pub(crate) what: String,
+    pub(crate) errno: Errno,
+}
+
+impl Fault {
+    pub(crate) fn new(what: impl Into<String>, errno: Errno) -> Self {
+        Self { what: what.into(), errno }
+    }
+
+    pub(crate) fn io(what: impl Into<String>, error: &io::Error) -> Self {
+        Self::new(what, error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))
+    }
+}
+
+impl From<Undone> for Fault {
+    fn from(Undone { call, target, errno }: Undone) -> Self {
+        Self::new(format!("{call} `{target}`"), errno)
+    }
+}
+
+impl From<Unread> for Fault {
+    fn from(Unread { what, errno }: Unread) -> Self {
+        Self::new(format!("read `{what}`"), errno)
+    }
+}
 
 /// How eager the kernel is to kill whom when memory runs out: a job's processes first, init last. Raising it and going
 /// back takes no privilege; `/proc/pid/oom_score_adj`, proc(5).

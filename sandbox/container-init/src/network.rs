@@ -7,18 +7,19 @@ use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 
 use nix::errno::Errno;
+use stockade_inside::{listen, listeners_found};
 use stockade_plan::{Network, NetworkFound};
 
-use crate::listeners;
-use crate::steps::{During as _, Fault};
+use crate::job::Fault;
 
 /// Makes what is asked for, and tells what there is.
 pub(crate) fn open(network: &Network) -> Result<Option<NetworkFound>, Fault> {
     if let Network::Listeners { ports } = network {
-        let socket =
-            std::env::args().nth(1).ok_or(Errno::EDESTADDRREQ).during("connect to", "the supervisor")?;
-        let supervisor = UnixStream::connect(&socket).during("connect to", &socket)?;
-        listeners::listen(ports, supervisor.as_fd())?;
+        let socket = std::env::args().nth(1);
+        let socket = socket.ok_or_else(|| Fault::new("find the supervisor's socket", Errno::EDESTADDRREQ))?;
+        let supervisor = UnixStream::connect(&socket)
+            .map_err(|error| Fault::io(format!("connect to the supervisor at `{socket}`"), &error))?;
+        listen(ports, supervisor.as_fd())?;
     }
-    listeners::found(network)
+    Ok(listeners_found(network)?)
 }

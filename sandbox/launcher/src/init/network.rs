@@ -10,7 +10,6 @@ use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use stockade_plan::{LOOPBACK, Network};
 
-use super::listeners;
 use crate::steps::{During, Fault};
 use crate::sys;
 
@@ -23,7 +22,7 @@ pub(super) fn listen(network: &Network, supervisor: BorrowedFd<'_>) -> Result<()
     if !sys::loopback_up(control.as_fd()).during("SIOCSIFFLAGS", LOOPBACK)? {
         return Err(Fault::new("SIOCGIFFLAGS: the interface is not up", LOOPBACK, Errno::ENETDOWN));
     }
-    listeners::listen(ports, supervisor)
+    Ok(stockade_inside::listen(ports, supervisor)?)
 }
 
 /// Whether somebody listens there. All else is nowhere: there is no route, or nobody. An IPv4 address may be mapped into

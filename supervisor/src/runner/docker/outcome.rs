@@ -24,7 +24,7 @@ pub(super) fn finished(ran: Ran, plan: &ContainerPlan, facts: &EngineFacts, idem
         .unwrap_or_default();
     let mut enforcement = evidence::enforcement(&ran.evidence, plan, facts);
     if let Some(traffic) = &ran.traffic {
-        denials.extend(network::denials(traffic));
+        denials.extend(network::refusals(traffic));
         enforcement.0.insert("egress", network::layer(&plan.errand.network));
     }
     let times = ran.state.as_ref();

@@ -1,6 +1,6 @@
 //! Sockets that listen on a loopback for the supervisor: made, handed over, and looked at where they are.
 //!
-//! Also the first process of a container is built of this: like a sandbox's, it makes the sockets in its own network namespace.
+//! The supervisor never enters the namespace: whoever makes them is in it, and keeps none.
 
 use std::fs::File;
 use std::io::{ErrorKind, IoSlice, Read};
@@ -14,7 +14,7 @@ use nix::sys::socket::{
 };
 use stockade_plan::{LOOPBACK, Network, NetworkFound, OutOfBounds};
 
-use crate::steps::{During, Fault};
+use crate::Undone;
 
 /// Connections that wait to be accepted, for each port.
 const BACKLOG: i32 = 32;
@@ -24,13 +24,30 @@ const BUFFER: usize = 256 * 1024;
 /// A table of a namespace with one interface and few sockets is short, bytes.
 const TABLE_MAX: u64 = 256 * 1024;
 
-/// Listens on each port and hands the sockets over; none of them stays open here.
-pub(crate) fn listen(ports: &[NonZeroU16], supervisor: BorrowedFd<'_>) -> Result<(), Fault> {
+/// Adds to an error what was being done and to what.
+trait During<T> {
+    fn during(self, call: &'static str, target: &str) -> Result<T, Undone>;
+}
+
+impl<T, E: Into<std::io::Error>> During<T> for Result<T, E> {
+    fn during(self, call: &'static str, target: &str) -> Result<T, Undone> {
+        self.map_err(|error| {
+            let errno = error.into().raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+            Undone { call, target: target.to_owned(), errno }
+        })
+    }
+}
+
+/// Listens on each port and hands the sockets over to who is at the other end of `supervisor`; none of them stays open here.
+///
+/// # Errors
+/// [`Undone`] with the step.
+pub fn listen(ports: &[NonZeroU16], supervisor: BorrowedFd<'_>) -> Result<(), Undone> {
     let listeners = ports.iter().map(|port| listener(*port)).collect::<Result<Vec<_>, _>>()?;
     hand_over(&listeners, supervisor).during("sendmsg", "listeners")
 }
 
-fn listener(port: NonZeroU16) -> Result<OwnedFd, Fault> {
+fn listener(port: NonZeroU16) -> Result<OwnedFd, Undone> {
     let name = format!("listener on port {port}");
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let listener = socket(AddressFamily::Inet, SockType::Stream, flags, None).during("socket", &name)?;
@@ -50,8 +67,11 @@ fn hand_over(listeners: &[OwnedFd], supervisor: BorrowedFd<'_>) -> nix::Result<(
     sendmsg::<()>(supervisor.as_raw_fd(), &[IoSlice::new(b"n")], &rights, flags, None).map(drop)
 }
 
-/// What the namespace holds, as a process of the job reads it; `None` where the plan asks for nothing.
-pub(crate) fn found(asked: &Network) -> Result<Option<NetworkFound>, Fault> {
+/// What the namespace holds, as a process in it reads it; `None` where the plan asks for nothing.
+///
+/// # Errors
+/// [`Undone`] with what cannot be read, or does not fit.
+pub fn found(asked: &Network) -> Result<Option<NetworkFound>, Undone> {
     if *asked == Network::None {
         return Ok(None);
     }
@@ -78,7 +98,7 @@ pub(crate) fn found(asked: &Network) -> Result<Option<NetworkFound>, Fault> {
 /// The ports, if there are as many TCP sockets as ports: no others can be open yet. `sockstat` is asked because the
 /// tables of sockets, which name their ports, are those of the whole host, and take tens of milliseconds to read; the
 /// supervisor reads the port of each socket that it is handed.
-fn listening(asked: &Network) -> Result<Vec<u16>, Fault> {
+fn listening(asked: &Network) -> Result<Vec<u16>, Undone> {
     let open = in_use(&table("sockstat")?, "TCP:") + in_use(&table("sockstat6")?, "TCP6:");
     let mut ports: Vec<u16> = asked.ports().iter().map(|port| port.get()).collect();
     ports.sort_unstable();
@@ -86,7 +106,7 @@ fn listening(asked: &Network) -> Result<Vec<u16>, Fault> {
         return Ok(ports);
     }
     let difference = format!("{open} TCP sockets, {} listeners", ports.len());
-    Err(Errno::EPROTO).during("read back", &difference)
+    Err::<_, Errno>(Errno::EPROTO).during("read back", &difference)
 }
 
 /// The number behind `inuse` in the line of a protocol.
@@ -97,7 +117,7 @@ fn in_use(table: &str, protocol: &str) -> usize {
 }
 
 /// A table of the caller's network namespace, proc(5); empty where the kernel has no such protocol.
-fn table(name: &str) -> Result<String, Fault> {
+fn table(name: &str) -> Result<String, Undone> {
     let path = format!("/proc/self/net/{name}");
     let mut text = String::new();
     match File::open(&path) {
@@ -110,7 +130,7 @@ fn table(name: &str) -> Result<String, Fault> {
     Ok(text)
 }
 
-fn bounded<T>(what: &str, list: Result<T, OutOfBounds>) -> Result<T, Fault> {
+fn bounded<T>(what: &str, list: Result<T, OutOfBounds>) -> Result<T, Undone> {
     list.map_err(|_| Errno::E2BIG).during("tell of", what)
 }
 
