@@ -20,6 +20,8 @@ mod retries;
 mod specql;
 #[path = "queue/submit.rs"]
 mod submit;
+#[path = "queue/types.rs"]
+mod types;
 
 use std::sync::LazyLock;
 

@@ -90,7 +90,12 @@ impl Server {
 
     fn answer(&mut self, asked: Result<Asked, Refused>, frame: &[u8]) -> nix::Result<()> {
         match asked {
-            Ok(Asked::Prepare(groups)) => self.prepare(&groups),
+            Ok(Asked::Prepare(groups)) => {
+                self.prepare(&groups)?;
+                // Its init is busy now and its plan is on the way. If this fails, it fails when the view is built and told then.
+                let _tried_again_then = self.views.place(&self.launcher.staging);
+                Ok(())
+            }
             Ok(Asked::Build { id, confinement, asker }) => match self.build(id, &confinement, asker, frame) {
                 Ok(()) => Ok(()),
                 Err(error) => {
