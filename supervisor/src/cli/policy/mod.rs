@@ -7,11 +7,13 @@ mod learn;
 mod schema;
 mod target;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use stockade_policies::{
-    Capabilities, DOCKER_ENFORCES, ExecutionType, HTTP_ENFORCES, SERVERLESS_ENFORCES, SHELL_ENFORCES,
+    Capabilities, DOCKER_ENFORCES, Environment, ExecutionType, HTTP_ENFORCES, Library, Registry,
+    SERVERLESS_ENFORCES, SHELL_ENFORCES,
 };
 
 use super::options::PolicyOptions;
@@ -43,6 +45,15 @@ impl Policy {
             Command::Learn(command) => Ok(command.run()),
         }
     }
+}
+
+/// The registry in that file, to read in it: whether this host can run its operations is another question.
+pub(super) fn registry(
+    services: &Path,
+    library: &Library,
+    environment: Environment,
+) -> Result<Registry, CliError> {
+    Ok(Registry::load(services, library, environment, &capabilities().for_reading())?)
 }
 
 /// What registries are read for: the runners of this version.
