@@ -20,7 +20,7 @@ const STOP: Duration = Duration::from_secs(20);
 /// Ends a server whose test process went without doing so: standard input comes to its end when that process does.
 const WATCHDOG: &str = r#"
 read -r _
-[ "$(cat "/proc/$1/comm" 2>/dev/null)" = stockade ] && kill -TERM "$1"
+[ "$(cat "/proc/$1/comm" 2>/dev/null)" = stockade-full ] && kill -TERM "$1"
 tries=0
 while [ -e "/proc/$1" ] && [ "$tries" -lt 150 ]; do sleep 0.1; tries=$((tries + 1)); done
 rm -rf "$2"

@@ -59,7 +59,7 @@ pub struct Finished {
     pub outputs: Vec<Output>,
     /// What it used, if it ran.
     pub usage: Option<Value>,
-    /// What was in force: layer -> state and detail. Empty if it did not run.
+    /// What was in force: layer -> state and detail. Empty if it came to no sandbox.
     pub enforcement: Value,
     /// What was refused it: a list.
     pub denials: Value,
