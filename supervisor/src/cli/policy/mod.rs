@@ -10,9 +10,6 @@ mod target;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use stockade_policies::{
-    Capabilities, DOCKER_ENFORCES, ExecutionType, HTTP_ENFORCES, SERVERLESS_ENFORCES, SHELL_ENFORCES,
-};
 
 use super::options::PolicyOptions;
 use super::{CliError, exit};
@@ -43,13 +40,4 @@ impl Policy {
             Command::Learn(command) => Ok(command.run()),
         }
     }
-}
-
-/// What registries are read for: the runners of this version.
-fn capabilities() -> Capabilities {
-    Capabilities::new()
-        .runner(ExecutionType::SHELL, SHELL_ENFORCES)
-        .runner(ExecutionType::HTTP, HTTP_ENFORCES)
-        .runner(ExecutionType::SERVERLESS, SERVERLESS_ENFORCES)
-        .runner(ExecutionType::DOCKER, DOCKER_ENFORCES)
 }
