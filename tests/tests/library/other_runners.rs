@@ -1,9 +1,6 @@
 //! Policies of the other execution types: they load and compose, and the shell runner refuses them.
 
-use stockade_policies::{
-    Capabilities, DOCKER_ENFORCES, Diagnostics, Environment, HTTP_ENFORCES, Library, Registry,
-    SERVERLESS_ENFORCES, SHELL_ENFORCES,
-};
+use stockade_policies::{Capabilities, Diagnostics, Environment, Library, Registry};
 
 /// A policy for another runner than the shell's.
 pub(crate) struct Other {
@@ -77,12 +74,7 @@ fn registry(library: &Library, execution_type: &str, operation: &str) -> Result<
         "services:\n  - name: service\n    execution_type: {execution_type}\n    security_policy: {{use: mine}}\n    \
          operations:\n      - {{name: run{operation}}}\n"
     );
-    let capabilities = Capabilities::new()
-        .runner("shell", SHELL_ENFORCES)
-        .runner("http", HTTP_ENFORCES)
-        .runner("docker", DOCKER_ENFORCES)
-        .runner("serverless", SERVERLESS_ENFORCES);
-    Registry::parse("services.yaml", &text, library, Environment::Production, &capabilities)
+    Registry::parse("services.yaml", &text, library, Environment::Production, &Capabilities::shipped())
 }
 
 #[test]
@@ -158,7 +150,7 @@ fn a_container_that_is_to_have_no_network_and_one_of_the_policys_does_not_load()
             "services:\n  - name: service\n    execution_type: docker\n    runner_config: {{{config}}}\n    security_policy: \
              {{use: mine}}\n    operations:\n      - {{name: run, runner_config: {{command: [/bin/train]}}}}\n"
         );
-        let capabilities = Capabilities::new().runner("docker", DOCKER_ENFORCES);
+        let capabilities = Capabilities::shipped();
         Registry::parse("services.yaml", &text, &library, Environment::Production, &capabilities)
     };
     loads("").unwrap_or_else(|found| panic!("{found}"));

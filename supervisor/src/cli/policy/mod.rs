@@ -11,10 +11,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use stockade_policies::{
-    Capabilities, DOCKER_ENFORCES, Environment, ExecutionType, HTTP_ENFORCES, Library, Registry,
-    SERVERLESS_ENFORCES, SHELL_ENFORCES,
-};
+use stockade_policies::{Capabilities, Environment, Library, Registry};
 
 use super::options::PolicyOptions;
 use super::{CliError, exit};
@@ -53,14 +50,5 @@ pub(super) fn registry(
     library: &Library,
     environment: Environment,
 ) -> Result<Registry, CliError> {
-    Ok(Registry::load(services, library, environment, &capabilities().for_reading())?)
-}
-
-/// What registries are read for: the runners of this version.
-fn capabilities() -> Capabilities {
-    Capabilities::new()
-        .runner(ExecutionType::SHELL, SHELL_ENFORCES)
-        .runner(ExecutionType::HTTP, HTTP_ENFORCES)
-        .runner(ExecutionType::SERVERLESS, SERVERLESS_ENFORCES)
-        .runner(ExecutionType::DOCKER, DOCKER_ENFORCES)
+    Ok(Registry::load(services, library, environment, &Capabilities::shipped().for_reading())?)
 }

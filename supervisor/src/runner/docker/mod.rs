@@ -159,8 +159,7 @@ impl JobRunner for DockerRunner {
     fn validate(&self, request: &Request<'_>) -> Result<Box<dyn Work>, Refusal> {
         let operation = request.operation;
         let Runner::Docker(action) = operation.runner() else {
-            let (service, name) = (operation.service(), operation.name());
-            return Err(Refusal::Refused(format!("`{service}.{name}` is not a docker operation")));
+            return Err(Refusal::none_of("docker", operation));
         };
         let prepared = action
             .prepare(request.input, &request.proposal)
