@@ -1,6 +1,6 @@
 //! The program `stockade`: runs `stockade exec` itself and hands every other command to `stockade-full` beside it.
 //!
-//! A sandbox that is started from nothing takes a few milliseconds, and a program that knows a database, three clouds and
+//! A sandbox that is started from nothing takes a few milliseconds, and a program that knows a database, two clouds and
 //! TLS takes two to be loaded and relocated. So what people call for one job knows that one job alone.
 #![forbid(unsafe_code)]
 

@@ -48,7 +48,7 @@ impl<'a> Mechanisms<'a> {
             "require" => self.layer(&line.value),
             "commands" => self.landlock("execute right, on a root that holds no other program"),
             "filesystem.root" => {
-                self.namespace("mount", "pivot_root(2) into a read-only root made for the job")
+                self.namespace("mount", "a mount namespace that holds nothing but the read-only root of the policy")
             }
             "filesystem.read" => self.landlock("read right, on a read-only bind mount (nosuid, nodev)"),
             "filesystem.execute" => self.landlock("execute right, on a read-only bind mount (nosuid, nodev)"),

@@ -1,6 +1,7 @@
 //! The worker: takes jobs from the queue and has them run.
 //!
-//! 1. It claims as many due jobs as it has free slots, of the execution types that it has runners for; NOTIFY says when to look, polling is the truth.
+//! 1. It claims as many due jobs as it has free slots, of the execution types that it has runners for; NOTIFY says when to
+//!    look, polling is the truth.
 //! 2. Each claimed job is checked against the registry. What may not run is refused, on record, without having run.
 //! 3. The attempt's beginning is recorded. If that fails, nothing runs.
 //! 4. The runner executes it. A cancelled job is killed, and so is one whose lease was lost.
