@@ -108,8 +108,9 @@ pub struct Lost {
 }
 
 impl Store {
-    /// Makes a worker known, and the execution types that it takes, so that jobs can name them. What an earlier worker of the same name held is dealt with at once: an attempt that ran
-    /// is lost, and its job waits again if it has attempts left.
+    /// Makes a worker known, and the execution types that it takes, so that jobs can name them. What an earlier worker of
+    /// the same name held is dealt with at once: an attempt that ran is lost, and its job waits again if it has attempts
+    /// left.
     ///
     /// # Errors
     /// If the database cannot be asked.
@@ -124,19 +125,6 @@ impl Store {
             .fetch_one(&self.pool)
             .await
             .map_err(StoreError::during("register the worker"))
-    }
-
-    /// Makes execution types known, so that jobs can name them.
-    ///
-    /// # Errors
-    /// If the database cannot be asked.
-    pub async fn register_execution_types(&self, names: &[&str]) -> Result<(), StoreError> {
-        sqlx::query("SELECT jobs.register_execution_types($1)")
-            .bind(names)
-            .execute(&self.pool)
-            .await
-            .map(drop)
-            .map_err(StoreError::during("register the execution types"))
     }
 
     /// The execution types that a living worker takes.

@@ -9,7 +9,7 @@ use stockade::store::{
 };
 use stockade_plan::Digest;
 
-use crate::support::{TestDatabase, begin_claimed, begun, failed, job, worker};
+use crate::support::{TestDatabase, begin_claimed, begun, failed, job, new_worker, worker};
 
 #[tokio::test]
 async fn a_job_that_completes_leaves_everything_behind() {
@@ -193,12 +193,8 @@ async fn what_living_workers_take_is_told_to_whoever_hands_jobs_in() {
     let me = worker(&store, "me").await;
     assert_eq!(submitter.taken_execution_types().await.unwrap(), ["shell"]);
     let mut other = NewWorker {
-        name: "other".to_owned(),
-        host: "host".to_owned(),
-        pid: 2,
-        version: "0.1.0".to_owned(),
-        lease: Duration::from_millis(300),
         execution_types: vec!["wasm-2".to_owned(), "shell".to_owned()],
+        ..new_worker("other", Duration::from_millis(300))
     };
     store.register_worker(&other).await.unwrap();
     assert_eq!(submitter.taken_execution_types().await.unwrap(), ["shell", "wasm-2"]);

@@ -1,8 +1,10 @@
 //! The outside contract of the tables: SpecQL's INSERT, its functions, its views.
 
-use stockade::store::{Access, JobStatus, migrate};
+use std::time::Duration;
 
-use crate::support::TestDatabase;
+use stockade::store::{Access, JobStatus, NewWorker, Store, StoreError, WorkerId, migrate};
+
+use crate::support::{TestDatabase, new_worker};
 
 /// What SpecQL generates around its INSERT: a function with the ids of tenant and user, and a record of the entity.
 const PLACE_ORDER: &str = r#"
@@ -76,6 +78,12 @@ async fn explicit_nulls_mean_the_defaults() {
     assert_eq!(row, "http 0 3");
 }
 
+async fn worker_that_takes(store: &Store, types: &[&str]) -> Result<WorkerId, StoreError> {
+    let execution_types = types.iter().map(ToString::to_string).collect();
+    let worker = NewWorker { execution_types, ..new_worker("takes", Duration::from_secs(60)) };
+    store.register_worker(&worker).await
+}
+
 #[tokio::test]
 async fn an_execution_type_is_one_that_is_known_or_that_a_worker_has_registered() {
     let db = TestDatabase::new().await;
@@ -88,10 +96,11 @@ async fn an_execution_type_is_one_that_is_known_or_that_a_worker_has_registered(
                     VALUES ('5', 's', 'o', 'wasm-2')";
     assert!(db.refusal(wasm).await.contains("there is no execution type \"wasm-2\""));
     let store = db.store(Access::Worker).await;
-    store.register_execution_types(&["http", "wasm-2"]).await.unwrap();
-    store.register_execution_types(&["wasm-2"]).await.unwrap();
+    for taken in [&["http", "wasm-2"][..], &["wasm-2"]] {
+        worker_that_takes(&store, taken).await.unwrap();
+    }
     db.run(wasm).await;
-    assert!(store.register_execution_types(&["rm -rf"]).await.is_err());
+    assert!(worker_that_takes(&store, &["rm -rf"]).await.is_err());
     let refusal =
         db.refusal("UPDATE jobs.tb_job_run SET execution_type = 'rm -rf' WHERE identifier = '5'").await;
     assert!(refusal.contains("there is no execution type"), "{refusal}");

@@ -144,17 +144,21 @@ pub(crate) async fn superuser(database: &Database) -> PgPool {
     PgPoolOptions::new().max_connections(4).connect_with(options).await.unwrap()
 }
 
-/// A registered worker whose lease is `lease`.
-pub(crate) async fn worker_with_lease(store: &Store, name: &str, lease: Duration) -> WorkerId {
-    let worker = NewWorker {
+/// A worker that takes jobs of the type `shell`.
+pub(crate) fn new_worker(name: &str, lease: Duration) -> NewWorker {
+    NewWorker {
         name: name.into(),
         host: "host".into(),
         pid: 1,
         version: "0.1.0".into(),
         lease,
         execution_types: vec!["shell".into()],
-    };
-    store.register_worker(&worker).await.unwrap()
+    }
+}
+
+/// A registered worker whose lease is `lease`.
+pub(crate) async fn worker_with_lease(store: &Store, name: &str, lease: Duration) -> WorkerId {
+    store.register_worker(&new_worker(name, lease)).await.unwrap()
 }
 
 /// A registered worker.

@@ -70,9 +70,10 @@ impl Rig {
         migrate(&database).await.unwrap();
         fs::create_dir(directory.path().join("policies")).unwrap();
         let store = Store::connect(&database, Access::Owner, 2).await.unwrap();
+        let rig = Self { server: Some(server), store, database, directory };
         // Tests hand in jobs before a worker with that runner has started.
-        store.register_execution_types(&["steps"]).await.unwrap();
-        Self { server: Some(server), store, database, directory }
+        rig.sql("SELECT jobs.register_execution_types('{steps}')").await;
+        rig
     }
 
     /// Stops the server. It stays away until [`Rig::start_server`].
