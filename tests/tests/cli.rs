@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
 
 use serde_json::Value;
-use stockade_tests::{Place, job_processes};
+use stockade_tests::{Place, binary, job_processes};
 
 fn place() -> Place {
     Place::new("services: []\n")
@@ -255,6 +255,28 @@ fn doctor_says_what_there_is_for_jobs_outside_of_a_sandbox() {
         assert_eq!(check["required"], false);
     }
     assert_eq!(nowhere("certificate authorities")["standing"], "good");
+}
+
+#[test]
+fn without_the_program_of_all_other_commands_exec_runs_and_the_others_say_what_is_missing() {
+    let (place, alone) = (place(), tempfile::tempdir().unwrap());
+    for name in ["stockade", "stockade-launcher"] {
+        std::fs::copy(binary(name), alone.path().join(name)).unwrap();
+    }
+    let run = |arguments: &[&str]| {
+        place.command_of(&alone.path().join("stockade"), arguments).output().expect("stockade runs")
+    };
+    let ran = run(&["exec", "--policy", "shell-utils", "--", "/bin/sh", "-c", "echo ran"]);
+    assert_eq!((text(&ran.stdout), ran.status.code()), ("ran\n".to_owned(), Some(0)), "{ran:?}");
+    for (arguments, code) in [(&["doctor"][..], 1), (&["exec", "--nonsense"], 125)] {
+        let refused = run(arguments);
+        let said = text(&refused.stderr);
+        assert!(
+            said.contains("stockade-full`: No such file") && said.contains("beside `stockade`"),
+            "{said}"
+        );
+        assert_eq!(refused.status.code(), Some(code));
+    }
 }
 
 #[test]

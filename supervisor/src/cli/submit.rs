@@ -58,12 +58,6 @@ pub(super) struct Submit {
     /// Seconds that an attempt may take, if that is less than the registry allows
     #[arg(long, value_name = "SECONDS", value_parser = value_parser!(i32).range(1..))]
     timeout: Option<i32>,
-    /// Registry to look the operation up in first. What it does not name, or input that it does not take, is not handed
-    /// in. Without it nothing is looked up here: the worker that claims the job does
-    #[arg(long, value_name = "FILE", help_heading = "Policies")]
-    services: Option<PathBuf>,
-    #[command(flatten)]
-    policies: PolicyOptions,
     /// Wait until it is over, and show what became of it
     #[arg(long)]
     wait: bool,
@@ -73,6 +67,12 @@ pub(super) struct Submit {
     /// Print the job as JSON
     #[arg(long)]
     json: bool,
+    /// Registry to look the operation up in first. What it does not name, or input that it does not take, is not handed
+    /// in. Without it nothing is looked up here: the worker that claims the job does
+    #[arg(long, value_name = "FILE", help_heading = "Policies")]
+    services: Option<PathBuf>,
+    #[command(flatten)]
+    policies: PolicyOptions,
     #[command(flatten)]
     connect: ConnectOptions,
 }
@@ -151,12 +151,12 @@ impl Submit {
     }
 }
 
-/// Nobody here knows what the workers' registries have; that nobody has asked for it before may be a slip of the pen.
+/// Nobody here knows what the workers' registries have; what was never asked for before may be a slip of the pen.
 fn first_of_its_kind(job: &NewJob, id: JobId) -> String {
     let NewJob { service, operation, .. } = job;
     format!(
-        "note: nobody has handed in a job of `{service}.{operation}` here before. A worker whose registry does not have it refuses \
-         it; `stockade jobs show {id}` tells. To have it looked up before it is handed in, name the registry with `--services`"
+        "note: this is the first job of `{service}.{operation}` that can be seen from here. A worker whose registry does not have it \
+         refuses it; `stockade jobs show {id}` tells. To have it looked up before it is handed in, name the registry with `--services`"
     )
 }
 
