@@ -4,6 +4,8 @@
 
 #[path = "docker/alike.rs"]
 mod alike;
+#[path = "docker/between.rs"]
+mod between;
 #[path = "docker/ends.rs"]
 mod ends;
 #[path = "docker/engines.rs"]
@@ -12,6 +14,8 @@ mod engines;
 mod honest;
 #[path = "docker/hostile.rs"]
 mod hostile;
+#[path = "docker/networked.rs"]
+mod networked;
 #[path = "docker/refused.rs"]
 mod refused;
 
@@ -32,6 +36,7 @@ const HOSTILE: [&str; 5] = [
 
 /// See there.
 const TAKEN_BACK: &str = include_str!("docker/taken_back.c");
+const KNOCK: &str = include_str!("docker/knock.c");
 
 /// Makes a program that needs nothing else of an image.
 #[expect(clippy::disallowed_methods, reason = "a compiler and a source of our own, outside of any job")]
@@ -53,7 +58,10 @@ struct Rig {
 
 static RIG: LazyLock<Rig> = LazyLock::new(|| {
     let engine = Engine::start();
-    let image = engine.import_with("box", &[], |bin| compile(TAKEN_BACK, &bin.join("taken-back")));
+    let image = engine.import_with("box", &[], |bin| {
+        compile(TAKEN_BACK, &bin.join("taken-back"));
+        compile(KNOCK, &bin.join("knock"));
+    });
     let hostile = engine.import("hostile", &HOSTILE);
     let volumes = engine.import("volumes", &["VOLUME /data"]);
     let talkative =

@@ -7,9 +7,11 @@ mod learn;
 mod schema;
 mod target;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use stockade_policies::{Capabilities, Environment, Library, Registry};
 
 use super::options::PolicyOptions;
 use super::{CliError, exit};
@@ -40,4 +42,13 @@ impl Policy {
             Command::Learn(command) => Ok(command.run()),
         }
     }
+}
+
+/// The registry in that file, to read in it: whether this host can run its operations is another question.
+pub(super) fn registry(
+    services: &Path,
+    library: &Library,
+    environment: Environment,
+) -> Result<Registry, CliError> {
+    Ok(Registry::load(services, library, environment, &Capabilities::shipped().for_reading())?)
 }

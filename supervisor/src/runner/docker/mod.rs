@@ -4,17 +4,21 @@
 //! 2. The image must be there, and be the one that the policy names by its digest (`image`).
 //! 3. The container's first process is our own init: it says what it finds in force, and the job starts only if that is
 //!    what was asked for (`evidence`).
-//! 4. Init passes on what the job prints, counts, and collects; nobody resolves a name in the container (`run`).
-//! 5. The container is removed, whatever comes (`reaper`); one whose worker is gone ends by itself.
+//! 4. Where the policy names destinations, init has handed over the sockets of the container's loopback, and the job's own proxy
+//!    serves them (`network`).
+//! 5. Init passes on what the job prints, counts, and collects; nobody resolves a name in the container (`run`).
+//! 6. The container is removed, whatever comes (`reaper`); one whose worker is gone ends by itself.
 
 mod account;
 mod container;
 mod engine;
 mod evidence;
 mod image;
+mod network;
 mod outcome;
 mod reaper;
 mod run;
+mod warnings;
 mod wire;
 
 use std::path::{Path, PathBuf};
@@ -22,13 +26,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use stockade_plan::AbsPath;
 use stockade_policies::{
-    ContainerPlan, DOCKER_ENFORCES, Enforces, Host, HostError, ProgramFiles, Runner, compile_container,
+    ContainerPlan, DOCKER_ENFORCES, Egress, Enforces, Host, HostError, ProgramFiles, Runner,
+    compile_container,
 };
 use uuid::Uuid;
 
 pub use container::Identity;
 pub use engine::{Engine, EngineError, EngineFacts, socket_path};
 pub use image::ImageError;
+pub use network::Handovers;
 pub use reaper::Reaper;
 pub use run::{NotRun, Order, Ran, Runs};
 
@@ -44,6 +50,7 @@ pub struct DockerRunner {
     engines: Engines,
     init: Arc<ProgramFiles>,
     reaper: Reaper,
+    handovers: Handovers,
     /// Of the worker, the same in every incarnation.
     worker: Arc<str>,
     running: Running,
@@ -89,11 +96,16 @@ impl Engines {
 }
 
 impl DockerRunner {
-    /// A runner on the engine that listens at `address`, for the worker of this name.
+    /// A runner on the engine that listens at `address`, for the worker of this name. Containers hand over their sockets there.
     ///
     /// # Errors
     /// [`DockerError`] if the engine does not answer, or is not to be worked with.
-    pub async fn connect(address: &str, worker: &str, host: &Host) -> Result<Self, DockerError> {
+    pub async fn connect(
+        address: &str,
+        worker: &str,
+        handovers: Handovers,
+        host: &Host,
+    ) -> Result<Self, DockerError> {
         let socket = socket_path(address)?;
         let init = init(host)?;
         let engines = Engines { socket: socket.into(), known: Arc::default() };
@@ -108,6 +120,7 @@ impl DockerRunner {
             engines,
             init: Arc::new(init),
             reaper: Reaper::default(),
+            handovers,
             worker: worker.into(),
             running: Running::default(),
         })
@@ -157,7 +170,8 @@ impl JobRunner for DockerRunner {
             idempotent: action.idempotent().unwrap_or(true),
             ..WorkFacts::of(&prepared.policy)
         };
-        Ok(Box::new(DockerWork { facts, plan, inputs: prepared.files, runner: self.clone() }))
+        let egress = Egress::of(&prepared.policy);
+        Ok(Box::new(DockerWork { facts, plan, egress, inputs: prepared.files, runner: self.clone() }))
     }
 
     fn cancel(&self, attempt: &AttemptId) {
@@ -170,6 +184,10 @@ impl JobRunner for DockerRunner {
             let unfit =
                 |error: EngineError| RunnerError::Unfit { runner: "docker", reason: error.to_string() };
             let engine = self.engines.engine().await.map_err(unfit)?;
+            self.handovers.sweep().map_err(|error| {
+                let reason = format!("cannot remove what an earlier run of this worker left: {error}");
+                RunnerError::Unfit { runner: "docker", reason }
+            })?;
             match self.reaper.sweep_worker(&engine, &self.worker).await.map_err(unfit)? {
                 0 => {}
                 left => tracing::warn!(
@@ -202,6 +220,7 @@ impl JobRunner for DockerRunner {
 struct DockerWork {
     facts: WorkFacts,
     plan: ContainerPlan,
+    egress: Option<Egress>,
     inputs: Vec<Vec<u8>>,
     runner: DockerRunner,
 }
@@ -215,7 +234,7 @@ impl Work for DockerWork {
         // Before the future is polled for the first time: `cancel` must find the attempt from now on.
         let place = self.runner.running.enter(attempt);
         Box::pin(async move {
-            let Self { facts, plan, inputs, runner } = *self;
+            let Self { facts, plan, egress, inputs, runner } = *self;
             let engine = match runner.engines.engine().await {
                 Ok(engine) => engine,
                 Err(error) => return outcome::not_run(&error.into()),
@@ -226,8 +245,13 @@ impl Work for DockerWork {
                 attempt: i64::from(attempt.attempt),
                 nonce: Uuid::new_v4().simple().to_string(),
             };
-            let mut order = Order { plan, inputs, identity, cancel: place.token() };
-            let runs = Runs { engine, init: Arc::clone(&runner.init), reaper: runner.reaper.clone() };
+            let mut order = Order { plan, inputs, egress, identity, cancel: place.token() };
+            let runs = Runs {
+                engine,
+                init: Arc::clone(&runner.init),
+                reaper: runner.reaper.clone(),
+                handovers: runner.handovers.clone(),
+            };
             match runs.run(&mut order).await {
                 Ok(ran) => {
                     if ran.end.is_err() {
