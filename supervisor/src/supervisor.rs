@@ -122,7 +122,7 @@ impl Supervisor {
         let mut runners = RunnerRegistry::default().with(shell)?.with(http)?.with(functions)?;
         let mut containers = None;
         if let Some(address) = &remotes.docker {
-            let docker = DockerRunner::connect(address, &name, &host).await?;
+            let docker = DockerRunner::connect(address, &name, &host, state_dir).await?;
             containers = Some(docker.reaper().clone());
             runners = runners.with(docker)?;
         }

@@ -39,12 +39,16 @@ pub struct ContainerPlan {
     pub errand: Errand,
     /// The seccomp profile, JSON.
     pub seccomp: String,
+    /// The error number by which that profile is known; see [`stockade_plan::SECCOMP_MARK`].
+    pub seccomp_mark: u16,
     /// Directories and files of the host that it may read.
     pub binds: Vec<AbsPath>,
     /// Open descriptors of each process.
     pub open_files: u64,
     /// The engine's runtime, if not its default.
     pub runtime: Option<String>,
+    /// The layers, by their names, without which it does not start.
+    pub required: Vec<&'static str>,
 }
 
 impl ContainerPlan {
@@ -85,6 +89,7 @@ pub fn compile_container(
         Some(command) => JobSpec::command(command.clone())?.arguments,
     };
     let half = limits.disk_bytes / 2;
+    let (seccomp, seccomp_mark) = container_profile(policy.rights().calls());
     Ok(ContainerPlan {
         image: job.image.clone(),
         errand: Errand {
@@ -96,11 +101,20 @@ pub fn compile_container(
             outputs: bounded("outputs", outputs(policy, &limits))?,
             limits,
         },
-        seccomp: serde_json::to_string(&container_profile(policy.rights().calls())).unwrap_or_default(),
+        seccomp,
+        seccomp_mark,
         binds: members(&policy.rights().read).map(|(read, _)| read.path.clone()).collect(),
         open_files: policy.limits().open_files,
         runtime: job.runtime.clone(),
+        required: required(policy),
     })
+}
+
+/// Of the layers that the policy asks for, those that an engine can have. That it never has the others is said when services
+/// load, unless only the environment asks for them.
+fn required(policy: &EffectivePolicy) -> Vec<&'static str> {
+    let had = |name: &str| DOCKER_ENFORCES.iter().any(|known| known.strip_prefix("require: ") == Some(name));
+    policy.rights().require.keys().map(|layer| layer.name()).filter(|name| had(name)).collect()
 }
 
 /// What the list of enforced clauses cannot say: values that the Docker runner does not carry out, with what is missing.

@@ -7,7 +7,9 @@ use std::os::unix::fs::MetadataExt as _;
 use nix::errno::Errno;
 use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::unistd::{getegid, geteuid};
-use stockade_plan::{ContainerEvidence, List, Mounted, Namespaces};
+use rustix::fs::{Access, access};
+use rustix::process::Pid;
+use stockade_plan::{ContainerEvidence, List, Mounted, Namespaces, SECCOMP_MARK, SECCOMP_MARKS};
 
 use crate::cgroup::Group;
 use crate::job::Fault;
@@ -15,6 +17,7 @@ use crate::job::Fault;
 const MOUNTS: [&str; 5] = ["/", "/job", "/tmp", "/dev/shm", "/proc"];
 const STATUS: &str = "/proc/self/status";
 const LIMITS: &str = "/proc/self/limits";
+const MOUNTINFO: &str = "/proc/self/mountinfo";
 
 /// Reads everything.
 pub(crate) fn read() -> Result<ContainerEvidence, Fault> {
@@ -35,8 +38,10 @@ pub(crate) fn read() -> Result<ContainerEvidence, Fault> {
         no_new_privs: number(&status, "NoNewPrivs")? == 1,
         seccomp_mode: number(&status, "Seccomp")?,
         seccomp_filters: number(&status, "Seccomp_filters").ok(),
+        seccomp_mark: seccomp_mark(),
         module: module(),
         mounts: bounded("mounts", MOUNTS.iter().map(|path| mounted(path)).collect::<Result<_, _>>()?)?,
+        writable: bounded("writable mounts", writable()?)?,
         limits: Group::find().limits(),
         open_files: limit(&limits, "Max open files")?,
         core_bytes: limit(&limits, "Max core file size")?,
@@ -104,6 +109,33 @@ fn mounted(path: &str) -> Result<Mounted, Fault> {
     })
 }
 
+/// What only the job's own profile answers so.
+fn seccomp_mark() -> Option<u16> {
+    let answered = rustix::process::getsid(Pid::from_raw(SECCOMP_MARK)).err()?;
+    u16::try_from(answered.raw_os_error()).ok().filter(|errno| SECCOMP_MARKS.contains(errno))
+}
+
+/// Engines mount more than they are asked for. The queues of `mqueue` have a limit of their own; mq_overview(7).
+fn writable() -> Result<Vec<String>, Fault> {
+    let text = read_to_string(MOUNTINFO).map_err(|error| Fault::io(format!("read `{MOUNTINFO}`"), &error))?;
+    let others = text.lines().filter_map(mount_of).filter(|(path, kind)| {
+        let is_directory = metadata(path).is_ok_and(|found| found.is_dir());
+        !MOUNTS.contains(&path.as_str()) && *kind != "mqueue" && is_directory
+    });
+    Ok(others.map(|(path, _)| path).filter(|path| access(path, Access::WRITE_OK).is_ok()).collect())
+}
+
+/// Mount point and type of a file system, of a line of proc_pid_mountinfo(5).
+fn mount_of(line: &str) -> Option<(String, &str)> {
+    let (mount, filesystem) = line.split_once(" - ")?;
+    let path = mount.split(' ').nth(4)?;
+    // So it is written there.
+    let path = [(r"\040", " "), (r"\011", "\t"), (r"\012", "\n"), (r"\134", r"\")]
+        .iter()
+        .fold(path.to_owned(), |path, (octal, plain)| path.replace(octal, plain));
+    Some((path, filesystem.split(' ').next()?))
+}
+
 /// Soft and hard; `unlimited` is the largest number. A job's filter refuses even to ask for some of them.
 fn limit(limits: &str, name: &str) -> Result<(u64, u64), Fault> {
     let malformed = || Fault::new(format!("read `{name}` of `{LIMITS}`"), Errno::EBADMSG);
@@ -129,4 +161,21 @@ fn descriptors() -> Result<Vec<u32>, Fault> {
     let mut found: Vec<u32> = names("/proc/self/fd")?.iter().filter_map(|name| name.parse().ok()).collect();
     found.sort_unstable();
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mount_is_known_by_its_point_and_its_type() {
+        let line = r"90 79 0:50 / /var/my\040tmp rw,nosuid shared:3 - tmpfs tmpfs rw,size=8k";
+        assert_eq!(mount_of(line), Some(("/var/my tmp".to_owned(), "tmpfs")));
+        assert_eq!(mount_of("90 79 0:50 / /x rw"), None);
+    }
+
+    #[test]
+    fn without_a_profile_of_ours_there_is_no_mark() {
+        assert_eq!(seccomp_mark(), None);
+    }
 }

@@ -39,7 +39,10 @@ pub use codec::{CodecError, FRAME_MAX, STATUS_FRAME_MAX, decode, encode};
 pub use confinement::{
     Access, Confinement, FILTER_MAX, Filter, Instruction, Landlock, LandlockRule, Rlimits,
 };
-pub use container::{Account, Cause, ContainerEvidence, ContainerLimits, Counted, Errand, SPOKEN_MAX, Said};
+pub use container::{
+    Account, Cause, ContainerEvidence, ContainerLimits, Counted, Errand, SECCOMP_MARK, SECCOMP_MARKS,
+    SPOKEN_MAX, Said,
+};
 pub use denial::{Asked, Named, Refusal, Refused, WATCHED_MAX, Wall, WatchList, Watched};
 pub use evidence::{Evidence, Mounted, Namespaces, StageTime};
 pub use job::{Command, EnvVar, Input, Output, Task, WORK_DIR};

@@ -13,6 +13,8 @@ mod engine;
 mod evidence;
 mod image;
 mod outcome;
+mod podman;
+mod profile;
 mod reaper;
 mod run;
 mod wire;
@@ -29,6 +31,7 @@ use uuid::Uuid;
 pub use container::Identity;
 pub use engine::{Engine, EngineError, EngineFacts, socket_path};
 pub use image::ImageError;
+pub use profile::Profiles;
 pub use reaper::Reaper;
 pub use run::{NotRun, Order, Ran, Runs};
 
@@ -43,6 +46,7 @@ const INIT: &str = "stockade-container-init";
 pub struct DockerRunner {
     engines: Engines,
     init: Arc<ProgramFiles>,
+    profiles: Profiles,
     reaper: Reaper,
     /// Of the worker, the same in every incarnation.
     worker: Arc<str>,
@@ -89,11 +93,17 @@ impl Engines {
 }
 
 impl DockerRunner {
-    /// A runner on the engine that listens at `address`, for the worker of this name.
+    /// A runner on the engine that listens at `address`, for the worker of this name, which keeps in `state_dir` what the engine
+    /// takes only as a file.
     ///
     /// # Errors
     /// [`DockerError`] if the engine does not answer, or is not to be worked with.
-    pub async fn connect(address: &str, worker: &str, host: &Host) -> Result<Self, DockerError> {
+    pub async fn connect(
+        address: &str,
+        worker: &str,
+        host: &Host,
+        state_dir: &Path,
+    ) -> Result<Self, DockerError> {
         let socket = socket_path(address)?;
         let init = init(host)?;
         let engines = Engines { socket: socket.into(), known: Arc::default() };
@@ -104,9 +114,16 @@ impl DockerRunner {
             runtime = facts.runtime,
             "a container engine answers"
         );
+        if engine::has_known_escapes(&facts.runtime) {
+            tracing::warn!(
+                runtime = facts.runtime,
+                "this release of the engine's runtime has known ways out of a container: install runc 1.2.8 or 1.3.3, or newer"
+            );
+        }
         Ok(Self {
             engines,
             init: Arc::new(init),
+            profiles: Profiles::beneath(state_dir),
             reaper: Reaper::default(),
             worker: worker.into(),
             running: Running::default(),
@@ -226,7 +243,12 @@ impl Work for DockerWork {
                 nonce: Uuid::new_v4().simple().to_string(),
             };
             let mut order = Order { plan, inputs, identity, cancel: place.token() };
-            let runs = Runs { engine, init: Arc::clone(&runner.init), reaper: runner.reaper.clone() };
+            let runs = Runs {
+                engine,
+                init: Arc::clone(&runner.init),
+                profiles: runner.profiles.clone(),
+                reaper: runner.reaper.clone(),
+            };
             match runs.run(&mut order).await {
                 Ok(ran) => {
                     if ran.end.is_err() {

@@ -62,10 +62,12 @@ pub(super) fn not_run(error: &NotRun) -> Finished {
         NotRun::Engine(engine) | NotRun::Image(super::ImageError::Engine(engine)) if engine.is_passing() => {
             (ErrorClass::Retryable, Retry::Default)
         }
-        NotRun::Init(_) => (ErrorClass::Retryable, Retry::Default),
-        NotRun::Image(_) | NotRun::Engine(_) | NotRun::Unconfined(_) | NotRun::Program { .. } => {
-            (ErrorClass::Permanent, Retry::Never)
-        }
+        NotRun::Init(_) | NotRun::Profile(_) => (ErrorClass::Retryable, Retry::Default),
+        NotRun::Image(_)
+        | NotRun::Engine(_)
+        | NotRun::Unconfined(_)
+        | NotRun::Inexpressible(_)
+        | NotRun::Program { .. } => (ErrorClass::Permanent, Retry::Never),
     };
     Finished { class: Some(class), retry, ..Finished::failed(Verdict::SetupFailed, error.to_string()) }
 }
