@@ -40,6 +40,7 @@ if [ "$use" = test ]; then
     need dockerd docker.io
     need docker docker.io
     need podman podman
+    need runsc runsc
     # What other kernels are booted with; tests/tests/kernels.rs.
     need qemu-system-x86_64 qemu-system-x86
     need cpio cpio

@@ -25,6 +25,9 @@ pub enum Maker {
     Podman,
 }
 
+/// Another runtime than the default. Its platform is the one that takes nothing of the host.
+const DAEMON_JSON: &str = r#"{"runtimes": {"runsc": {"path": "/usr/bin/runsc", "runtimeArgs": ["--platform=ptrace", "--network=none"]}}}"#;
+
 /// Podman's runtime is runc here: crun, Debian's default, starts nothing where control groups of both versions are mounted.
 /// Its locks would be those of the host's own Podman.
 const CONTAINERS_CONF: &str = "[engine]\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\nlock_type = \"file\"\nruntime = \"runc\"\n";
@@ -69,7 +72,7 @@ impl Engine {
         let path = directory.path().to_owned();
         std::process::Command::new("chmod").arg("755").arg(&path).status().expect("chmod");
         let configuration = match maker {
-            Maker::Docker => ("daemon.json", "{}"),
+            Maker::Docker => ("daemon.json", DAEMON_JSON),
             Maker::Podman => ("containers.conf", CONTAINERS_CONF),
         };
         std::fs::write(path.join(configuration.0), configuration.1).expect("configuration");

@@ -22,6 +22,7 @@ const MOUNTINFO: &str = "/proc/self/mountinfo";
 /// Reads everything.
 pub(crate) fn read() -> Result<ContainerEvidence, Fault> {
     let status = read_to_string(STATUS).map_err(|error| Fault::io(format!("read `{STATUS}`"), &error))?;
+    let no_new_privs = number(&status, "NoNewPrivs")? == 1;
     let limits = read_to_string(LIMITS).map_err(|error| Fault::io(format!("read `{LIMITS}`"), &error))?;
     let mut capabilities = [0; 5];
     for (value, name) in capabilities.iter_mut().zip(["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"]) {
@@ -35,7 +36,7 @@ pub(crate) fn read() -> Result<ContainerEvidence, Fault> {
         ids: (geteuid().as_raw(), getegid().as_raw()),
         groups: bounded("groups", groups)?,
         capabilities,
-        no_new_privs: number(&status, "NoNewPrivs")? == 1,
+        no_new_privs,
         seccomp_mode: number(&status, "Seccomp")?,
         seccomp_filters: number(&status, "Seccomp_filters").ok(),
         seccomp_mark: seccomp_mark(),
@@ -55,11 +56,20 @@ fn field<'s>(status: &'s str, name: &str) -> Result<&'s str, Fault> {
         .lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
         .map(str::trim)
-        .ok_or_else(|| malformed(name))
+        .ok_or_else(|| not_shown(name))
 }
 
 fn number(status: &str, name: &str) -> Result<u32, Fault> {
     field(status, name)?.parse().map_err(|_| malformed(name))
+}
+
+/// Kernels from 4.10 on show every field that is asked for here.
+fn not_shown(name: &str) -> Fault {
+    let what = format!(
+        "find `{name}` in `{STATUS}` (a runtime with a kernel of its own, such as runsc, does not show it, and what is not read \
+         back is not relied on)"
+    );
+    Fault::new(what, Errno::ENODATA)
 }
 
 fn malformed(name: &str) -> Fault {
@@ -172,6 +182,15 @@ mod tests {
         let line = r"90 79 0:50 / /var/my\040tmp rw,nosuid shared:3 - tmpfs tmpfs rw,size=8k";
         assert_eq!(mount_of(line), Some(("/var/my tmp".to_owned(), "tmpfs")));
         assert_eq!(mount_of("90 79 0:50 / /x rw"), None);
+    }
+
+    #[test]
+    fn what_a_kernel_does_not_show_is_told_from_what_it_shows() {
+        // As gVisor shows it.
+        let status = "Name:\tcat\nCapBnd:\t0000000000000000\nSeccomp:\t0\n";
+        assert_eq!(number(status, "Seccomp").ok(), Some(0));
+        let fault = number(status, "NoNewPrivs").unwrap_err();
+        assert!(fault.what.contains("`NoNewPrivs`") && fault.what.contains("runsc"), "{}", fault.what);
     }
 
     #[test]

@@ -16,8 +16,10 @@ fn an_engine_that_goes_in_the_middle_is_waited_for_or_the_job_given_up_as_the_re
     let ids = ["again", "once"].map(|operation| server.submit("box", operation, &json!({})));
     for id in &ids {
         stockade_tests::eventually("it runs", SOON, || {
-            let name = engine.container_of(id)?;
-            (engine.said(&["inspect", "--format", "{{.State.Running}}", &name]) == "true").then_some(())
+            // One that is still being made can be listed before it can be looked at.
+            let looked =
+                engine.docker(&["inspect", "--format", "{{.State.Running}}", &engine.container_of(id)?]);
+            looked.stdout.starts_with(b"true").then_some(())
         });
     }
     std::thread::sleep(Duration::from_millis(500));

@@ -46,7 +46,7 @@ pub struct EngineFacts {
     /// The same without its version.
     #[serde(skip)]
     pub default_runtime: String,
-    /// Other runtimes it knows, such as `runsc`.
+    /// Other runtimes it knows, such as `crun`.
     pub runtimes: Vec<String>,
     /// Whether it has AppArmor.
     pub apparmor: bool,

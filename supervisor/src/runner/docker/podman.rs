@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use bollard::models::{ContainerCreateBody, HealthConfig, ResourcesUlimits, VolumeCreateRequest};
+use bollard::models::{ContainerCreateBody, ResourcesUlimits, VolumeCreateRequest};
 use bollard::query_parameters::{ListVolumesOptionsBuilder, RemoveVolumeOptions};
 use stockade_plan::Limits;
 use stockade_policies::ContainerPlan;
@@ -63,12 +63,11 @@ pub(super) fn reworded(
     for variable in asked.env.iter_mut().flatten() {
         variable.push('=');
     }
-    // Anything else than this word, Docker's `NONE` too, would be run in the container from time to time.
-    asked.healthcheck = Some(HealthConfig { test: Some(vec!["none".to_owned()]), ..HealthConfig::default() });
     let Some(host) = &mut asked.host_config else { return asked };
-    for option in host.security_opt.iter_mut().flatten().filter(|option| option.starts_with("seccomp=")) {
-        *option = format!("seccomp={}", profile.display());
-    }
+    let said = host.security_opt.get_or_insert_default();
+    // Its AppArmor profile has a name of its own, and is in force without being asked for.
+    said.retain(|option| !["seccomp=", "apparmor="].iter().any(|known| option.starts_with(known)));
+    said.push(format!("seccomp={}", profile.display()));
     let binds = parts(limits)
         .map(|part| format!("{}:{}:rw,noexec,nosuid,nodev", volume_of(container, part.path), part.path));
     host.binds = Some(binds.into());
@@ -147,7 +146,7 @@ mod tests {
 
     #[test]
     fn what_podman_is_asked_for_is_what_was_reviewed() {
-        let (facts, identity, limits) = (facts(false, false), identity(), plan().errand.limits);
+        let (facts, identity, limits) = (facts(true, false), identity(), plan().errand.limits);
         let profile = Path::new("/var/lib/stockade/seccomp/0.json");
         let asked = reworded(asked_for(&facts), &limits, &identity.name(), profile);
         let mut volumes = volumes(&limits, &identity, identity.uid(&facts));
