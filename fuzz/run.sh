@@ -10,7 +10,7 @@ cd "$root/fuzz"
 
 seconds=${FUZZ_SECONDS:-600}
 triple=$(rustc -vV | sed -n 's/^host: //p')
-targets=${*:-policy registry request task reply report recording job egress audit}
+targets=${*:-policy registry request task reply report recording job egress audit function}
 
 # -sanitizer-coverage-level=4: edges, and those that need a block of their own.
 RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \

@@ -22,7 +22,40 @@ fn main() -> Result<(), Box<dyn Error>> {
     replies()?;
     reports()?;
     records()?;
+    functions()?;
     recordings()
+}
+
+/// What platforms of functions answer: what it is as one byte, then the text.
+fn functions() -> Result<(), Box<dyn Error>> {
+    const ID: &str = "8f507cfc-0000-4697-b07a-ac58fc914c95";
+    let plain = format!(
+        "START RequestId: {ID} Version: 7\nhello\nREPORT RequestId: {ID}\tDuration: 102.25 ms\tBilled Duration: 103 ms\tMemory \
+         Size: 128 MB\tMax Memory Used: 36 MB\tInit Duration: 120.5 ms\t\nXRAY TraceId: 1-2\tSegmentId: 3\n"
+    );
+    let forged = format!("REPORT RequestId: 0\tDuration: 1 ms\n{}", plain.replace("36 MB", "4096 MB"));
+    let json = format!(
+        r#"{{"time":"2026-01-01T00:00:00Z","type":"platform.report","record":{{"requestId":"{ID}","metrics":{{"durationMs":102.25,"billedDurationMs":103,"memorySizeMB":128,"maxMemoryUsedMB":36,"initDurationMs":120.5}},"status":"success"}}}}"#
+    );
+    let claims = "e30.eyJhdWQiOiJodHRwczovL2YucnVuLmFwcCIsImV4cCI6NzY0MTI2NDgwMH0.c2ln";
+    for (kind, name, text) in [
+        (0, "report", plain.as_str()),
+        (0, "report-forged", &forged),
+        (0, "report-json", &json),
+        (0, "report-late", "REPORT RequestId: 0 Duration: 9e9 ms Memory Size: NaN MB"),
+        (1, "threw", r#"{"errorType": "ValueError", "errorMessage": "no rows", "stackTrace": []}"#),
+        (1, "timed-out", r#"{"errorMessage": "2026-01-01T00:00:00Z x Task timed out after 3.00 seconds"}"#),
+        (1, "out-of-memory", r#"{"errorType": "Runtime.OutOfMemory", "errorMessage": "x"}"#),
+        (1, "no-json", "Task timed out"),
+        (2, "answered", "200{}"),
+        (2, "failed", "500boom"),
+        (3, "claims", claims),
+        (3, "claims-none", "a.b.c"),
+        (4, "granted", r#"{"id_token": "a.b.c", "expires_in": 3600}"#),
+    ] {
+        write("function", name, &[&[kind][..], text.as_bytes()].concat())?;
+    }
+    Ok(())
 }
 
 /// Records of the kernel's audit: the type as one byte, then the text.

@@ -7,6 +7,7 @@
 
 mod audit;
 mod egress;
+mod function;
 mod job;
 mod recording;
 mod text;
@@ -14,6 +15,7 @@ mod wire;
 
 pub use audit::audit;
 pub use egress::egress;
+pub use function::function;
 pub use job::job;
 pub use recording::recording;
 pub use text::{policy, registry};
@@ -23,7 +25,7 @@ pub use wire::{reply, report, request, task};
 pub type Target = fn(&[u8]);
 
 /// Every target by its name.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("policy", policy),
     ("registry", registry),
     ("request", request),
@@ -34,4 +36,5 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("job", job),
     ("audit", audit),
     ("egress", egress),
+    ("function", function),
 ];

@@ -52,6 +52,7 @@ const SIZES: [(&str, usize); TARGETS.len()] = [
     ("job", 1 << 20),
     ("audit", 16 * 1024),
     ("egress", 1 << 20),
+    ("function", 1 << 20),
 ];
 
 #[test]

@@ -78,19 +78,9 @@ fn namespaces<'a>(
     evidence: &'a Evidence,
     facts: &'a LauncherFacts,
 ) -> impl Iterator<Item = (&'static str, Layer)> + 'a {
-    let host = facts.host_namespaces.named();
-    evidence.namespaces.named().into_iter().zip(host).map(|((name, job), (_, host))| {
-        let layer = match name {
-            "user" => "user_namespace",
-            "mnt" => "mount_namespace",
-            "pid" => "pid_namespace",
-            "net" => "network_namespace",
-            "ipc" => "ipc_namespace",
-            "uts" => "uts_namespace",
-            _ => "cgroup_namespace",
-        };
-        (layer, enforced(format!("{job}, the host's is {host}")))
-    })
+    let host = facts.host_namespaces.layers();
+    let both = evidence.namespaces.layers().into_iter().zip(host);
+    both.map(|((layer, job), (_, host))| (layer, enforced(format!("{job}, the host's is {host}"))))
 }
 
 fn network(found: &NetworkFound) -> String {
@@ -171,17 +161,7 @@ fn rlimits(evidence: &Evidence) -> String {
 }
 
 fn mount(mount: &Mounted) -> Option<(&'static str, Layer)> {
-    let flags: Vec<&str> = [
-        (mount.read_only, "read-only"),
-        (mount.nosuid, "nosuid"),
-        (mount.nodev, "nodev"),
-        (mount.noexec, "noexec"),
-    ]
-    .into_iter()
-    .filter(|(set, _)| *set)
-    .map(|(_, name)| name)
-    .collect();
-    let flags = flags.join(" ");
+    let flags = mount.flags();
     match mount.path.as_str() {
         "/" => Some(("root_filesystem", enforced(flags))),
         "/job" => {

@@ -37,7 +37,7 @@ pub use kernel::Kernel;
 pub use launcher::{LaunchError, LauncherConfig, LauncherProcess};
 pub use outcome::{Captured, Collected, End, Limit, Lost, Outcome, OutputState};
 pub use privilege::{PrivilegeError, User, drop_privileges};
-pub use run::{RunError, SandboxJob};
+pub use run::{NotRun, RunError, SandboxJob};
 pub use sandbox::Sandbox;
 pub use signals::{Signals, Word};
 pub use streams::{Sink, Stdin};

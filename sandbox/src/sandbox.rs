@@ -24,7 +24,7 @@ use self::socket::Socket;
 use crate::audit::Feed;
 use crate::cgroup::{CgroupParent, Leaf, LeafDescriptors, Worker};
 use crate::launcher::{LaunchError, LauncherProcess};
-use crate::run::{self, RunError, SandboxJob};
+use crate::run::{self, NotRun, RunError, SandboxJob};
 use crate::slot::Remains;
 use crate::warm::{Waiting, Warm};
 use crate::{Hierarchy, Outcome};
@@ -201,8 +201,8 @@ impl Sandbox {
     /// job is cancelled and cleared away behind the scenes.
     ///
     /// # Errors
-    /// [`RunError`]: the job did not start, or how it ended cannot be told.
-    pub async fn run(&self, job: SandboxJob) -> Result<Outcome, RunError> {
+    /// [`NotRun`]: the job did not start, or how it ended cannot be told.
+    pub async fn run(&self, job: SandboxJob) -> Result<Outcome, NotRun> {
         match self.run_when(job, std::future::ready(Ok::<_, Infallible>(()))).await {
             Ok(ran) => ran,
             Err(never) => match never {},
@@ -218,7 +218,7 @@ impl Sandbox {
         &self,
         job: SandboxJob,
         cleared: impl Future<Output = Result<(), E>>,
-    ) -> Result<Result<Outcome, RunError>, E> {
+    ) -> Result<Result<Outcome, NotRun>, E> {
         // Closing waits for this job.
         let _running = self.0.jobs.token();
         run::run(&self.0, job, cleared).await

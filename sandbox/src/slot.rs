@@ -81,6 +81,8 @@ pub(crate) struct Prepared {
     remains: Remains,
     id: u64,
     init: Init,
+    /// The id that its job has on the host, as soon as it is known.
+    host_uid: Option<u32>,
 }
 
 /// What is there of an init.
@@ -147,7 +149,7 @@ impl Prepared {
     }
 
     fn asked(remains: Remains, coming: Coming) -> Self {
-        Self { remains, id: coming.id(), init: Init::Coming(coming) }
+        Self { remains, id: coming.id(), init: Init::Coming(coming), host_uid: None }
     }
 
     /// Waits until its init runs.
@@ -158,6 +160,7 @@ impl Prepared {
                 let prepared = timeout(SETUP_DEADLINE, coming.prepared()).await;
                 let (ends, exited) = prepared.unwrap_or(Err(RunError::SetupDeadline))?;
                 self.remains.exited = Some(exited);
+                self.host_uid = Some(ends.host_uid);
                 Ok(ends)
             }
             Init::Used => Err(RunError::Internal("a sandbox built twice".to_owned())),
@@ -166,20 +169,27 @@ impl Prepared {
 
     /// Has it built as `confinement` demands.
     pub(crate) async fn build(
-        mut self,
+        &mut self,
         sandbox: &Inner,
         confinement: &Confinement,
-    ) -> Result<Ready, RunError> {
-        match build(sandbox, &mut self, confinement).await {
-            Ok(Built { ends, status, evidence, spent, listeners }) => {
-                Ok(Ready { remains: self.remains, ends, status, evidence, spent, listeners })
-            }
-            Err(error) => {
-                // The reason it was not built is what the caller needs to hear.
-                let _killed = self.remains.kill().await;
-                Err(error)
-            }
+    ) -> Result<Built, RunError> {
+        let built = build(sandbox, self, confinement).await;
+        if built.is_err() {
+            // The reason it was not built is what the caller needs to hear.
+            let _killed = self.remains.kill().await;
         }
+        built
+    }
+
+    /// With what building it gave.
+    pub(crate) fn ready(self, built: Built) -> Ready {
+        let Built { ends, status, evidence, spent, listeners } = built;
+        Ready { remains: self.remains, ends, status, evidence, spent, listeners }
+    }
+
+    /// The id that its job has on the host; `None` as long as its init does not run.
+    pub(crate) fn host_uid(&self) -> Option<u32> {
+        self.host_uid
     }
 
     /// Whether its init has ended, for whatever reason.
@@ -196,7 +206,7 @@ impl Ready {
 }
 
 /// What building gives.
-struct Built {
+pub(crate) struct Built {
     ends: Ends,
     status: Status<pipe::Receiver>,
     evidence: Evidence,

@@ -44,11 +44,11 @@ pub struct Usage {
 }
 
 /// The readings that a usage is computed from.
-pub(crate) struct Measured {
+pub(crate) struct Measured<'a> {
     pub(crate) setup: Duration,
     pub(crate) wall: Duration,
     pub(crate) stats: Stats,
-    pub(crate) memory_samples: Vec<u64>,
+    pub(crate) memory_samples: &'a [u64],
     pub(crate) rusage: Rusage,
     pub(crate) io: Option<(Option<u64>, Option<u64>)>,
     pub(crate) output_bytes: u64,
@@ -59,7 +59,7 @@ const BLOCK_BYTES: u64 = 512;
 const MIB: f64 = 1024.0 * 1024.0;
 
 impl Usage {
-    pub(crate) fn of(measured: &Measured) -> Self {
+    pub(crate) fn of(measured: &Measured<'_>) -> Self {
         let Measured { setup, wall, stats, memory_samples, rusage, io, output_bytes } = measured;
         let cpu_us = stats.cpu.user_us + stats.cpu.system_us;
         let wall_us = wall.as_secs_f64() * 1e6;
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
     use crate::cgroup::{CpuTime, Throttled};
 
-    fn measured() -> Measured {
+    fn measured() -> Measured<'static> {
         Measured {
             setup: Duration::from_millis(500),
             wall: Duration::from_millis(1500),
@@ -117,7 +117,7 @@ mod tests {
                 peak_processes: None,
                 fork_refusals: 0,
             },
-            memory_samples: vec![1 << 20, 3 << 20],
+            memory_samples: &[1 << 20, 3 << 20],
             rusage: Rusage { blocks_in: 8, blocks_out: 2, ..Rusage::default() },
             io: Some((Some(10), None)),
             output_bytes: 5,

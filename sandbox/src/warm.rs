@@ -201,8 +201,9 @@ impl Waiting {
                 self.shelves().spare.push(prepared);
             }
             Chore::Build(model) => {
-                let prepared = Prepared::suited(sandbox, &model.confinement).await?;
-                let ready = prepared.build(sandbox, &model.confinement).await?;
+                let mut prepared = Prepared::suited(sandbox, &model.confinement).await?;
+                let built = prepared.build(sandbox, &model.confinement).await?;
+                let ready = prepared.ready(built);
                 // If its policy has been forgotten meanwhile nobody wants it.
                 if let Some(shelf) = self.shelves().of(&model) {
                     shelf.ready.insert(0, ready);

@@ -147,7 +147,8 @@ impl Supervisor {
         let registered = Worker::register(settings, database, self.runners, self.rules).await;
         let worked = match registered {
             Ok(worker) => {
-                tracing::info!(worker = %worker.id(), services, concurrency = pace.concurrency, "taking jobs");
+                let takes = worker.takes().join(", ");
+                tracing::info!(worker = %worker.id(), services, takes, concurrency = pace.concurrency, "taking jobs");
                 worker.run(shutdown, self.sandbox.gone()).await
             }
             Err(error) => Err(error),

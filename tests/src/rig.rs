@@ -6,8 +6,8 @@ use std::time::Duration;
 use stockade_plan::{FileName, Plan, Stage};
 use stockade_policies::{CompileError, Environment, Host, JobSpec, Library, compile};
 use stockade_sandbox::{
-    CgroupConfig, CgroupParent, LauncherConfig, LauncherProcess, Outcome, RunError, Sandbox, SandboxJob,
-    Signals, Sink, Stdin, User, Warm, drop_privileges,
+    CgroupConfig, CgroupParent, LauncherConfig, LauncherProcess, NotRun, Outcome, RunError, Sandbox,
+    SandboxJob, Signals, Sink, Stdin, User, Warm, drop_privileges,
 };
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -72,7 +72,8 @@ impl Rig {
 
     /// Runs a plan to its end.
     pub fn run_plan(&self, plan: Plan, inputs: &[(&str, &[u8])]) -> Result<Outcome, RunError> {
-        self.runtime.block_on(self.sandbox.run(job_with(plan, inputs, CancellationToken::new())))
+        let ran = self.sandbox.run(job_with(plan, inputs, CancellationToken::new()));
+        self.runtime.block_on(ran).map_err(|not_run| not_run.error)
     }
 
     /// Runs a command under a policy's text.
@@ -91,7 +92,7 @@ impl Rig {
         policy: &str,
         arguments: &[&str],
         cancel: &CancellationToken,
-    ) -> tokio::task::JoinHandle<Result<Outcome, RunError>> {
+    ) -> tokio::task::JoinHandle<Result<Outcome, NotRun>> {
         let job = job_with(self.plan(policy, arguments, &[]), &[], cancel.clone());
         let sandbox = self.sandbox.clone();
         self.runtime.spawn(async move { sandbox.run(job).await })

@@ -20,7 +20,7 @@ const STOP: Duration = Duration::from_secs(20);
 /// Ends a server whose test process went without doing so: standard input comes to its end when that process does.
 const WATCHDOG: &str = r#"
 read -r _
-[ "$(cat "/proc/$1/comm" 2>/dev/null)" = stockade ] && kill -TERM "$1"
+[ "$(cat "/proc/$1/comm" 2>/dev/null)" = stockade-full ] && kill -TERM "$1"
 tries=0
 while [ -e "/proc/$1" ] && [ "$tries" -lt 150 ]; do sleep 0.1; tries=$((tries + 1)); done
 rm -rf "$2"
@@ -67,6 +67,11 @@ impl Server {
     /// Starts one more worker on the database of this one, in a place of its own with the same registry.
     pub fn second_worker(&self) -> Self {
         let place = self.place.like(&std::fs::read_to_string(self.place.services()).expect("registry"));
+        self.second_worker_in(place)
+    }
+
+    /// Like [`Server::second_worker`], in this place.
+    pub fn second_worker_in(&self, place: Place) -> Self {
         let (child, watchdog) =
             spawn(&place, &mut place.worker("serve", &["--database-url", &self.database.url()]));
         Self { child, watchdog, database: self.database.clone(), place }.ready()
@@ -74,9 +79,16 @@ impl Server {
 
     /// Starts it again in the same place, after it has ended.
     pub fn start_again(&mut self) {
+        self.start_again_with(|_| ());
+    }
+
+    /// Like [`Server::start_again`], with what `more` adds to its command line and environment.
+    pub fn start_again_with(&mut self, more: impl FnOnce(&mut Command)) {
         assert!(self.child.try_wait().expect("wait").is_some(), "it still runs");
         self.dismiss_watchdog();
-        (self.child, self.watchdog) = spawn(&self.place, &mut self.place.worker("up", &[]));
+        let mut worker = self.place.worker("up", &[]);
+        more(&mut worker);
+        (self.child, self.watchdog) = spawn(&self.place, &mut worker);
         self.wait_until_ready();
     }
 

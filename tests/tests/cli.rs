@@ -233,6 +233,31 @@ fn doctor_finds_every_layer_of_this_host() {
 }
 
 #[test]
+fn doctor_says_what_there_is_for_jobs_outside_of_a_sandbox() {
+    let found = |arguments: &[&str]| {
+        let arguments = [&["doctor", "--json"], arguments].concat();
+        let report: serde_json::Value = serde_json::from_slice(&place().stockade(&arguments).stdout).unwrap();
+        let checks = report["checks"].as_array().unwrap().clone();
+        move |name: &str| checks.iter().find(|check| check["name"] == name).unwrap().clone()
+    };
+    let none = found(&["--http-authorities", "/nowhere/ca.pem"]);
+    let nowhere = found(&["--docker-host", "unix:///nowhere/docker.sock"]);
+    for (check, says) in [
+        (none("container engine"), "none is named"),
+        (nowhere("container engine"), "no container engine answers at `/nowhere/docker.sock`"),
+        (none("certificate authorities"), "cannot read the authorities in `/nowhere/ca.pem`"),
+        (none("functions of aws"), "no credentials but those that services name"),
+        (none("functions of gcp"), "no credentials but those that services name"),
+    ] {
+        assert_eq!(check["standing"], "gap", "{check}");
+        assert!(check["found"].as_str().unwrap().contains(says), "{check}");
+        assert!(check["cost"].is_string() && check["remedy"].is_string(), "{check}");
+        assert_eq!(check["required"], false);
+    }
+    assert_eq!(nowhere("certificate authorities")["standing"], "good");
+}
+
+#[test]
 fn the_demo_comes_out_as_it_must() {
     let output = place().stockade(&["demo"]);
     let table = text(&output.stdout);

@@ -18,6 +18,8 @@ mod proposals;
 mod retries;
 #[path = "queue/specql.rs"]
 mod specql;
+#[path = "queue/types.rs"]
+mod types;
 
 use std::sync::LazyLock;
 

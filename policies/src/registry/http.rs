@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::base_url::destination;
 use super::http_auth::HttpAuth;
-use super::settings::{text, word};
+use super::settings::word;
 use crate::policy::{Clauses, HeaderName, SecretRef, Stated};
 use crate::yaml::{At, Fields, Node, Reader, Spanned, shorten};
 
@@ -131,7 +131,7 @@ impl HttpSettings {
     pub(crate) fn of_operation(&self, fields: &mut Fields<'_, '_>) -> Self {
         let reader = fields.reader();
         let method = word(reader, fields.optional("method"), "an HTTP method", &METHODS);
-        let path = text(reader, fields.optional("path"), "a path");
+        let path = fields.optional("path").and_then(|node| path(reader, node));
         let body = fields.optional("body").and_then(|node| body(reader, node, method.as_deref()));
         Self { method, path, body, ..self.clone() }
     }
@@ -182,6 +182,18 @@ impl HttpSettings {
         };
         self.body.unwrap_or(by_method)
     }
+}
+
+/// What goes behind the base, with `{parameters}` in it. Without a slash before it, it would go on with the base's last
+/// component, or with its host.
+fn path(reader: &Reader, node: &Node) -> Option<String> {
+    let path = reader.text(node, "a path")?;
+    if !path.is_empty() && !path.starts_with(['/', '?']) {
+        let message = format!("the path `{path}` does not start with `/`");
+        reader.report(reader.at(node.span).error("bad-value", message).help(format!("write `/{path}`")));
+        return None;
+    }
+    Some(path.to_owned())
 }
 
 fn body(reader: &Reader, node: &Node, method: Option<&str>) -> Option<HttpBody> {

@@ -184,20 +184,23 @@ impl Registry {
         if found.is_empty() { Ok(()) } else { Err(found) }
     }
 
-    /// Asks `lacking` of every place where an HTTP service keeps its secret, so that one that is not there shows when
-    /// services load and not at the first job.
+    /// Asks `lacking` of every place where a service that calls others keeps a secret, so that one that is not there
+    /// shows when services load and not at the first job.
     ///
     /// # Errors
     /// What it says against any, at its place in the file.
     pub fn check_secrets(&self, lacking: impl Fn(&SecretRef) -> Option<String>) -> Result<(), Diagnostics> {
         let first = self.services().filter_map(|service| service.operations().next());
         let found: Diagnostics = first
-            .filter_map(|operation| {
-                let Runner::Http(action) = &operation.runner else { return None };
-                let (secret, at) = action.settings.kept_secret()?;
+            .flat_map(|operation| {
+                operation.kept_secrets().into_iter().map(move |(secret, at)| (operation, secret, at))
+            })
+            .filter_map(|(operation, secret, at)| {
                 let service = &operation.service;
-                let message = format!("the calls of service `{service}` lack their secret: {}", lacking(secret)?);
-                let help = "or say where else it is kept: `auth: {secret: \"env:NAME\"}`, `file:/PATH` or `credential:NAME`";
+                let message =
+                    format!("the calls of service `{service}` lack their secret: {}", lacking(&secret)?);
+                let help =
+                    "or say in `auth` where else it is kept: `env:NAME`, `file:/PATH` or `credential:NAME`";
                 Some(at.error("not-on-this-host", message).help(help))
             })
             .collect();
@@ -336,6 +339,16 @@ impl Operation {
     /// Every field that is not.
     pub fn check_output(&self, output: &Value) -> Result<(), InputErrors> {
         input::check(&self.output_schema, Subject::Result, output)
+    }
+
+    /// Where the secrets are kept that it signs in with, and where that is said.
+    fn kept_secrets(&self) -> Vec<(SecretRef, At)> {
+        let owned = |(secret, at): (&SecretRef, &At)| (secret.clone(), at.clone());
+        match &self.runner {
+            Runner::Http(action) => action.settings.kept_secret().map(owned).into_iter().collect(),
+            Runner::Serverless(action) => action.settings.kept_secrets(),
+            Runner::Shell(_) | Runner::Docker(_) | Runner::Other(_) => Vec::new(),
+        }
     }
 
     /// Compiles it once, if it runs in a sandbox.

@@ -6,7 +6,7 @@ use super::settings::{named, seconds, text, texts, word};
 use crate::diagnostic::Diagnostic;
 use crate::effective::EffectivePolicy;
 use crate::policy::{Clauses, FunctionArn, SecretRef};
-use crate::yaml::{Fields, Node, Reader};
+use crate::yaml::{At, Fields, Node, Reader};
 
 /// The settings of a serverless service.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -26,6 +26,9 @@ pub struct ServerlessSettings {
     /// Where the keys lie that the worker signs in with.
     #[serde(skip)]
     pub keys: Keys,
+    /// Where that is said.
+    #[serde(skip)]
+    pub(crate) auth_at: Option<At>,
     /// Functions that a job may name.
     pub allowed_functions: Vec<String>,
     /// Of the operation: the function that it calls.
@@ -133,6 +136,20 @@ impl ServerlessSettings {
             key: secret("key"),
         };
         fields.finish();
+        self.auth_at = Some(reader.at(node.span));
+    }
+
+    /// Where the keys are kept, and where that is said. An access key of which nothing is said is kept where the tools of
+    /// AWS look for one.
+    pub(super) fn kept_secrets(&self) -> Vec<(SecretRef, At)> {
+        let usual = ["env:AWS_ACCESS_KEY_ID", "env:AWS_SECRET_ACCESS_KEY"];
+        let usual = usual.into_iter().filter(|_| self.auth.as_deref() == Some("access_key"));
+        let mut kept: Vec<SecretRef> = self.keys.all().cloned().collect();
+        if kept.is_empty() {
+            kept = usual.filter_map(SecretRef::parse).collect();
+        }
+        let at = self.auth_at.iter().cycle();
+        kept.into_iter().zip(at).map(|(secret, at)| (secret, at.clone())).collect()
     }
 
     /// Reports what does not go together: of the settings, and of them and the functions that `policy` grants.

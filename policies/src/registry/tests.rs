@@ -434,3 +434,49 @@ fn a_registry_file_that_others_can_write_or_that_is_a_link_is_refused() {
     std::fs::write(&file, "#".repeat(2 * 1024 * 1024)).unwrap();
     assert!(load(&file).unwrap_err().to_string().contains("is larger than 1048576 bytes"));
 }
+
+#[test]
+fn every_place_of_a_secret_is_asked_for_whoever_carries_the_service_out() {
+    let function = "arn:aws:lambda:eu-west-1:123456789012:function:f:7";
+    let registry = load(&format!(
+        "services:\n  - name: web\n    execution_type: http\n    base_url: https://api.example.com\n    \
+         auth_type: bearer_token\n    operations: [{{name: a, path: /}}]\n  - name: stated\n    \
+         execution_type: serverless\n    runner_config: {{region: eu-west-1, allowed_functions: ['{function}'], \
+         auth: {{type: access_key, access_key_id: 'env:ID', secret_access_key: 'credential:key'}}}}\n    \
+         security_policy: {{secrets: ['env:ID', 'credential:key']}}\n    operations: [{{name: a}}]\n  - name: usual\n    \
+         execution_type: serverless\n    runner_config: {{region: eu-west-1, allowed_functions: ['{function}'], \
+         auth: {{type: access_key}}}}\n    operations: [{{name: a}}]\n  - name: role\n    execution_type: serverless\n    \
+         runner_config: {{region: eu-west-1, allowed_functions: ['{function}']}}\n    operations: [{{name: a}}]\n"
+    ))
+    .unwrap_or_else(|found| panic!("{found}"));
+    let asked = std::cell::RefCell::new(Vec::new());
+    let ask = |secret: &SecretRef| {
+        asked.borrow_mut().push(secret.to_string());
+        None
+    };
+    assert!(registry.check_secrets(ask).is_ok());
+    let mut asked = asked.into_inner();
+    asked.sort();
+    let wanted =
+        ["credential:key", "env:AWS_ACCESS_KEY_ID", "env:AWS_SECRET_ACCESS_KEY", "env:ID", "env:WEB_TOKEN"];
+    assert_eq!(asked, wanted);
+    let lacking = registry.check_secrets(|secret| Some(format!("`{secret}` is not there"))).unwrap_err();
+    assert_eq!(lacking.to_string().matches("is not there").count(), wanted.len(), "{lacking}");
+}
+
+#[test]
+fn a_path_begins_with_a_slash_or_does_not_load() {
+    let with = |path: &str| {
+        load(&format!(
+            "services:\n  - name: web\n    execution_type: http\n    base_url: https://api.example.com/v1\n    \
+             operations: [{{name: a, path: {path}}}]\n"
+        ))
+    };
+    for path in ["'{id}/profile'", "charges", "'.evil.example/'", "'@evil.example/'"] {
+        let found = with(path).expect_err(path).to_string();
+        assert!(found.contains("does not start with `/`") && found.contains("write `/"), "{found}");
+    }
+    for path in ["'/{id}/profile'", "/", "''", "'?page=1'"] {
+        assert!(with(path).is_ok(), "{path}");
+    }
+}

@@ -48,8 +48,9 @@ pub(crate) const CLONE_NEW: u32 =
 pub(crate) const CLONE: Answer<'static> = only(&[allow(&[none_of(0, CLONE_NEW)])]);
 
 /// Executing by descriptor alone (`AT_EMPTY_PATH`, linux/fcntl.h) names no path, so there is nothing to note; it is also how
-/// a job's own process executes its command.
-pub(crate) const EXECVEAT: Answer<'static> = noted_but(&[allow(&[has(4, 0x1000)])]);
+/// a job's own process executes its command. What is negative is no descriptor, `AT_FDCWD` above all: then a path is meant,
+/// whatever the flag says.
+pub(crate) const EXECVEAT: Answer<'static> = noted_but(&[allow(&[has(4, 0x1000), none_of(0, 0x8000_0000)])]);
 
 /// A destination is given (a pointer, both halves of it) or it is the socket's own.
 pub(crate) const SENDTO: Answer<'static> = noted_but(&[allow(&[is(4, 0), no_upper_half(4)])]);

@@ -318,7 +318,7 @@ table! {
      43 accept                  y           refused     -;
      44 sendto                  sendto      sendto      -;
      45 recvfrom                y           y           -;
-     46 sendmsg                 y           y           -;
+     46 sendmsg                 noted       noted       -;
      47 recvmsg                 y           y           -;
      48 shutdown                y           y           -;
      49 bind                    y           refused     -;
@@ -330,7 +330,7 @@ table! {
      55 getsockopt              y           y           -;
     288 accept4                 y           refused     -;
     299 recvmmsg                y           refused     -;
-    307 sendmmsg                y           refused     -;
+    307 sendmmsg                noted       refused     -;
 
     // System V and POSIX message passing, in the job's own ipc namespace.
      29 shmget                  y           refused     -;

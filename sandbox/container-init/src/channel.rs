@@ -6,14 +6,13 @@ use nix::errno::Errno;
 use nix::unistd::write;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::de::DeserializeOwned;
-use stockade_plan::{FRAME_MAX, Found, Said, decode, encode};
-
-use crate::collect::Teller;
+use stockade_inside::Teller;
+use stockade_plan::{ContainerMessage, FRAME_MAX, Found, decode, encode};
 
 /// A pipe that can be written to takes so much at once, and whoever writes no more never waits; `PIPE_BUF` of pipe(7).
 const PIECE: usize = 4096;
 
-/// Where init speaks.
+/// Where init sends its messages.
 #[derive(Debug)]
 pub(crate) struct Channel {
     stdout: Stdout,
@@ -26,9 +25,9 @@ impl Channel {
         Self { stdout: io::stdout(), waiting: Vec::new() }
     }
 
-    /// Says one thing, and waits until it is taken.
-    pub(crate) fn say(&mut self, said: &Said) -> io::Result<()> {
-        self.queue(said)?;
+    /// Sends one message, and waits until it is taken.
+    pub(crate) fn send(&mut self, message: &ContainerMessage) -> io::Result<()> {
+        self.queue(message)?;
         self.flush()
     }
 
@@ -37,9 +36,9 @@ impl Channel {
         self.pass_on(None)
     }
 
-    /// Has one thing said as soon as somebody takes it; see `pass_on`.
-    pub(crate) fn queue(&mut self, said: &Said) -> io::Result<()> {
-        let frame = encode(said).map_err(io::Error::other)?;
+    /// Has one message sent as soon as somebody takes it; see `pass_on`.
+    pub(crate) fn queue(&mut self, message: &ContainerMessage) -> io::Result<()> {
+        let frame = encode(message).map_err(io::Error::other)?;
         let len = u32::try_from(frame.len()).map_err(io::Error::other)?;
         self.waiting.extend_from_slice(&len.to_le_bytes());
         self.waiting.extend_from_slice(&frame);
@@ -51,39 +50,39 @@ impl Channel {
         !self.waiting.is_empty()
     }
 
-    /// What becomes ready when the next piece can be said.
+    /// What becomes ready when the next piece can be sent.
     pub(crate) fn stdout(&self) -> &Stdout {
         &self.stdout
     }
 
-    /// Says as much as is taken within the patience, or all of it if there is none.
+    /// Sends as much as is taken within the patience, or all of it if there is none.
     pub(crate) fn pass_on(&mut self, patience: Option<&Timespec>) -> io::Result<()> {
-        let mut said = 0;
-        while let Some(piece) = self.waiting.get(said..).filter(|rest| !rest.is_empty()) {
+        let mut sent = 0;
+        while let Some(piece) = self.waiting.get(sent..).filter(|rest| !rest.is_empty()) {
             match poll(&mut [PollFd::new(&self.stdout, PollFlags::OUT)], patience) {
                 Ok(0) => break,
                 Err(rustix::io::Errno::INTR) => continue,
                 polled => drop(polled?),
             }
             match write(&self.stdout, piece.get(..PIECE).unwrap_or(piece)) {
-                Ok(taken) => said += taken,
+                Ok(taken) => sent += taken,
                 Err(Errno::EINTR | Errno::EAGAIN) => {}
                 Err(errno) => return Err(errno.into()),
             }
         }
-        self.waiting.drain(..said);
+        self.waiting.drain(..sent);
         Ok(())
     }
 }
 
 impl Teller for Channel {
     fn found(&mut self, index: u32, found: Found) -> nix::Result<()> {
-        self.say(&Said::Output { index, found }).map_err(|_| Errno::EPIPE)
+        self.send(&ContainerMessage::Output { index, found }).map_err(|_| Errno::EPIPE)
     }
 
     fn chunk(&mut self, bytes: Vec<u8>) -> nix::Result<()> {
         let bytes = bytes.try_into().map_err(|_| Errno::EMSGSIZE)?;
-        self.say(&Said::Chunk(bytes)).map_err(|_| Errno::EPIPE)
+        self.send(&ContainerMessage::Chunk(bytes)).map_err(|_| Errno::EPIPE)
     }
 }
 

@@ -2,47 +2,38 @@
 
 use std::fs::{metadata, read_dir, read_to_string};
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 
 use nix::errno::Errno;
-use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::unistd::{getegid, geteuid};
 use rustix::fs::{Access, access};
-use rustix::process::Pid;
-use stockade_plan::{ContainerEvidence, List, Mounted, Namespaces, SECCOMP_MARK, SECCOMP_MARKS};
+use rustix::process::{Pid, getsid};
+use stockade_inside::{Status, mounts, namespaces};
+use stockade_plan::{ContainerEvidence, List, Mounted, SECCOMP_MARK, SECCOMP_MARKS};
 
 use crate::cgroup::Group;
 use crate::job::Fault;
 
-const MOUNTS: [&str; 5] = ["/", "/job", "/tmp", "/dev/shm", "/proc"];
-const STATUS: &str = "/proc/self/status";
 const LIMITS: &str = "/proc/self/limits";
 const MOUNTINFO: &str = "/proc/self/mountinfo";
 
 /// Reads everything.
 pub(crate) fn read() -> Result<ContainerEvidence, Fault> {
-    let status = read_to_string(STATUS).map_err(|error| Fault::io(format!("read `{STATUS}`"), &error))?;
-    let no_new_privs = number(&status, "NoNewPrivs")? == 1;
+    let status = Status::read()?;
+    let no_new_privs = status.number("NoNewPrivs")? == 1;
+    let mounts = mounts()?;
     let limits = read_to_string(LIMITS).map_err(|error| Fault::io(format!("read `{LIMITS}`"), &error))?;
-    let mut capabilities = [0; 5];
-    for (value, name) in capabilities.iter_mut().zip(["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"]) {
-        let text = field(&status, name)?;
-        *value = u64::from_str_radix(text, 16).map_err(|_| malformed(name))?;
-    }
-    let groups: Vec<u32> =
-        field(&status, "Groups")?.split_whitespace().filter_map(|group| group.parse().ok()).collect();
     Ok(ContainerEvidence {
         namespaces: namespaces()?,
         ids: (geteuid().as_raw(), getegid().as_raw()),
-        groups: bounded("groups", groups)?,
-        capabilities,
+        groups: bounded("groups", status.groups()?)?,
+        capabilities: status.capabilities()?,
         no_new_privs,
-        seccomp_mode: number(&status, "Seccomp")?,
-        seccomp_filters: number(&status, "Seccomp_filters").ok(),
+        seccomp_mode: status.number("Seccomp")?,
+        seccomp_filters: status.number("Seccomp_filters").ok(),
         seccomp_mark: seccomp_mark(),
         module: module(),
-        mounts: bounded("mounts", MOUNTS.iter().map(|path| mounted(path)).collect::<Result<_, _>>()?)?,
-        writable: bounded("writable mounts", writable()?)?,
+        writable: bounded("writable mounts", writable(&mounts)?)?,
+        mounts: bounded("mounts", mounts)?,
         limits: Group::find().limits(),
         open_files: limit(&limits, "Max open files")?,
         core_bytes: limit(&limits, "Max core file size")?,
@@ -51,51 +42,8 @@ pub(crate) fn read() -> Result<ContainerEvidence, Fault> {
     })
 }
 
-fn field<'s>(status: &'s str, name: &str) -> Result<&'s str, Fault> {
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-        .map(str::trim)
-        .ok_or_else(|| not_shown(name))
-}
-
-fn number(status: &str, name: &str) -> Result<u32, Fault> {
-    field(status, name)?.parse().map_err(|_| malformed(name))
-}
-
-/// Kernels from 4.10 on show every field that is asked for here.
-fn not_shown(name: &str) -> Fault {
-    let what = format!(
-        "find `{name}` in `{STATUS}` (a runtime with a kernel of its own, such as runsc, does not show it, and what is not read \
-         back is not relied on)"
-    );
-    Fault::new(what, Errno::ENODATA)
-}
-
-fn malformed(name: &str) -> Fault {
-    Fault::new(format!("read `{name}` of `{STATUS}`"), Errno::EBADMSG)
-}
-
 fn bounded<T, const MAX: usize>(what: &str, items: Vec<T>) -> Result<List<T, MAX>, Fault> {
     items.try_into().map_err(|bound| Fault::new(format!("tell of {what}: {bound}"), Errno::E2BIG))
-}
-
-fn namespaces() -> Result<Namespaces, Fault> {
-    let inode = |name: &str| {
-        let path = format!("/proc/self/ns/{name}");
-        metadata(&path)
-            .map(|found| found.ino())
-            .map_err(|error| Fault::io(format!("look at `{path}`"), &error))
-    };
-    Ok(Namespaces {
-        user: inode("user")?,
-        mnt: inode("mnt")?,
-        pid: inode("pid")?,
-        net: inode("net")?,
-        ipc: inode("ipc")?,
-        uts: inode("uts")?,
-        cgroup: inode("cgroup")?,
-    })
 }
 
 /// What a security module calls this process's confinement; empty where there is none.
@@ -105,32 +53,18 @@ fn module() -> Option<String> {
     (!text.is_empty()).then(|| text.chars().take(128).collect())
 }
 
-fn mounted(path: &str) -> Result<Mounted, Fault> {
-    let found = statvfs(path).map_err(|errno| Fault::new(format!("statvfs `{path}`"), errno))?;
-    let flags = found.flags();
-    Ok(Mounted {
-        path: path.to_owned(),
-        read_only: flags.contains(FsFlags::ST_RDONLY),
-        nosuid: flags.contains(FsFlags::ST_NOSUID),
-        nodev: flags.contains(FsFlags::ST_NODEV),
-        noexec: flags.contains(FsFlags::ST_NOEXEC),
-        size_bytes: found.blocks().saturating_mul(found.fragment_size()),
-        inodes: found.files(),
-    })
-}
-
 /// What only the job's own profile answers so.
 fn seccomp_mark() -> Option<u16> {
-    let answered = rustix::process::getsid(Pid::from_raw(SECCOMP_MARK)).err()?;
+    let answered = getsid(Pid::from_raw(SECCOMP_MARK)).err()?;
     u16::try_from(answered.raw_os_error()).ok().filter(|errno| SECCOMP_MARKS.contains(errno))
 }
 
 /// Engines mount more than they are asked for. The queues of `mqueue` have a limit of their own; mq_overview(7).
-fn writable() -> Result<Vec<String>, Fault> {
+fn writable(known: &[Mounted]) -> Result<Vec<String>, Fault> {
     let text = read_to_string(MOUNTINFO).map_err(|error| Fault::io(format!("read `{MOUNTINFO}`"), &error))?;
     let others = text.lines().filter_map(mount_of).filter(|(path, kind)| {
         let is_directory = metadata(path).is_ok_and(|found| found.is_dir());
-        !MOUNTS.contains(&path.as_str()) && *kind != "mqueue" && is_directory
+        !known.iter().any(|known| known.path == *path) && *kind != "mqueue" && is_directory
     });
     Ok(others.map(|(path, _)| path).filter(|path| access(path, Access::WRITE_OK).is_ok()).collect())
 }
@@ -182,15 +116,6 @@ mod tests {
         let line = r"90 79 0:50 / /var/my\040tmp rw,nosuid shared:3 - tmpfs tmpfs rw,size=8k";
         assert_eq!(mount_of(line), Some(("/var/my tmp".to_owned(), "tmpfs")));
         assert_eq!(mount_of("90 79 0:50 / /x rw"), None);
-    }
-
-    #[test]
-    fn what_a_kernel_does_not_show_is_told_from_what_it_shows() {
-        // As gVisor shows it.
-        let status = "Name:\tcat\nCapBnd:\t0000000000000000\nSeccomp:\t0\n";
-        assert_eq!(number(status, "Seccomp").ok(), Some(0));
-        let fault = number(status, "NoNewPrivs").unwrap_err();
-        assert!(fault.what.contains("`NoNewPrivs`") && fault.what.contains("runsc"), "{}", fault.what);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 
 use nix::errno::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use stockade_inside::Unread;
 use stockade_plan::{Errand, WORK_DIR};
 
 /// Something could not be done.
@@ -24,6 +25,19 @@ impl Fault {
 
     pub(crate) fn io(what: impl Into<String>, error: &io::Error) -> Self {
         Self::new(what, error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))
+    }
+}
+
+impl From<Unread> for Fault {
+    fn from(Unread { what, errno }: Unread) -> Self {
+        // Kernels from 4.10 on show every field that is asked for.
+        let hidden = match errno {
+            Errno::ENODATA => {
+                " (a runtime with a kernel of its own, such as runsc, does not show it, and what is not read back is not relied on)"
+            }
+            _ => "",
+        };
+        Self::new(format!("read `{what}`{hidden}"), errno)
     }
 }
 

@@ -12,8 +12,6 @@
 
 mod cgroup;
 mod channel;
-#[path = "../../launcher/src/init/collect.rs"]
-mod collect;
 mod evidence;
 mod inputs;
 mod job;
@@ -26,7 +24,7 @@ use std::process::ExitCode;
 
 use nix::errno::Errno;
 use nix::sys::prctl::set_dumpable;
-use stockade_plan::{Errand, Said, WORK_DIR};
+use stockade_plan::{ContainerMessage, Errand, WORK_DIR};
 
 use channel::{Channel, receive};
 use job::Fault;
@@ -40,7 +38,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Fault { what, errno }) => {
             // If nobody hears it either, the end of the container says enough.
-            let _unheard = channel.say(&Said::NotStarted { what, errno: errno as i32 });
+            let _unheard = channel.send(&ContainerMessage::NotStarted { what, errno: errno as i32 });
             ExitCode::from(NOT_DONE)
         }
     }
@@ -57,16 +55,17 @@ fn run(channel: &mut Channel) -> Result<(), Fault> {
         .ok_or_else(|| Fault::new("read the errand", Errno::EPIPE))?;
     inputs::place(&errand.inputs, &mut stdin)?;
     channel
-        .say(&Said::Ready(Box::new(evidence)))
+        .send(&ContainerMessage::Ready(Box::new(evidence)))
         .map_err(|error| Fault::io("say what is in force", &error))?;
     let mut go = [0];
     stdin.read_exact(&mut go).map_err(|error| Fault::io("wait for the word to go", &error))?;
     let job = job::Job::start(&errand, &eligible)?;
     drop(stdin);
-    let told = channel.say(&Said::Started).and_then(|()| watch::to_the_end(job, &errand, channel));
+    let told =
+        channel.send(&ContainerMessage::Started).and_then(|()| watch::to_the_end(job, &errand, channel));
     told.map_err(|error| Fault::io("tell of the job", &error))?;
     let directory = File::open(WORK_DIR).map_err(|error| Fault::io("open /job", &error))?;
-    collect::collect(directory.as_fd(), &errand.outputs, channel)
+    stockade_inside::collect(directory.as_fd(), &errand.outputs, channel)
         .map_err(|errno| Fault::new("collect the outputs", errno))?;
-    channel.say(&Said::Done).map_err(|error| Fault::io("tell of the job", &error))
+    channel.send(&ContainerMessage::Done).map_err(|error| Fault::io("tell of the job", &error))
 }

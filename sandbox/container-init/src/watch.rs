@@ -12,7 +12,9 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use stockade_plan::{Account, Cause, Counted, Ended, Errand, Limits, Rusage, SPOKEN_MAX, Said};
+use stockade_plan::{
+    Account, Cause, ContainerMessage, Counted, Ended, Errand, Limits, OUTPUT_CHUNK_MAX, Rusage,
+};
 
 use crate::cgroup::Group;
 use crate::channel::Channel;
@@ -50,7 +52,7 @@ impl<R: Read + AsFd> Stream<R> {
     /// Takes what is there, and no more than one message's worth.
     fn take(&mut self) -> io::Result<(Had, Vec<u8>)> {
         let Some(pipe) = &mut self.pipe else { return Ok((Had::End, Vec::new())) };
-        let mut buffer = vec![0; SPOKEN_MAX];
+        let mut buffer = vec![0; OUTPUT_CHUNK_MAX];
         let read = match pipe.read(&mut buffer) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 return Ok((Had::Something, Vec::new()));
@@ -89,7 +91,7 @@ impl<R: Read + AsFd> Stream<R> {
         bytes.truncate(room);
         if !bytes.is_empty() {
             let bytes = bytes.try_into().map_err(io::Error::other)?;
-            channel.queue(&Said::Printed { error: self.error, bytes })?;
+            channel.queue(&ContainerMessage::Printed { error: self.error, bytes })?;
         }
         Ok(self.printed <= max)
     }
@@ -182,7 +184,7 @@ pub(crate) fn to_the_end(job: Job, errand: &Errand, channel: &mut Channel) -> io
     let cause = if within { cause } else { Cause::Output };
     let printed = [stdout.printed, stderr.printed];
     let account = Account { ended, cause, wall_us, rusage: used()?, printed, counted: clock.counted() };
-    channel.say(&Said::Ended(Box::new(account)))
+    channel.send(&ContainerMessage::Ended(Box::new(account)))
 }
 
 fn fd<R: AsFd>(stream: &Stream<R>) -> Option<BorrowedFd<'_>> {

@@ -8,9 +8,8 @@ use nix::errno::Errno;
 use nix::unistd::write;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use stockade_inside::Teller;
 use stockade_plan::{FRAME_MAX, Found, Report, decode, encode};
-
-use crate::init::collect::Teller;
 
 /// Writes one value.
 pub(crate) fn send<T: Serialize>(pipe: BorrowedFd<'_>, value: &T) -> nix::Result<()> {

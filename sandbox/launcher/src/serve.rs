@@ -4,13 +4,9 @@ use std::io::IoSlice;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, open};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
-use nix::sys::stat::{Mode, fstatat};
-use stockade_plan::{
-    Confinement, FRAME_MAX, LauncherFacts, Namespaces, PLAN_VERSION, Reply, SetupError, Stage, encode,
-};
+use stockade_plan::{Confinement, FRAME_MAX, LauncherFacts, PLAN_VERSION, Reply, SetupError, Stage, encode};
 
 use crate::account::Account;
 use crate::jobs::Live;
@@ -94,7 +90,12 @@ impl Server {
 
     fn answer(&mut self, asked: Result<Asked, Refused>, frame: &[u8]) -> nix::Result<()> {
         match asked {
-            Ok(Asked::Prepare(groups)) => self.prepare(&groups),
+            Ok(Asked::Prepare(groups)) => {
+                self.prepare(&groups)?;
+                // Its init is busy now and its plan is on the way. If this fails, it fails when the view is built and told then.
+                let _tried_again_then = self.views.place(&self.launcher.staging);
+                Ok(())
+            }
             Ok(Asked::Build { id, confinement, asker }) => match self.build(id, &confinement, asker, frame) {
                 Ok(()) => Ok(()),
                 Err(error) => {
@@ -181,24 +182,5 @@ impl Server {
             // The process is this one's child and was killed: waiting cannot fail and cannot last.
             let _reaped = sys::wait4(live.pid);
         }
-    }
-}
-
-/// The namespaces of the calling process.
-pub(crate) fn namespaces() -> Namespaces {
-    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let directory = open("/proc/self/ns", flags, Mode::empty());
-    let inode = |name: &str| {
-        let found = directory.as_ref().ok().and_then(|at| fstatat(at, name, AtFlags::empty()).ok());
-        found.map_or(0, |found| found.st_ino)
-    };
-    Namespaces {
-        user: inode("user"),
-        mnt: inode("mnt"),
-        pid: inode("pid"),
-        net: inode("net"),
-        ipc: inode("ipc"),
-        uts: inode("uts"),
-        cgroup: inode("cgroup"),
     }
 }

@@ -14,10 +14,10 @@ use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::stat::{Mode, umask};
 use nix::sys::time::{TimeVal, TimeValLike};
 use nix::unistd::{Uid, pipe2, setgroups};
+use stockade_inside::namespaces;
 use stockade_plan::{Namespaces, Stage};
 
 use crate::options::Options;
-use crate::serve::namespaces;
 use crate::spare::Spare;
 use crate::uids::HostIds;
 use crate::{credentials, sys};
@@ -94,10 +94,7 @@ pub(crate) fn prepare(options: &Options) -> Result<Launcher, StartError> {
         target: options.runtime_dir.display().to_string(),
         source,
     })?;
-    let host_namespaces = namespaces();
-    if host_namespaces.named().iter().any(|(_, inode)| *inode == 0) {
-        return Err(io("read", "/proc/self/ns", Errno::ENODATA));
-    }
+    let host_namespaces = namespaces().map_err(|unread| io("read namespace", unread.what, unread.errno))?;
     own_mount_namespace()?;
     let (lifeline, lifeline_held) = pipe2(OFlag::O_CLOEXEC).map_err(|errno| io("make", "lifeline", errno))?;
     credentials::keep_launcher_capabilities()

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use nix::errno::Errno;
+use stockade_inside::Unread;
 use stockade_plan::{SetupError, Stage, StageTime};
 
 /// A call failed; the stage is added by [`Steps::run`].
@@ -30,6 +31,12 @@ impl Fault {
             target: self.target,
             errno: stockade_plan::Errno(self.errno as i32),
         }
+    }
+}
+
+impl From<Unread> for Fault {
+    fn from(Unread { what, errno }: Unread) -> Self {
+        Self::new("read", what, errno)
     }
 }
 

@@ -1,22 +1,23 @@
 //! The read-only trees that become jobs' roots.
 //!
-//! Each distinct view is built once, in a mount namespace of its own that holds nothing but the view: the tree
-//! is pivoted into and the host's root is detached. A sandbox's init enters that namespace and takes a copy of
-//! it, so a job's mount namespace never contains a mount of the host's, and its cost does not grow with the
-//! number of mounts the host has.
+//! Each distinct view is built once, in a mount namespace of its own that holds nothing but the view, over an empty
+//! read-only root. A sandbox's init enters that namespace and takes a copy of it, so a job's mount namespace never contains
+//! a mount of the host's, and its cost does not grow with the number of mounts the host has.
 
 mod build;
+mod place;
+mod source;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open, readlink};
-use nix::sched::{CloneFlags, setns, unshare};
-use nix::sys::stat::{Mode, fstatat};
+use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::sys::stat::fstatat;
 use stockade_plan::{Entry, View};
 
 use crate::account::Account;
 use crate::steps::{During, Fault};
+use place::Place;
 
 /// How many views are kept; the one that was not used for the longest time goes first.
 const KEPT: usize = 32;
@@ -29,6 +30,7 @@ pub(crate) const PROBE: &str = ".stockade-probe";
 #[derive(Debug, Default)]
 pub(crate) struct Views {
     kept: Vec<Built>,
+    place: Option<Place>,
 }
 
 #[derive(Debug)]
@@ -40,6 +42,15 @@ struct Built {
 }
 
 impl Views {
+    /// What views are built in, made now or kept from before; `staging` is an empty directory.
+    pub(crate) fn place(&mut self, staging: &Path) -> Result<&Place, Fault> {
+        let place = match self.place.take() {
+            Some(place) => place,
+            None => Place::make(staging)?,
+        };
+        Ok(self.place.insert(place))
+    }
+
     /// The mount namespace of `view`, built now or kept from before, of what `asker` can reach.
     pub(crate) fn namespace_of(
         &mut self,
@@ -54,7 +65,11 @@ impl Views {
         };
         let built = match built {
             Some(built) => built,
-            None => Built { view: view.clone(), namespace: build_apart(view, staging, asker)?, sources },
+            None => Built {
+                view: view.clone(),
+                namespace: build::build(view, self.place(staging)?, asker)?,
+                sources,
+            },
         };
         if self.kept.len() >= KEPT {
             self.kept.remove(0);
@@ -72,39 +87,15 @@ fn sources(view: &View, asker: Account) -> Result<Vec<(u64, u64)>, Fault> {
         Entry::Bind { source, .. } => Some(Path::new(source.as_str())),
         _ => None,
     });
-    let mut sources = asker.look(|| binds.map(source).collect::<Result<Vec<_>, _>>())?;
+    let mut sources = asker.look(|| binds.map(identity).collect::<Result<Vec<_>, _>>())?;
     if view.entries.contains(&Entry::Recorder) {
-        sources.push(source(&recorder()?)?);
+        sources.push(identity(&source::recorder()?)?);
     }
     Ok(sources)
 }
 
-fn source(path: &Path) -> Result<(u64, u64), Fault> {
+fn identity(path: &Path) -> Result<(u64, u64), Fault> {
     let found = fstatat(AT_FDCWD, path, AtFlags::AT_SYMLINK_NOFOLLOW);
     let found = found.during("stat", &path.display().to_string())?;
     Ok((found.st_dev, found.st_ino))
-}
-
-/// Where the recorder of this build lies: beside this program, whose own path has no link in it; proc_pid_exe(5).
-fn recorder() -> Result<PathBuf, Fault> {
-    let own = readlink("/proc/self/exe").during("readlink", "/proc/self/exe")?;
-    Ok(Path::new(&own).with_file_name("stockade-recorder"))
-}
-
-/// Builds a view in a new mount namespace and comes back to the launcher's own.
-fn build_apart(view: &View, staging: &Path, asker: Account) -> Result<OwnedFd, Fault> {
-    let open_dir = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let namespaces = open("/proc/self/ns", open_dir, Mode::empty()).during("open", "/proc/self/ns")?;
-    let own = current_namespace(namespaces.as_fd())?;
-    unshare(CloneFlags::CLONE_NEWNS).during("unshare", "mount namespace")?;
-    let built = build::build(view, staging, asker).and_then(|()| current_namespace(namespaces.as_fd()));
-    // setns(2) also brings back the root and working directory of the launcher's namespace. If it failed the
-    // launcher would be lost inside a view: every later request fails for lack of /proc, and none runs.
-    setns(own, CloneFlags::CLONE_NEWNS).during("setns", "the launcher's mount namespace")?;
-    built
-}
-
-fn current_namespace(namespaces: BorrowedFd<'_>) -> Result<OwnedFd, Fault> {
-    nix::fcntl::openat(namespaces, "mnt", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
-        .during("open", "/proc/self/ns/mnt")
 }

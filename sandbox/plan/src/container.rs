@@ -1,15 +1,15 @@
 //! What passes between the supervisor and the init of a container that it has an engine run.
 //!
 //! Both ways each value stands behind its length, four bytes, the lowest first: an [`Errand`] and the bytes of its inputs on
-//! init's standard input, [`Said`]s on its standard output. Init runs inside the container, beside the job: it is believed
-//! no further than a job could be, but that the job cannot speak in its place (see the init itself).
+//! init's standard input, [`ContainerMessage`]s on its standard output. Init runs inside the container, beside the job: it
+//! is believed no further than a job could be, but that the job cannot speak in its place (see the init itself).
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Arg, Ended, EnvVar, FileName, Found, Input, Limits, List, Mounted, Namespaces, Output, Rusage};
 
 /// The most bytes of the job's output in one message.
-pub const SPOKEN_MAX: usize = 32 * 1024;
+pub const OUTPUT_CHUNK_MAX: usize = 32 * 1024;
 
 /// `getsid` of this process, which no kernel has (its number is above the largest `pid_max`, proc(5)), is answered by the
 /// profile of a container with an error number that is the profile's own, from [`SECCOMP_MARKS`]: so its init finds out which
@@ -39,7 +39,7 @@ pub struct Errand {
 
 /// One message of a container's init.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Said {
+pub enum ContainerMessage {
     /// What is in force, read before the job was started. The job inherits all of it.
     Ready(Box<ContainerEvidence>),
     /// The job could not be started: what was being done, and what the kernel answered.
@@ -56,11 +56,11 @@ pub enum Said {
         /// Whether on standard error.
         error: bool,
         /// What.
-        bytes: List<u8, SPOKEN_MAX>,
+        bytes: List<u8, OUTPUT_CHUNK_MAX>,
     },
     /// The job has ended, and every process with it.
     Ended(Box<Account>),
-    /// What became of one declared output; [`Said::Chunk`]s follow for a file that was found.
+    /// What became of one declared output; [`ContainerMessage::Chunk`]s follow for a file that was found.
     Output {
         /// Its index in the errand's outputs.
         index: u32,

@@ -80,6 +80,19 @@ impl Namespaces {
             ("cgroup", self.cgroup),
         ]
     }
+
+    /// The same under the names that these layers of confinement have in what is recorded of a job.
+    pub const fn layers(&self) -> [(&'static str, u64); 7] {
+        [
+            ("user_namespace", self.user),
+            ("mount_namespace", self.mnt),
+            ("pid_namespace", self.pid),
+            ("network_namespace", self.net),
+            ("ipc_namespace", self.ipc),
+            ("uts_namespace", self.uts),
+            ("cgroup_namespace", self.cgroup),
+        ]
+    }
 }
 
 /// A mount as statvfs(3) shows it.
@@ -99,6 +112,20 @@ pub struct Mounted {
     pub size_bytes: u64,
     /// How many files it can hold.
     pub inodes: u64,
+}
+
+impl Mounted {
+    /// The restrictions that it has, as mount(8) names them: `read-only nosuid nodev noexec`.
+    pub fn flags(&self) -> String {
+        let flags = [
+            (self.read_only, "read-only"),
+            (self.nosuid, "nosuid"),
+            (self.nodev, "nodev"),
+            (self.noexec, "noexec"),
+        ];
+        let set: Vec<&str> = flags.into_iter().filter(|(set, _)| *set).map(|(_, name)| name).collect();
+        set.join(" ")
+    }
 }
 
 /// How long a stage took.

@@ -8,7 +8,7 @@
 //! * [`Report`] is what a sandbox's own init says of its set-up and of its job, on the status pipe.
 //! * A [`Refusal`] is what init saw refused to the job while it ran.
 //! * [`Evidence`] is what init read back from the kernel before the job's first instruction.
-//! * An [`Errand`] is what the init of a container that an engine runs is told, [`Said`] what it answers.
+//! * An [`Errand`] is what the init of a container that an engine runs is told, [`ContainerMessage`] what it answers.
 //! * [`Told`] is what the recorder of a recording sandbox says of the program it watches.
 //! * [`Stage`] names the steps of set-up, in order; a [`SetupError`] says which one failed.
 //!
@@ -40,8 +40,8 @@ pub use confinement::{
     Access, Confinement, FILTER_MAX, Filter, Instruction, Landlock, LandlockRule, Rlimits,
 };
 pub use container::{
-    Account, Cause, ContainerEvidence, ContainerLimits, Counted, Errand, SECCOMP_MARK, SECCOMP_MARKS,
-    SPOKEN_MAX, Said,
+    Account, Cause, ContainerEvidence, ContainerLimits, ContainerMessage, Counted, Errand, OUTPUT_CHUNK_MAX,
+    SECCOMP_MARK, SECCOMP_MARKS,
 };
 pub use denial::{Asked, Named, Refusal, Refused, WATCHED_MAX, Wall, WatchList, Watched};
 pub use evidence::{Evidence, Mounted, Namespaces, StageTime};

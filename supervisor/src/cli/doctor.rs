@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::options::{AccountOptions, MeansOptions};
+use super::options::{AccountOptions, MeansOptions, RemoteOptions};
 use super::{CliError, exit, runtime};
 use crate::doctor::{Check, Examination, Report, Standing};
 use crate::output;
@@ -23,12 +23,16 @@ pub(super) struct Doctor {
     account: AccountOptions,
     #[command(flatten)]
     means: MeansOptions,
+    #[command(flatten)]
+    remotes: RemoteOptions,
 }
 
 impl Doctor {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         let examination = Examination::begin(&self.account.account(), &self.means.means());
-        let report = runtime::single(async { Ok(examination.finish(&self.account.state_dir).await) })?;
+        let remotes = self.remotes.named();
+        let report =
+            runtime::single(async { Ok(examination.finish(&self.account.state_dir, &remotes).await) })?;
         match self.json {
             true => output::json(&report)?,
             false => print(&report)?,

@@ -14,6 +14,7 @@ mod runtime;
 mod serve;
 mod submit;
 mod up;
+mod whole;
 mod work;
 
 use std::ffi::OsString;
@@ -49,18 +50,6 @@ struct ExecCli {
 #[derive(Debug, Subcommand)]
 enum ExecCommand {
     Exec(Box<exec::Exec>),
-}
-
-impl Cli {
-    fn parsed(arguments: &[OsString]) -> Result<Self, clap::Error> {
-        if is_exec(arguments)
-            && let Ok(ExecCli { log, command: ExecCommand::Exec(exec) }) = ExecCli::try_parse_from(arguments)
-        {
-            return Ok(Self { log, command: Command::Exec(exec) });
-        }
-        // Also what is wrong with `exec`, and its help, is told by the whole.
-        Self::try_parse_from(arguments)
-    }
 }
 
 fn is_exec(arguments: &[OsString]) -> bool {
@@ -130,16 +119,38 @@ impl Command {
     }
 }
 
-/// Runs the command that `arguments` spell and answers with what the process is to exit with.
+/// `stockade`: `exec`, if that is what `arguments` spell rightly; all else is done by `stockade-full`, also telling what is
+/// wrong with them.
+pub fn front(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if is_exec(&arguments)
+        && let Ok(ExecCli { log, command: ExecCommand::Exec(exec) }) = ExecCli::try_parse_from(&arguments)
+    {
+        logging::start(log.format, log.level.unwrap_or(LogLevel::Warn));
+        return told(exec.run(), exit::NOT_SET_UP);
+    }
+    let failed = match is_exec(&arguments) {
+        true => exit::NOT_SET_UP,
+        false => exit::FAILED,
+    };
+    told(Err(whole::replace_us(arguments)), failed)
+}
+
+/// `stockade-full`: runs the command that `arguments` spell and answers with what the process is to exit with.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let cli = match Cli::parsed(&arguments) {
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => return not_understood(&error, &arguments),
     };
     logging::start(cli.log.format, cli.log.level.unwrap_or_else(|| cli.command.default_level()));
     let failed = cli.command.failed();
-    cli.command.run().unwrap_or_else(|error| {
+    told(cli.command.run(), failed)
+}
+
+/// What to exit with after an error was told, `failed` then.
+fn told(done: Result<ExitCode, CliError>, failed: u8) -> ExitCode {
+    done.unwrap_or_else(|error| {
         output::complain(&error.to_string());
         error.help().into_iter().for_each(output::complain);
         ExitCode::from(failed)
@@ -169,13 +180,15 @@ mod tests {
     }
 
     #[test]
-    fn exec_is_understood_as_the_whole_command_line_understands_it() {
+    fn exec_alone_is_understood_as_the_whole_command_line_understands_it() {
         let arguments =
             ["stockade", "exec", "--log-level", "off", "--policy", "p", "--tty", "--", "/bin/sh", "--json"]
                 .map(OsString::from);
         let whole = Cli::try_parse_from(&arguments).unwrap();
-        assert_eq!(format!("{:?}", Cli::parsed(&arguments).unwrap()), format!("{whole:?}"));
-        assert!(Cli::parsed(&["stockade", "exec", "--nonsense"].map(OsString::from)).is_err());
+        let ExecCli { command: ExecCommand::Exec(alone), .. } = ExecCli::try_parse_from(&arguments).unwrap();
+        let Command::Exec(whole) = whole.command else { panic!("another command") };
+        assert_eq!(format!("{alone:?}"), format!("{whole:?}"));
+        assert!(ExecCli::try_parse_from(["stockade", "exec", "--nonsense"]).is_err());
     }
 
     #[test]

@@ -119,20 +119,27 @@ impl RemoteOptions {
     /// Whoever sits where functions are called instead of in their cloud is believed, so nothing but work on services may be
     /// sent there.
     pub(super) fn remotes(&self, environment: Environment) -> Result<Remotes, CliError> {
-        let Self { docker_host, http_authorities, lambda_endpoint, gcp_endpoint, gcp_token_endpoint } =
-            self.clone();
-        let any = lambda_endpoint.is_some() || gcp_endpoint.is_some() || gcp_token_endpoint.is_some();
+        let remotes = self.named();
+        let Endpoints { lambda, gcp } = &remotes.functions;
+        let any = lambda.is_some() || gcp.functions.is_some() || gcp.tokens.is_some();
         if any && environment != Environment::Development {
             let message =
                 "functions are called elsewhere than in their cloud only with `--environment development`";
             return Err(CliError::Other(message.to_owned()));
         }
+        Ok(remotes)
+    }
+
+    /// Those that were named, for who calls none of them.
+    pub(super) fn named(&self) -> Remotes {
+        let Self { docker_host, http_authorities, lambda_endpoint, gcp_endpoint, gcp_token_endpoint } =
+            self.clone();
         let gcp = Instead { functions: gcp_endpoint, tokens: gcp_token_endpoint };
-        Ok(Remotes {
+        Remotes {
             docker: docker_host,
             http_authorities,
             functions: Endpoints { lambda: lambda_endpoint, gcp },
-        })
+        }
     }
 }
 

@@ -35,7 +35,8 @@ pub(super) struct Submit {
     /// What the operation is given; `-` reads it from standard input
     #[arg(long, value_name = "JSON", default_value = "{}")]
     input: String,
-    /// Execution type to put into the job's row; the registry decides how it is run
+    /// Execution type to put into the job's row: a worker takes the types that it has runners for. How it is run, the
+    /// registry decides
     #[arg(long, value_name = "TYPE", default_value = "shell")]
     execution_type: String,
     /// Name that no other job may have: a repeated submission fails instead of running twice

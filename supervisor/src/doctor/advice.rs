@@ -29,6 +29,22 @@ pub(super) const POSTGRES: Advice = advice(
     "`up` and `demo` cannot start a database; `serve` and `exec` do not need one",
     "apt-get install postgresql, or use `stockade serve` with a database elsewhere",
 );
+pub(super) const ENGINE: Advice = advice(
+    "services of execution type `docker` do not load, and such jobs are left to workers that have an engine",
+    "start an engine whose socket the account can reach, and name it: `--docker-host unix:///run/docker.sock`",
+);
+pub(super) const AUTHORITIES: Advice = advice(
+    "no server can show who it is: calls over TLS, of services and of functions, fail",
+    "apt-get install ca-certificates; for HTTP services, `--http-authorities FILE` names others",
+);
+pub(super) const AWS: Advice = advice(
+    "functions of AWS can be called by services only that say in `auth` where their keys are",
+    "name keys in `auth` of the service, set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or run where there is a role",
+);
+pub(super) const GCP: Advice = advice(
+    "functions of Google Cloud can be called by services only whose `auth` is a `service_account`",
+    "name the account's key in `auth` of the service, or run on a machine of Google Cloud",
+);
 pub(super) const COMMANDS: Advice = advice(
     "services that use them are refused when they load; the others run",
     "install the package that brings the program, or leave it out of the service",

@@ -6,6 +6,7 @@ mod check;
 mod environments;
 mod host;
 mod kernel;
+mod remotes;
 mod sandbox;
 
 use std::path::Path;
@@ -18,6 +19,7 @@ pub use check::{Check, Standing};
 
 use crate::host::mechanisms;
 use crate::start::{self, Account, Means};
+use crate::supervisor::Remotes;
 
 /// The jobs that are looked at closely may run with less than everything, so that each layer can be told of. Which
 /// environments demand more than there is comes after that.
@@ -70,7 +72,7 @@ impl Examination {
     }
 
     /// The rest, from within the runtime.
-    pub async fn finish(self, state_dir: &Path) -> Report {
+    pub async fn finish(self, state_dir: &Path, remotes: &Remotes) -> Report {
         let Self { mut checks, confinement } = self;
         let host = mechanisms().host();
         kernel::examine(&mut checks, &Kernel::here());
@@ -81,6 +83,7 @@ impl Examination {
             None => (false, None),
         };
         host::examine(&mut checks, state_dir, &host, landlock_abi);
+        remotes::examine(&mut checks, remotes, &host).await;
         let fit = !checks.iter().any(|check| check.required && check.standing == Standing::Missing);
         Report { fit, tried, checks }
     }

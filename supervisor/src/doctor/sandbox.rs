@@ -2,7 +2,8 @@
 
 use stockade_policies::{Host, LAYERS};
 use stockade_sandbox::{
-    CgroupParent, End, Hierarchy, LauncherProcess, Outcome, ParentOrigin, RunError, Sandbox, State, Warm,
+    CgroupParent, End, Hierarchy, LauncherProcess, NotRun, Outcome, ParentOrigin, RunError, Sandbox, State,
+    Warm,
 };
 
 use super::{Check, ENVIRONMENT, advice, environments};
@@ -66,13 +67,13 @@ fn parent(cgroups: &CgroupParent) -> String {
     format!("{}, {why}", cgroups.path().display())
 }
 
-type Attempt = Result<Result<Outcome, RunError>, RunnerError>;
+type Attempt = Result<Result<Outcome, NotRun>, RunnerError>;
 
 /// Each layer as it was in force for a job.
 fn layers(checks: &mut Vec<Check>, attempt: Attempt) {
     let outcome = match attempt {
         Ok(Ok(outcome)) => outcome,
-        Ok(Err(RunError::Setup(error))) => {
+        Ok(Err(NotRun { error: RunError::Setup(error), .. })) => {
             let layer = advice::layer_of(error.stage);
             return checks.push(Check::missing(layer, error.to_string()).advised(advice::of_layer(layer)));
         }

@@ -1,5 +1,7 @@
 //! What became of an attempt, whoever ran it.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -13,8 +15,21 @@ pub enum ErrorClass {
     Retryable,
     /// It would fail again.
     Permanent,
-    /// Nobody here knows whether it was done. What may not be done twice is not tried again.
+    /// Nobody here knows what was done: it began elsewhere, or was broken off in the middle. That is so whether or not
+    /// it may be done twice.
     Unknown,
+}
+
+impl ErrorClass {
+    /// Whether what ended with an error of this class is tried again, `asked` after the time that the other side asks for.
+    /// What may have been done is not done twice, unless that is the same as once.
+    pub fn retry(self, idempotent: bool, asked: Option<Duration>) -> Retry {
+        match self {
+            Self::Permanent => Retry::Never,
+            Self::Unknown if !idempotent => Retry::Never,
+            Self::Retryable | Self::Unknown => asked.map_or(Retry::Default, Retry::After),
+        }
+    }
 }
 
 /// What became of an attempt.
@@ -44,7 +59,7 @@ pub struct Finished {
     pub outputs: Vec<Output>,
     /// What it used, if it ran.
     pub usage: Option<Value>,
-    /// What was in force: layer -> state and detail. Empty if it did not run.
+    /// What was in force: layer -> state and detail. Empty if it came to no sandbox.
     pub enforcement: Value,
     /// What was refused it: a list.
     pub denials: Value,
@@ -80,5 +95,25 @@ impl Finished {
     /// An attempt that ended without having run, and why.
     pub fn failed(verdict: Verdict, error: impl Into<String>) -> Self {
         Self { error: Some(error.into()), ..Self::new(verdict) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_have_been_done_is_tried_again_only_where_twice_is_once() {
+        let soon = Some(Duration::from_secs(7));
+        for (class, idempotent, asked, retry) in [
+            (ErrorClass::Unknown, false, soon, Retry::Never),
+            (ErrorClass::Unknown, true, None, Retry::Default),
+            (ErrorClass::Unknown, true, soon, Retry::After(Duration::from_secs(7))),
+            (ErrorClass::Retryable, false, None, Retry::Default),
+            (ErrorClass::Retryable, false, soon, Retry::After(Duration::from_secs(7))),
+            (ErrorClass::Permanent, true, soon, Retry::Never),
+        ] {
+            assert_eq!(class.retry(idempotent, asked), retry, "{class:?} {idempotent}");
+        }
     }
 }

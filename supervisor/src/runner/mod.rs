@@ -74,10 +74,12 @@ pub struct WorkFacts {
     pub limits: ResourceLimits,
     /// What it may start, call and reach; by the clause of the policy.
     pub allowlists: BTreeMap<String, Vec<String>>,
+    /// Whether doing it twice is the same as doing it once: then it is tried again though nobody knows what was done.
+    pub idempotent: bool,
 }
 
 impl WorkFacts {
-    /// Of work under that policy, of which there is no plan.
+    /// Of work under that policy, of which there is no plan, and which may be done twice.
     pub fn of(policy: &EffectivePolicy) -> Self {
         Self {
             policy: policy.id(),
@@ -85,6 +87,7 @@ impl WorkFacts {
             plan_sha256: None,
             limits: policy.limits(),
             allowlists: policy.allowlists(),
+            idempotent: true,
         }
     }
 }

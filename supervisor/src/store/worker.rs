@@ -22,6 +22,8 @@ pub struct NewWorker {
     pub version: String,
     /// How long a job stays its own without a heartbeat.
     pub lease: Duration,
+    /// The execution types that it takes jobs of.
+    pub execution_types: Vec<String>,
 }
 
 /// A job that a worker may begin.
@@ -106,18 +108,19 @@ pub struct Lost {
 }
 
 impl Store {
-    /// Makes a worker known. What an earlier worker of the same name held is dealt with at once: an attempt that ran
+    /// Makes a worker known, and the execution types that it takes, so that jobs can name them. What an earlier worker of the same name held is dealt with at once: an attempt that ran
     /// is lost, and its job waits again if it has attempts left.
     ///
     /// # Errors
     /// If the database cannot be asked.
     pub async fn register_worker(&self, worker: &NewWorker) -> Result<WorkerId, StoreError> {
-        sqlx::query_scalar("SELECT jobs.register_worker($1, $2, $3, $4, $5)")
+        sqlx::query_scalar("SELECT jobs.register_worker($1, $2, $3, $4, $5, $6)")
             .bind(&worker.name)
             .bind(&worker.host)
             .bind(i32::try_from(worker.pid).unwrap_or(i32::MAX))
             .bind(&worker.version)
             .bind(worker.lease.as_secs_f64())
+            .bind(&worker.execution_types)
             .fetch_one(&self.pool)
             .await
             .map_err(StoreError::during("register the worker"))
@@ -134,6 +137,17 @@ impl Store {
             .await
             .map(drop)
             .map_err(StoreError::during("register the execution types"))
+    }
+
+    /// The execution types that a living worker takes.
+    ///
+    /// # Errors
+    /// If the database cannot be asked.
+    pub async fn taken_execution_types(&self) -> Result<Vec<String>, StoreError> {
+        sqlx::query_scalar("SELECT jobs.taken_execution_types()")
+            .fetch_one(&self.pool)
+            .await
+            .map_err(StoreError::during("ask what workers take"))
     }
 
     /// Says which execution type a job has that the worker holds, where its row says another.

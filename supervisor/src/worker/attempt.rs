@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use stockade_policies::{JobProposal, Operation};
-use tokio::time::timeout;
 
+use super::execute::{Ready, execute};
 use super::persist::NotRecorded;
 use super::table::{Entry, Stop};
 use super::{Shared, pause};
 use crate::report::{self, Circumstances};
 use crate::rules::RulesVersion;
-use crate::runner::{ErrorClass, Finished, JobFacts, JobRunner, Refusal, Request, Work, WorkFacts};
+use crate::runner::{ErrorClass, Finished, JobFacts, Refusal, Request, WorkFacts};
 use crate::store::{
     AttemptEnd, AttemptId, AttemptStart, Begun, ClaimedJob, Completion, Given, PolicyRef, Retry, Verdict,
     WorkerId,
@@ -20,12 +20,6 @@ use crate::store::{
 
 /// A runner keeps the time itself. One that has not come back so long after its job's time is told to, once.
 const OVERTIME: Duration = Duration::from_secs(60);
-
-/// A job that may be begun.
-struct Ready {
-    work: Box<dyn Work>,
-    runner: Arc<dyn JobRunner>,
-}
 
 /// Deals with one claimed job, to the end, under the rules that are in force now.
 pub(super) async fn make(shared: &Shared, worker: WorkerId, job: ClaimedJob, entry: Entry) {
@@ -119,7 +113,7 @@ impl Claimed<'_> {
             }
         };
         tracing::debug!(job = %job.id, attempt = attempt.attempt, service = job.service, "runs");
-        let finished = execute(entry, attempt, ready).await;
+        let finished = execute(entry, attempt, ready, OVERTIME).await;
         let Some(finished) = self.judged(entry.ended(), finished) else {
             tracing::warn!(job = %job.id, attempt = attempt.attempt, "the job is another worker's by now; its result is dropped");
             return Ok(());
@@ -204,35 +198,6 @@ impl Claimed<'_> {
             event: context.clone(),
             security_context: Some(context),
         }
-    }
-}
-
-/// Has the runner run it. A job that was stopped before does not start.
-async fn execute(entry: &Entry, attempt: AttemptId, ready: Ready) -> Finished {
-    let Ready { work, runner } = ready;
-    let patience = Duration::from_secs(work.resource_requirements().wall_seconds) + OVERTIME;
-    if entry.stop().is_some() {
-        return Finished::failed(Verdict::Cancelled, "stopped before it ran");
-    }
-    let mut running = work.execute(attempt);
-    if entry.executes(attempt, Arc::clone(&runner)).is_some() {
-        return Finished::failed(Verdict::Cancelled, "stopped before it ran");
-    }
-    if let Ok(finished) = timeout(patience, &mut running).await {
-        return finished;
-    }
-    runner.cancel(&attempt);
-    match timeout(OVERTIME, running).await {
-        Ok(finished) => finished,
-        // What it has done by now nobody can say.
-        Err(_) => Finished {
-            class: Some(ErrorClass::Unknown),
-            retry: Retry::Never,
-            ..Finished::failed(
-                Verdict::Failed,
-                "the runner has not come back from a job that it was told to end",
-            )
-        },
     }
 }
 

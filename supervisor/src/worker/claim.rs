@@ -61,7 +61,8 @@ async fn take(shared: &Arc<Shared>, slot: OwnedSemaphorePermit) -> bool {
     }
     let wanted = slots.len();
     let worker = shared.id();
-    match shared.store.claim(worker, None, u32::try_from(wanted).unwrap_or(1)).await {
+    let types = shared.runners.execution_types();
+    match shared.store.claim(worker, Some(&types), u32::try_from(wanted).unwrap_or(1)).await {
         Ok(jobs) => {
             let all = jobs.len() == wanted;
             for (job, slot) in jobs.into_iter().zip(slots) {

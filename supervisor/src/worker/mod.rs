@@ -1,6 +1,6 @@
 //! The worker: takes jobs from the queue and has them run.
 //!
-//! 1. It claims as many due jobs as it has free slots; NOTIFY says when to look, polling is the truth.
+//! 1. It claims as many due jobs as it has free slots, of the execution types that it has runners for; NOTIFY says when to look, polling is the truth.
 //! 2. Each claimed job is checked against the registry. What may not run is refused, on record, without having run.
 //! 3. The attempt's beginning is recorded. If that fails, nothing runs.
 //! 4. The runner executes it. A cancelled job is killed, and so is one whose lease was lost.
@@ -14,6 +14,7 @@
 
 mod attempt;
 mod claim;
+mod execute;
 mod heartbeat;
 mod pause;
 mod persist;
@@ -112,8 +113,7 @@ impl Worker {
         let store = Store::connect(database, Access::Worker, connections).await?;
         let pulse = Store::connect(database, Access::Worker, 1).await?;
         let host = HostFacts::here();
-        store.register_execution_types(&runners.execution_types()).await?;
-        let id = store.register_worker(&new_worker(&settings, &host)).await?;
+        let id = store.register_worker(&new_worker(&settings, &host, &runners)).await?;
         let shared = Shared {
             slots: Arc::new(Semaphore::new(settings.concurrency)),
             settings,
@@ -130,6 +130,11 @@ impl Worker {
         };
         shared.record_start(id).await?;
         Ok(Self { shared: Arc::new(shared), rules })
+    }
+
+    /// The execution types that it takes.
+    pub fn takes(&self) -> Vec<&'static str> {
+        self.shared.runners.execution_types()
     }
 
     /// Its id.
@@ -165,7 +170,7 @@ impl Shared {
 
     /// Registers again after others have declared this worker dead.
     async fn register_again(&self) -> Result<(), StoreError> {
-        let id = self.pulse.register_worker(&new_worker(&self.settings, &self.host)).await?;
+        let id = self.pulse.register_worker(&new_worker(&self.settings, &self.host, &self.runners)).await?;
         *self.id.write().unwrap_or_else(PoisonError::into_inner) = id;
         Ok(())
     }
@@ -219,12 +224,13 @@ impl Shared {
     }
 }
 
-fn new_worker(settings: &Settings, host: &HostFacts) -> NewWorker {
+fn new_worker(settings: &Settings, host: &HostFacts, runners: &RunnerRegistry) -> NewWorker {
     NewWorker {
         name: settings.name.clone(),
         host: host.name.clone(),
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         lease: settings.lease,
+        execution_types: runners.execution_types().into_iter().map(str::to_owned).collect(),
     }
 }

@@ -4,8 +4,8 @@ use std::{collections::HashSet, time::Duration};
 
 use serde_json::json;
 use stockade::store::{
-    Access, After, AttemptEnd, AttemptStart, Begun, Cancel, Completion, Event, JobStatus, NewJob, Output,
-    PolicyRef, Retry, StoreError, Stream, Verdict, Wake,
+    Access, After, AttemptEnd, AttemptStart, Begun, Cancel, Completion, Event, JobStatus, NewJob, NewWorker,
+    Output, PolicyRef, Retry, StoreError, Stream, Verdict, Wake,
 };
 use stockade_plan::Digest;
 
@@ -182,6 +182,32 @@ async fn a_worker_claims_only_what_it_asks_for() {
     assert_eq!(claimed.iter().map(|job| job.id).collect::<Vec<_>>(), [http]);
     assert!(store.release(me, http).await.unwrap());
     assert_eq!(store.claim(me, None, 10).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn what_living_workers_take_is_told_to_whoever_hands_jobs_in() {
+    let db = TestDatabase::new().await;
+    let (store, submitter) =
+        (db.store(Access::Worker).await, db.store(Access::Submitter { tenant: None }).await);
+    assert!(submitter.taken_execution_types().await.unwrap().is_empty());
+    let me = worker(&store, "me").await;
+    assert_eq!(submitter.taken_execution_types().await.unwrap(), ["shell"]);
+    let mut other = NewWorker {
+        name: "other".to_owned(),
+        host: "host".to_owned(),
+        pid: 2,
+        version: "0.1.0".to_owned(),
+        lease: Duration::from_millis(300),
+        execution_types: vec!["wasm-2".to_owned(), "shell".to_owned()],
+    };
+    store.register_worker(&other).await.unwrap();
+    assert_eq!(submitter.taken_execution_types().await.unwrap(), ["shell", "wasm-2"]);
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    assert_eq!(submitter.taken_execution_types().await.unwrap(), ["shell"], "it has not been heard of since");
+    store.shutdown_worker(me).await.unwrap();
+    assert!(submitter.taken_execution_types().await.unwrap().is_empty());
+    other.execution_types = vec!["rm -rf".to_owned()];
+    assert!(store.register_worker(&other).await.is_err());
 }
 
 #[tokio::test]

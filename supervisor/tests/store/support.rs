@@ -146,7 +146,14 @@ pub(crate) async fn superuser(database: &Database) -> PgPool {
 
 /// A registered worker whose lease is `lease`.
 pub(crate) async fn worker_with_lease(store: &Store, name: &str, lease: Duration) -> WorkerId {
-    let worker = NewWorker { name: name.into(), host: "host".into(), pid: 1, version: "0.1.0".into(), lease };
+    let worker = NewWorker {
+        name: name.into(),
+        host: "host".into(),
+        pid: 1,
+        version: "0.1.0".into(),
+        lease,
+        execution_types: vec!["shell".into()],
+    };
     store.register_worker(&worker).await.unwrap()
 }
 

@@ -57,6 +57,7 @@ async fn a_worker_that_was_declared_dead_drops_its_results_and_registers_again()
         pid: 1,
         version: "0".to_owned(),
         lease: settings.lease,
+        execution_types: vec!["steps".to_owned()],
     };
     rig.store.register_worker(&usurper).await.unwrap();
     let job = rig.ended(id).await;

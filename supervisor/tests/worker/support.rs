@@ -10,7 +10,8 @@ use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
 use stockade::postgres::EmbeddedPostgres;
 use stockade::rules::{Loader, Rulebook, Rules};
-use stockade::runner::RunnerRegistry;
+use stockade::runner::http::{Authorities, OfHost};
+use stockade::runner::{HttpRunner, RunnerRegistry};
 use stockade::store::{Access, Database, Job, JobId, JobStatus, NewJob, Store, migrate};
 use stockade::worker::{Settings, Shutdown, Worker, WorkerError};
 use stockade_policies::Environment;
@@ -110,7 +111,9 @@ impl Rig {
     pub(crate) async fn worker(&self, settings: Settings) -> AtWork {
         let runner = StepsRunner::default();
         let counts = runner.counts.clone();
-        let runners = RunnerRegistry::default().with(runner).unwrap();
+        // Takes rows of that type as well.
+        let http = HttpRunner::new(OfHost, Authorities::read(None));
+        let runners = RunnerRegistry::default().with(runner).unwrap().with(http).unwrap();
         if fs::symlink_metadata(self.rules().services).is_err() {
             self.write_services(SERVICES);
         }

@@ -154,3 +154,51 @@ fn what_an_engine_does_not_give_and_the_policy_requires_is_not_done_without() {
     let layer = &job["security_context"]["enforcement"]["cgroup_namespace"]["state"];
     assert_eq!((&job["status"], layer), (&json!("completed"), &json!("absent")), "{job}");
 }
+
+#[test]
+fn a_worker_without_an_engine_leaves_containers_to_one_that_has_it() {
+    let mut engine = Engine::start(MAKER);
+    let image = engine.import("box", &[]);
+    let place = Place::new(&services_of(&image)).with_engine(engine.address());
+    let has = Server::start_in(place);
+    let docker = [("execution_type", json!("docker"))];
+    // It has eight slots, and all of them are taken.
+    let long = [(); 8].map(|()| has.submit_with("box", "long", &json!({}), &docker));
+    for id in &long {
+        has.until(id, SOON, |job| job["status"] == "running");
+    }
+    let services = std::fs::read_to_string(has.place().services()).unwrap();
+    let (head, sandbox) = services.split_once("  - name: sandbox").unwrap();
+    assert!(head.contains("docker"));
+    let has_not = has.second_worker_in(Place::new(&format!("services:\n  - name: sandbox{sandbox}")));
+    let waits = has.submit_with("box", "fixed", &json!({}), &docker);
+    // The control: whatever else there is, it does take.
+    let taken = has.run("sandbox", "script", &json!({"script": "echo here"}));
+    assert_eq!(taken["status"], "completed", "{taken}");
+    assert_eq!(has.job(&waits)["status"], "pending");
+    let worker = |id: &str| has.attempts(id)[0]["worker_id"].clone();
+    assert_ne!(worker(taken["id"].as_str().unwrap()), worker(&long[0]));
+    for id in &long {
+        has.sql(&format!("SELECT jobs.cancel_job('{id}', 'the test')"));
+    }
+    let fixed = has.ended(&waits);
+    assert_eq!((&fixed["status"], worker(&waits)), (&json!("completed"), worker(&long[0])), "{fixed}");
+    drop(has_not);
+    engine.kill();
+}
+
+#[test]
+fn the_doctor_says_which_engine_answers() {
+    let output = RIG
+        .server
+        .place()
+        .command(&["doctor", "--json", "--docker-host", &RIG.engine.address()])
+        .output()
+        .unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mut checks = report["checks"].as_array().unwrap().iter();
+    let check = checks.find(|check| check["name"] == "container engine").unwrap();
+    assert_eq!(check["standing"], "good", "{check}");
+    let found = check["found"].as_str().unwrap();
+    assert!(found.contains("interface 1.") && found.contains("runc"), "{found}");
+}

@@ -99,7 +99,7 @@ fn nothing_runs_in_a_runtime_that_does_not_show_what_is_in_force() {
     let said = match MAKER {
         // Its container is up, with gVisor's kernel in it.
         Maker::Docker => {
-            "find `NoNewPrivs` in `/proc/self/status` (a runtime with a kernel of its own, such as runsc"
+            "read `NoNewPrivs` (a runtime with a kernel of its own, such as runsc, does not show it"
         }
         Maker::Podman => "Podman cannot be asked for the runtime `runsc`",
     };

@@ -72,13 +72,28 @@ fn a_gzip_bomb_goes_off_at_the_bound() {
 }
 
 #[test]
+fn members_of_a_gzip_file_are_one_text_and_bounded_together() {
+    let members = |texts: &[&[u8]]| texts.iter().flat_map(|text| gzip(text)).collect::<Vec<_>>();
+    let unpacked = |body: Vec<u8>| read(&Stage::saying(answer("200 OK", "content-encoding: gzip\r\n", body)));
+    let whole = unpacked(members(&[b"one, ", b"", b"two"]));
+    assert_eq!((whole.verdict, &*whole.stdout.bytes), (Verdict::Completed, &b"one, two"[..]));
+    let half = vec![0; 40 << 10];
+    let bomb = unpacked(members(&[&half, &half]));
+    assert_eq!(ended(&bomb), (Verdict::LimitExceeded, Some(ErrorClass::Permanent)));
+    assert!(bomb.error.unwrap().contains("when decompressed"));
+    let mut trailing = members(&[b"one"]);
+    trailing.extend(b"and no member");
+    assert_eq!(ended(&unpacked(trailing)), (Verdict::Failed, Some(ErrorClass::Unknown)));
+}
+
+#[test]
 fn an_answer_that_does_not_unpack_is_broken() {
     let mut cut = gzip(b"hello, hello, hello");
     cut.truncate(cut.len() - 6);
     for (encoding, body) in [("gzip", cut), ("gzip", b"plain".to_vec()), ("br", b"x".to_vec())] {
         let fields = format!("content-encoding: {encoding}\r\n");
         let finished = read(&Stage::saying(answer("200 OK", &fields, &body)));
-        assert_eq!(ended(&finished), (Verdict::Failed, Some(ErrorClass::Retryable)), "{encoding}");
+        assert_eq!(ended(&finished), (Verdict::Failed, Some(ErrorClass::Unknown)), "{encoding}");
     }
 }
 
@@ -102,7 +117,7 @@ fn a_slow_trickle_ends_with_the_time() {
     for stage in [head, body, silent] {
         let began = Instant::now();
         let finished = read(&stage);
-        assert_eq!(ended(&finished), (Verdict::TimedOut, Some(ErrorClass::Retryable)));
+        assert_eq!(ended(&finished), (Verdict::TimedOut, Some(ErrorClass::Unknown)));
         assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
         assert!(finished.error.unwrap().contains("in 2 s"));
     }
@@ -130,7 +145,7 @@ fn an_endless_head_is_given_up() {
 #[test]
 fn an_answer_of_another_length_than_it_says_is_not_whole() {
     let short = read(&Stage::saying("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nshort"));
-    assert_eq!(ended(&short), (Verdict::Failed, Some(ErrorClass::Retryable)));
+    assert_eq!(ended(&short), (Verdict::Failed, Some(ErrorClass::Unknown)));
     assert!(short.error.unwrap().contains("broke off"));
     assert_eq!(short.stdout.bytes, b"short");
     // What follows an answer is no part of it.
@@ -154,7 +169,7 @@ fn what_is_no_http_is_no_answer() {
         b"",
     ] {
         let finished = read(&Stage::saying(garbage));
-        assert_eq!(ended(&finished), (Verdict::Failed, Some(ErrorClass::Retryable)), "{garbage:?}");
+        assert_eq!(ended(&finished), (Verdict::Failed, Some(ErrorClass::Unknown)), "{garbage:?}");
         assert!(finished.error.unwrap().contains("the answer did not come"));
     }
 }

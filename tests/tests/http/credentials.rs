@@ -4,13 +4,14 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
 use serde_json::json;
 use stockade::rules::{Loader, Rulebook, Rules};
 use stockade::runner::http::{Authorities, HttpRunner, OfHost};
-use stockade::runner::{ErrorClass, Finished, RunnerRegistry};
+use stockade::runner::{ErrorClass, Finished, JobRunner as _, RunnerRegistry};
 use stockade::store::Verdict;
 use stockade_policies::Environment;
 use tempfile::NamedTempFile;
@@ -146,7 +147,7 @@ fn a_worker_that_lacks_a_secret_does_not_start_and_says_what_to_add() {
         block_on(async { Rulebook::open(Loader::new(rules, runners.capabilities())).map(drop) })
     };
     let found = open("auth_type: bearer_token").unwrap_err().to_string();
-    for says in [":4:", "service `api`", "env:API_TOKEN", "set the variable", "auth: {secret:"] {
+    for says in [":4:", "service `api`", "env:API_TOKEN", "set the variable", "say in `auth` where else"] {
         assert!(found.contains(says), "{says}: {found}");
     }
     let there = file(SECRET);
@@ -182,6 +183,91 @@ fn a_token_is_asked_for_first() {
     assert_eq!((refused.verdict, refused.class), (Verdict::Failed, Some(ErrorClass::Permanent)));
     assert!(refused.error.unwrap().contains("asking for a token at"));
     assert_eq!(stage.heard().len(), 1, "without a token nothing is called");
+}
+
+/// Hands out one token after the other, `t0ken-1` first, each good for so long.
+fn hands_out(expires: &'static str) -> Stage {
+    let count = AtomicUsize::new(0);
+    Stage::new(move |_, connection| {
+        let number = count.fetch_add(1, Ordering::SeqCst) + 1;
+        let _ = connection.write_all(&answer(
+            "200 OK",
+            "",
+            format!(r#"{{"access_token": "t0ken-{number}", "token_type": "bearer"{expires}}}"#),
+        ));
+    })
+}
+
+/// A service of that name which asks `tokens` for its own.
+fn with_tokens(name: &str, stage: &Stage, tokens: &Stage, id: &str, key: &NamedTempFile) -> String {
+    format!(
+        "  {name}:\n    base_url: {}\n    auth_type: oauth2\n    auth: {{secret: 'file:{}', client_id: {id}, token_url: \
+         'http://{}/token'}}\n    security_policy: {{http: {{addresses: ['{}', '{}']}}}}\n    operations: {{write: {{method: POST, path: /a}}}}\n",
+        stage.url(),
+        key.path().display(),
+        tokens.address,
+        tokens.address,
+        stage.address,
+    )
+}
+
+#[test]
+fn a_token_is_kept_for_its_service_and_credentials_until_shortly_before_it_ends() {
+    let key = file(SECRET);
+    for (expires, asked) in [(r#", "expires_in": 3600"#, 1), (r#", "expires_in": 20"#, 3), ("", 3)] {
+        let (stage, tokens) = (echo(), hands_out(expires));
+        let desk = Desk::new(&format!("services:\n{}", with_tokens("api", &stage, &tokens, "me", &key)));
+        for _ in 0..3 {
+            let finished = desk.call("write", nothing());
+            assert_eq!(finished.verdict, Verdict::Completed, "{finished:?}");
+            let kept = format!("{finished:?} {}", String::from_utf8_lossy(&finished.stdout.bytes));
+            assert!(!kept.contains("t0ken") && kept.contains("Bearer ***"), "{kept}");
+        }
+        assert_eq!((stage.heard().len(), tokens.heard().len()), (3, asked), "{expires}");
+        let last = format!("Bearer t0ken-{asked}");
+        assert_eq!(stage.heard()[2].field("authorization"), Some(last.as_str()));
+    }
+    // Another service, and other credentials, are somebody else.
+    let (stage, tokens) = (echo(), hands_out(r#", "expires_in": 3600"#));
+    let services = ["api", "second", "third"].iter().zip(["me", "me", "you"]);
+    let services: String = services.map(|(name, id)| with_tokens(name, &stage, &tokens, id, &key)).collect();
+    let desk = Desk::new(&format!("services:\n{services}"));
+    for service in ["api", "second", "third", "api", "second", "third"] {
+        assert_eq!(desk.call_of(service, "write", nothing()).verdict, Verdict::Completed);
+    }
+    let shown: Vec<String> =
+        stage.heard().iter().map(|heard| heard.field("authorization").unwrap().to_owned()).collect();
+    assert_eq!(shown[..3], shown[3..]);
+    assert_eq!((shown[0].as_str(), tokens.heard().len()), ("Bearer t0ken-1", 3));
+    // Under other rules, every one is asked for again.
+    desk.runner.rules_changed();
+    desk.call("write", nothing());
+    assert_eq!(tokens.heard().len(), 4);
+}
+
+#[test]
+fn a_kept_token_that_lets_nobody_in_is_asked_for_anew_once() {
+    let key = file(SECRET);
+    let tokens = hands_out(r#", "expires_in": 3600"#);
+    // Takes back the first one when it has been used; and in the end lets nobody in.
+    let stage = Stage::new(|heard, connection| {
+        static USED: AtomicUsize = AtomicUsize::new(0);
+        let shown = heard.field("authorization");
+        let lets_in = match USED.fetch_add(1, Ordering::SeqCst) {
+            0 => true,
+            1..=2 => shown == Some("Bearer t0ken-2"),
+            _ => false,
+        };
+        let status = if lets_in { "200 OK" } else { "401 Unauthorized" };
+        let _ = connection.write_all(&answer(status, "", "{}"));
+    });
+    let desk = Desk::new(&format!("services:\n{}", with_tokens("api", &stage, &tokens, "me", &key)));
+    assert_eq!(desk.call("write", nothing()).verdict, Verdict::Completed);
+    let again = desk.call("write", nothing());
+    assert_eq!((again.verdict, stage.heard().len()), (Verdict::Completed, 3), "{again:?}");
+    let refused = desk.call("write", nothing());
+    assert_eq!((refused.verdict, refused.class), (Verdict::Failed, Some(ErrorClass::Permanent)));
+    assert_eq!((stage.heard().len(), tokens.heard().len()), (5, 3), "asked for once more, and no more");
 }
 
 #[test]

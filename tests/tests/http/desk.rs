@@ -82,7 +82,17 @@ impl Desk {
         input: &Value,
         proposal: JobProposal<'_>,
     ) -> Result<Box<dyn Work>, Refusal> {
-        let operation = self.registry.operation("api", operation).unwrap();
+        self.work_of("api", operation, input, proposal)
+    }
+
+    fn work_of(
+        &self,
+        service: &str,
+        operation: &str,
+        input: &Value,
+        proposal: JobProposal<'_>,
+    ) -> Result<Box<dyn Work>, Refusal> {
+        let operation = self.registry.operation(service, operation).unwrap();
         operation.check_input(input).unwrap();
         let job = JobFacts {
             id: ATTEMPT.job,
@@ -95,7 +105,13 @@ impl Desk {
 
     /// Calls an operation and waits for what becomes of it.
     pub(crate) fn call(&self, operation: &str, input: Value) -> Finished {
-        let work = self.work(operation, &input).unwrap_or_else(|refused| panic!("{refused}"));
+        self.call_of("api", operation, input)
+    }
+
+    /// Like [`Desk::call`], of another service.
+    pub(crate) fn call_of(&self, service: &str, operation: &str, input: Value) -> Finished {
+        let work = self.work_of(service, operation, &input, JobProposal::default());
+        let work = work.unwrap_or_else(|refused| panic!("{refused}"));
         block_on(work.execute(ATTEMPT))
     }
 }

@@ -71,11 +71,15 @@ fn what_may_have_been_done_is_not_done_again_unless_that_is_harmless() {
         ("504", failed("504 No")),
     ] {
         let desk = service(&stage.url());
-        let class = |operation| desk.call(operation, nothing()).class;
-        assert_eq!(class("write"), Some(ErrorClass::Unknown), "{what}");
-        assert_eq!(class("read"), Some(ErrorClass::Retryable), "{what}");
-        assert_eq!(class("again"), Some(ErrorClass::Retryable), "{what}");
-        assert_eq!(desk.call("write", nothing()).retry, Retry::Never, "{what}");
+        let ended = |operation| {
+            let finished = desk.call(operation, nothing());
+            (finished.class, finished.retry)
+        };
+        for (operation, retry) in
+            [("write", Retry::Never), ("read", Retry::Default), ("again", Retry::Default)]
+        {
+            assert_eq!(ended(operation), (Some(ErrorClass::Unknown), retry), "{what} {operation}");
+        }
     }
 }
 
@@ -87,6 +91,20 @@ fn a_server_that_is_not_there_has_done_nothing() {
     let error = finished.error.unwrap();
     assert!(error.contains(&address.to_string()) && error.contains("refused"), "{error}");
     assert!(finished.usage.unwrap()["time_to_first_byte_ms"].is_null());
+}
+
+#[test]
+fn a_call_that_is_cancelled_before_anything_is_sent_has_done_nothing() {
+    let stage = Stage::saying(answer("200 OK", "", ""));
+    let desk = service(&stage.url());
+    let work = desk.work("write", &nothing()).unwrap();
+    let finished = block_on(async {
+        let running = work.execute(ATTEMPT);
+        desk.runner.cancel(&ATTEMPT);
+        running.await
+    });
+    assert_eq!((finished.verdict, finished.class), (Verdict::Cancelled, None));
+    assert_eq!((finished.retry, stage.heard().len()), (Retry::Default, 0));
 }
 
 #[test]
@@ -109,6 +127,7 @@ fn a_cancelled_call_is_over_for_its_server_within_a_second() {
             (running.await.unwrap(), cancelled)
         });
         assert_eq!(finished.verdict, Verdict::Cancelled);
+        assert_eq!((finished.class, finished.retry), (Some(ErrorClass::Unknown), Retry::Never));
         let took = stage.closed().saturating_duration_since(cancelled);
         assert!(took < Duration::from_secs(1), "{took:?}");
     }

@@ -147,3 +147,32 @@ fn a_redirect_out_of_the_paths_of_the_policy_is_refused() {
     assert_eq!(stage.heard().len(), 1);
     assert_eq!(desk("/start, /end").verdict, Verdict::Completed);
 }
+
+#[test]
+fn a_redirect_to_a_path_that_its_server_could_read_as_another_is_not_followed() {
+    let led = |to: &'static str| {
+        let stage = sending_to("302 Found", move |_| to.to_owned());
+        let finished = call(&stage, &[], "read");
+        (finished, stage.heard().len())
+    };
+    for to in [
+        "/a/..;/end",
+        "/a/%2e%2e%3b/end",
+        "/a/%252e%252e/end",
+        "/a/%2fend",
+        "/a//end",
+        "/a/%00",
+        "/a/%5c..%5cend",
+    ] {
+        let (finished, heard) = led(to);
+        refused_by(&finished, "redirects");
+        assert_eq!(heard, 1, "{to}");
+        let error = finished.error.unwrap();
+        assert!(error.contains("which servers read differently"), "{error}");
+    }
+    // The path that the URL itself means is the one that is compared and sent.
+    for to in ["/a/../end", "/a/%2e%2e/end", "/a/..\\end"] {
+        let (finished, heard) = led(to);
+        assert_eq!((finished.verdict, heard), (Verdict::Completed, 2), "{to}: {finished:?}");
+    }
+}

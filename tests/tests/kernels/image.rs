@@ -18,7 +18,7 @@ impl Programs {
         let _none_yet = std::fs::remove_dir_all(&programs);
         std::fs::create_dir_all(programs.join("deps")).unwrap();
         std::fs::create_dir_all(programs.join("probes")).unwrap();
-        for name in ["stockade", "stockade-launcher", "stockade-recorder"] {
+        for name in ["stockade", "stockade-full", "stockade-launcher", "stockade-recorder"] {
             std::fs::copy(binary(name), programs.join(name)).unwrap();
         }
         std::fs::copy(suite(), programs.join("deps/sandbox")).unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stockade_sandbox::RunError;
+use stockade_sandbox::{NotRun, RunError};
 use stockade_tests::{Leftovers, Rig, Suite, eventually, patience, slack};
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +18,10 @@ pub(crate) fn run(suite: &mut Suite) {
         // It has been told that the job runs, or will be while nothing else happens.
         std::thread::sleep(patience(Duration::from_millis(300)));
         killer.kill_launcher_of_this_process();
-        assert!(matches!(rig.runtime.block_on(job).unwrap(), Err(RunError::LauncherGone)));
+        assert!(matches!(
+            rig.runtime.block_on(job).unwrap(),
+            Err(NotRun { error: RunError::LauncherGone, .. })
+        ));
         for _ in 0..200 * slack() {
             if Leftovers::now().processes() == before.processes() {
                 break;

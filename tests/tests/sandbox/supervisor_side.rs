@@ -1,12 +1,13 @@
 //! Steps of set-up that the supervisor takes, made to fail: the job does not start, the error names what failed, and
 //! the next job runs.
 
+use std::convert::Infallible;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use stockade_plan::{Limits, Stage};
-use stockade_sandbox::{End, RunError, Sink, Warm};
+use stockade_plan::{AbsPath, Limits, Stage};
+use stockade_sandbox::{End, Enforcement, NotRun, RunError, Sink, Warm};
 use stockade_tests::{Leftovers, Rig, Suite, groups_of_worker, job, patience};
 
 const COMMAND: [&str; 3] = ["/bin/sh", "-c", "echo started"];
@@ -49,6 +50,7 @@ pub(crate) fn run(suite: &mut Suite) {
         Leftovers::assert_none_since(&before);
     });
     suite.test("a_job_whose_start_cannot_be_put_on_record_does_not_start", || unrecorded(&rig));
+    suite.test("a_job_that_had_a_sandbox_and_did_not_start_tells_what_was_in_force", || had_a_sandbox(&rig));
     suite.test("nothing_is_left_of_a_job_that_did_not_start", || Leftovers::assert_none_since(&before));
     rig.close();
 }
@@ -72,6 +74,44 @@ fn unrecorded(rig: &Rig) {
             assert_eq!((ran.unwrap_err(), text.as_str()), ("no room for the record", ""));
         }
     }
+}
+
+/// Cancelled when its sandbox is built and its start is not known, or ended because its command is not there. Of a job that
+/// came to no sandbox nothing is told, and of one that ran the same as ever.
+fn had_a_sandbox(rig: &Rig) {
+    let layers = |enforcement: &Enforcement| enforcement.0.keys().copied().collect::<Vec<_>>();
+    let ran = rig.run("shell-utils", &COMMAND);
+    let in_force = |not_run: &NotRun| {
+        assert!(not_run.host_uid.is_some(), "{not_run:?}");
+        assert_eq!(not_run.enforcement.as_ref().map(layers), Some(layers(&ran.enforcement)), "{not_run:?}");
+    };
+
+    let mut absent = rig.plan("shell-utils", &COMMAND, &[]);
+    absent.task.command.executable = AbsPath::new("/usr/bin/absent").unwrap();
+    let not_run = rig.runtime.block_on(rig.sandbox.run(job(absent))).unwrap_err();
+    assert!(matches!(&not_run.error, RunError::Setup(error) if error.stage == Stage::Exec), "{not_run:?}");
+    in_force(&not_run);
+
+    // It starts at once when it is cleared, so it may have run by the time that it is killed.
+    let cancelled = job(rig.plan("shell-utils", &COMMAND, &[]));
+    let cancel = cancelled.cancel.clone();
+    let built = async {
+        tokio::time::sleep(patience(Duration::from_millis(200))).await;
+        cancel.cancel();
+        Ok::<_, Infallible>(())
+    };
+    match rig.runtime.block_on(rig.sandbox.run_when(cancelled, built)).unwrap() {
+        Ok(outcome) => assert_eq!(outcome.end, End::Cancelled),
+        Err(not_run) => {
+            assert!(matches!(not_run.error, RunError::Cancelled), "{not_run:?}");
+            in_force(&not_run);
+        }
+    }
+
+    let mut wrong = job(rig.plan("shell-utils", &COMMAND, &[]));
+    wrong.inputs.push(Vec::new());
+    let not_run = rig.runtime.block_on(rig.sandbox.run(wrong)).unwrap_err();
+    assert_eq!((not_run.host_uid, not_run.enforcement), (None, None));
 }
 
 /// With sandboxes made ahead, each of which fails at this stage.

@@ -1,5 +1,6 @@
 //! Calls of functions on their way through the queue.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -120,6 +121,18 @@ fn what_may_have_been_done_is_not_done_again_unless_the_registry_says_that_it_ma
 }
 
 #[test]
+fn a_function_that_threw_ran_and_is_not_called_again_unless_the_registry_says_that_it_may_be() {
+    let job = run("functions", "call", &json!({"payload": {"do": "throw", "mark": "threw"}}));
+    assert_eq!((job["status"].as_str(), job["attempts"].as_i64()), (Some("failed"), Some(1)), "{job}");
+    assert_eq!(job["output_data"]["error_class"], "unknown", "{job}");
+    assert_eq!((dead(&job), calls_with(&json!("threw")).len()), (Some(json!("failed")), 1));
+
+    let job = run("functions", "again", &json!({"payload": {"do": "throw", "mark": "threw again"}}));
+    assert_eq!((job["attempts"].as_i64(), calls_with(&json!("threw again")).len()), (Some(2), 2), "{job}");
+    assert_eq!(job["output_data"]["error_class"], "unknown", "{job}");
+}
+
+#[test]
 fn a_throttled_call_comes_again_when_the_platform_says() {
     let job = run("functions", "call", &json!({"payload": {"do": "throttle", "mark": "throttled"}}));
     assert_eq!((job["status"].as_str(), job["attempts"].as_i64()), (Some("completed"), Some(2)), "{job}");
@@ -138,6 +151,18 @@ fn a_function_that_throws_has_failed_and_its_log_is_kept() {
     assert!(job["output_data"]["stderr"].as_str().unwrap().contains("hello from the function"));
     let job = run("functions", "call", &json!({"payload": {"do": "exhaust"}}));
     assert_eq!((job["attempts"].as_i64(), dead(&job)), (Some(1), Some(json!("out_of_memory"))), "{job}");
+}
+
+#[test]
+fn what_others_say_of_an_error_is_kept_to_a_bound() {
+    for what in ["throw at length", "refuse at length"] {
+        let job = run("functions", "call", &json!({"payload": {"do": what}}));
+        let said = job["error_message"].as_str().unwrap();
+        assert!(said.contains("nnnn") && said.len() < 2_200, "{what}: {} bytes", said.len());
+    }
+    // Short ones are kept whole.
+    let job = run("functions", "call", &json!({"payload": {"do": "throw"}}));
+    assert!(job["error_message"].as_str().unwrap().contains("with `ValueError`: no rows;"), "{job}");
 }
 
 #[test]
@@ -185,6 +210,24 @@ fn without_credentials_nothing_is_sent() {
 }
 
 #[test]
+fn a_worker_that_lacks_a_key_does_not_start_and_says_where_it_should_be() {
+    // The control is the server of these tests: the same registry, and the keys in its environment.
+    let without = |key: &str| {
+        let place = Place::new(include_str!("services.yaml"));
+        let mut up = place.worker("up", &[]);
+        up.env("TEST_KEY_ID", "AKIATEST").env("TEST_KEY", SECRET).env_remove(key);
+        let output = up.output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for key in ["TEST_KEY_ID", "TEST_KEY"] {
+        let said = without(key);
+        assert!(said.contains("the calls of service `functions` lack their secret"), "{said}");
+        assert!(said.contains(&format!("env:{key}`")) && said.contains("service `events`"), "{said}");
+    }
+}
+
+#[test]
 fn a_function_that_does_not_answer_is_left_when_its_time_is_up() {
     let job = run("functions", "short", &json!({"payload": {"do": "hang", "mark": "late"}}));
     assert_eq!((dead(&job), job["attempts"].as_i64()), (Some(json!("timed_out")), Some(1)), "{job}");
@@ -213,22 +256,29 @@ fn to_cancel_closes_the_connection_within_a_second() {
 #[test]
 fn a_worker_that_is_told_to_stop_does_not_leave_a_call_to_be_made_twice() {
     let endpoint = Endpoint::start(|_| Answer::Silence);
-    let mut server = Server::start_with(Place::new(include_str!("services.yaml")), |up| {
+    let with_keys = |up: &mut Command| {
         up.args(["--environment", "development", "--lambda-endpoint", &endpoint.url()]);
         up.env("TEST_KEY_ID", "AKIATEST").env("TEST_KEY", SECRET);
-    });
+    };
+    let mut server = Server::start_with(Place::new(include_str!("services.yaml")), with_keys);
     let calls = |service: &str, operation: &str| {
         server.submit_with(service, operation, &json!({"payload": {}}), &[serverless()])
     };
     let (once, again) = (calls("functions", "call"), calls("functions", "again"));
     eventually("both are called", Duration::from_secs(10), || (endpoint.asked().len() == 2).then_some(()));
     server.stop();
-    server.start_again();
-    // The second attempt calls nobody: the keys are not in the environment any more.
+    server.start_again_with(with_keys);
+    eventually("one of them is called again", Duration::from_secs(20), || {
+        (endpoint.asked().len() == 3).then_some(())
+    });
     let job = server.ended(&once);
     assert_eq!((job["status"].as_str(), job["attempts"].as_i64()), (Some("failed"), Some(1)), "{job}");
     let said = job["error_message"].as_str().unwrap();
     assert!(said.contains("told to stop") && said.contains("may run on"), "{said}");
-    let first = &server.attempts(&again)[0];
-    assert_eq!(first["status"], "interrupted", "what may be done twice waits for its turn: {first}");
+    let attempts = server.attempts(&again);
+    assert_eq!(
+        attempts[0]["status"], "interrupted",
+        "what may be done twice waits for its turn: {attempts:?}"
+    );
+    assert_eq!(attempts.len(), 2, "{attempts:?}");
 }

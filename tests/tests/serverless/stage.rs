@@ -38,6 +38,16 @@ fn answer(asked: &Asked) -> Answer {
         known.into_iter().chain([("x-amz-function-error", "Unhandled")]).collect();
     match given["do"].as_str().unwrap_or("answer") {
         "throw" => Answer::whole(200, &failed, br#"{"errorType": "ValueError", "errorMessage": "no rows"}"#),
+        "throw at length" => {
+            let message = "n".repeat(60_000);
+            let said = json!({"errorType": "ValueError", "errorMessage": message}).to_string();
+            Answer::whole(200, &failed, said.as_bytes())
+        }
+        "refuse at length" => {
+            let said = json!({"message": "n".repeat(60_000)}).to_string();
+            let headers = [("x-amzn-errortype", "InvalidParameterValueException")];
+            Answer::whole(400, &headers, said.as_bytes())
+        }
         "exhaust" => {
             Answer::whole(200, &failed, br#"{"errorType": "Runtime.OutOfMemory", "errorMessage": "x"}"#)
         }

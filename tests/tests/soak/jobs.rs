@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use stockade_plan::{AbsPath, NotCollected, Plan};
-use stockade_sandbox::{End, Limit, Outcome, OutputState, RunError, Sandbox};
+use stockade_sandbox::{End, Limit, NotRun, Outcome, OutputState, RunError, Sandbox};
 use stockade_tests::{Rig, job};
 
 const POLICY: &str = "\
@@ -135,8 +135,12 @@ impl Kind {
             _ => running.await,
         };
         match (self, ended) {
-            (Cancelled, Err(RunError::Cancelled)) => Ok(()),
-            (NoSuchCommand, Err(RunError::Setup(error))) if error.stage.name() == "exec" => Ok(()),
+            (Cancelled, Err(NotRun { error: RunError::Cancelled, .. })) => Ok(()),
+            (NoSuchCommand, Err(NotRun { error: RunError::Setup(error), .. }))
+                if error.stage.name() == "exec" =>
+            {
+                Ok(())
+            }
             (NoSuchCommand, Ok(_)) => Err("it ran".to_owned()),
             (_, Ok(outcome)) => self.judge(&outcome),
             (_, Err(error)) => Err(error.to_string()),

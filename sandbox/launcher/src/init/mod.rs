@@ -4,7 +4,6 @@
 //! them up before it hears of the job. From then on it is as confined as the job, under the same host id, and what
 //! it does costs the job: it lives in the job's control groups.
 
-pub(crate) mod collect;
 mod confine;
 mod inputs;
 pub(crate) mod mounts;

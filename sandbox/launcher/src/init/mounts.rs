@@ -4,7 +4,7 @@ use std::ffi::CString;
 use std::os::fd::AsFd;
 
 use nix::fcntl::{OFlag, open};
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::mount::{MsFlags, mount};
 use nix::sys::stat::{Mode, fchmod, mkdirat};
 use nix::unistd::{Gid, Uid, fchown};
 use stockade_plan::{Limits, WORK_DIR};
@@ -36,7 +36,8 @@ fn work_tmpfs(limits: &Limits, owner: HostId) -> Result<(), Fault> {
     let options = [(c"size", size.as_c_str()), (c"nr_inodes", inodes.as_c_str()), (c"mode", c"0755")];
     let attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
     let tmpfs = sys::detached_tmpfs(&options, attributes).during("fsmount", "work tmpfs")?;
-    // Kernels before 6.15 clone only from mounts that are attached: /job serves as the place for a moment.
+    // Kernels before 6.15 clone only from mounts that are attached. The whole stays where its first part covers it: to detach it
+    // would have the kernel wait for every processor, and there is nothing in it but the three parts.
     let stage = open_dir(WORK_DIR)?;
     sys::move_mount(tmpfs.as_fd(), stage.as_fd()).during("move_mount", "work tmpfs")?;
     let mut trees = Vec::new();
@@ -51,7 +52,6 @@ fn work_tmpfs(limits: &Limits, owner: HostId) -> Result<(), Fault> {
             .during("chown", target)?;
         trees.push((sys::open_tree_clone(part.as_fd(), c"").during("open_tree", target)?, target));
     }
-    umount2(WORK_DIR, MntFlags::MNT_DETACH).during("umount", WORK_DIR)?;
     for (tree, target) in trees {
         sys::move_mount(tree.as_fd(), open_dir(target)?.as_fd()).during("move_mount", target)?;
     }

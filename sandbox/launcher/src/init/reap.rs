@@ -15,8 +15,8 @@ use stockade_plan::{Ended, Evidence, Report};
 
 use super::confine::Prepared;
 use super::start::JobProcess;
+use super::task;
 use super::witness::Witness;
-use super::{collect, task};
 use crate::steps::Steps;
 use crate::{frames, sys};
 
@@ -63,7 +63,7 @@ pub(super) fn supervise(
     let mut status = frames::Sender::new(status);
     witness.rest().try_for_each(|report| status.push(&report))?;
     status.push(&Report::Ended { ended, read_bytes, written_bytes, rusage, wall_us })?;
-    collect::collect(prepared.work_dir.as_fd(), &begun.outputs, &mut status)?;
+    stockade_inside::collect(prepared.work_dir.as_fd(), &begun.outputs, &mut status)?;
     status.push(&Report::Done)?;
     status.flush()
 }

@@ -1,37 +1,29 @@
 //! Reading back, in the job's own process and under everything that confines it, what is in force.
 
-use std::fs::{File, read_dir, read_to_string};
+use std::fs::{File, read_dir};
 use std::io::Read;
 
 use nix::errno::Errno;
 use nix::fcntl::FdFlag;
-use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::unistd::geteuid;
-use stockade_plan::{Evidence, List, Mounted, Network, OutOfBounds};
+use stockade_inside::{Status, mounts, namespaces};
+use stockade_plan::{Evidence, List, Network, OutOfBounds};
 
 use super::{landlock, rlimits};
 use crate::init::network;
-use crate::serve::namespaces;
 use crate::steps::{During, Fault};
 use crate::uids::HostId;
 use crate::view::PROBE;
 
-const MOUNTS: [&str; 5] = ["/", "/job", "/tmp", "/dev/shm", "/proc"];
-
 /// Reads everything back.
 pub(super) fn read(host_id: HostId, asked: &Network) -> Result<Evidence, Fault> {
     let status = Status::read()?;
-    let capability_sets = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"];
-    let mut capabilities = [0; 5];
-    for (value, name) in capabilities.iter_mut().zip(capability_sets) {
-        *value = status.hexadecimal(name)?;
-    }
     Ok(Evidence {
-        namespaces: namespaces(),
+        namespaces: namespaces()?,
         host_uid: host_id.raw(),
         uid: geteuid().as_raw(),
-        groups: u32::try_from(status.field("Groups")?.split_whitespace().count()).unwrap_or(u32::MAX),
-        capabilities,
+        groups: u32::try_from(status.groups()?.len()).unwrap_or(u32::MAX),
+        capabilities: status.capabilities()?,
         securebits: crate::sys::securebits().during("PR_GET_SECUREBITS", "job")?,
         no_new_privs: status.number("NoNewPrivs")? == 1,
         seccomp_mode: status.number("Seccomp")?,
@@ -40,39 +32,12 @@ pub(super) fn read(host_id: HostId, asked: &Network) -> Result<Evidence, Fault> 
         landlock_probe_refused: probe_refused(),
         cgroup_paths: cgroup_paths()?,
         joined: List::empty(),
-        mounts: mounts()?,
+        mounts: mounts()?.try_into().map_err(|bound| too_many("mounts", bound))?,
         rlimits: rlimits::read()?,
         descriptors: open_after_execution()?,
         network: network::found(asked)?,
         stages: List::empty(),
     })
-}
-
-/// `/proc/self/status`, proc(5).
-struct Status(String);
-
-impl Status {
-    fn read() -> Result<Self, Fault> {
-        const PATH: &str = "/proc/self/status";
-        read_to_string(PATH).during("read", PATH).map(Self)
-    }
-
-    fn field(&self, name: &str) -> Result<&str, Fault> {
-        self.0
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-            .map(str::trim)
-            .ok_or_else(|| Fault::new("read /proc/self/status", name, Errno::ENODATA))
-    }
-
-    fn number(&self, name: &str) -> Result<u32, Fault> {
-        self.field(name)?.parse().map_err(|_| Fault::new("read /proc/self/status", name, Errno::EBADMSG))
-    }
-
-    fn hexadecimal(&self, name: &str) -> Result<u64, Fault> {
-        u64::from_str_radix(self.field(name)?, 16)
-            .map_err(|_| Fault::new("read /proc/self/status", name, Errno::EBADMSG))
-    }
 }
 
 /// Everybody may read the probe and no rule grants it: only Landlock can answer EACCES.
@@ -86,25 +51,6 @@ pub(crate) fn cgroup_paths() -> Result<List<String, 16>, Fault> {
     let mut text = String::new();
     File::open(PATH).and_then(|file| file.take(16 * 1024).read_to_string(&mut text)).during("read", PATH)?;
     text.lines().map(str::to_owned).collect::<Vec<_>>().try_into().map_err(|bound| too_many(PATH, bound))
-}
-
-fn mounts() -> Result<List<Mounted, 8>, Fault> {
-    let found: Result<Vec<Mounted>, Fault> = MOUNTS.iter().map(|path| mounted(path)).collect();
-    found?.try_into().map_err(|bound| too_many("mounts", bound))
-}
-
-fn mounted(path: &str) -> Result<Mounted, Fault> {
-    let found = statvfs(path).during("statvfs", path)?;
-    let flags = found.flags();
-    Ok(Mounted {
-        path: path.to_owned(),
-        read_only: flags.contains(FsFlags::ST_RDONLY),
-        nosuid: flags.contains(FsFlags::ST_NOSUID),
-        nodev: flags.contains(FsFlags::ST_NODEV),
-        noexec: flags.contains(FsFlags::ST_NOEXEC),
-        size_bytes: found.blocks().saturating_mul(found.fragment_size()),
-        inodes: found.files(),
-    })
 }
 
 /// The descriptors that the command will find open.

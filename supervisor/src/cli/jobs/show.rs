@@ -10,7 +10,7 @@ use super::{Common, list};
 use crate::cli::{CliError, exit};
 use crate::output;
 use crate::report;
-use crate::store::{Attempt, Job, JobId, Output, Store};
+use crate::store::{Attempt, Job, JobId, JobStatus, Output, Store};
 
 /// Show a job: its row, its attempts, what it printed and left
 #[derive(Debug, Args)]
@@ -39,16 +39,37 @@ pub(in crate::cli) async fn print(store: &Store, job: &Job, as_json: bool) -> Re
     let attempts = store.attempts(job.id).await?;
     let last = attempts.last().map_or(0, |attempt| attempt.attempt);
     let outputs = store.outputs(job.id, last).await?;
+    let untaken = untaken(store, job).await?;
     match as_json {
-        true => output::json(&as_value(job, &attempts, &outputs)?)?,
-        false => print_text(job, &attempts, &outputs)?,
+        true => output::json(&as_value(job, &attempts, &outputs, untaken)?)?,
+        false => print_text(job, &attempts, &outputs, untaken)?,
     }
     Ok(())
 }
 
-fn as_value(job: &Job, attempts: &[Attempt], outputs: &[Output]) -> Result<Value, CliError> {
+/// Why a job that waits will wait on, if no worker that lives takes jobs of its execution type.
+async fn untaken(store: &Store, job: &Job) -> Result<Option<String>, CliError> {
+    if job.is_final() || job.status == JobStatus::Running {
+        return Ok(None);
+    }
+    let taken = store.taken_execution_types().await?;
+    let all =
+        if taken.is_empty() { "none lives".to_owned() } else { format!("they take {}", taken.join(", ")) };
+    let named = &job.execution_type;
+    let why =
+        || format!("no worker takes jobs of execution type `{named}`: {all}; start one that has its runner");
+    Ok((!taken.contains(named)).then(why))
+}
+
+fn as_value(
+    job: &Job,
+    attempts: &[Attempt],
+    outputs: &[Output],
+    untaken: Option<String>,
+) -> Result<Value, CliError> {
     let mut value = serde_json::to_value(job).map_err(std::io::Error::other)?;
     if let Value::Object(members) = &mut value {
+        members.insert("waits_because".to_owned(), json!(untaken));
         members.insert("attempt_list".to_owned(), attempts.iter().map(attempt_value).collect());
         members.insert("outputs".to_owned(), outputs.iter().map(output_value).collect());
     }
@@ -80,7 +101,12 @@ fn output_value(output: &Output) -> Value {
     })
 }
 
-fn print_text(job: &Job, attempts: &[Attempt], outputs: &[Output]) -> Result<(), CliError> {
+fn print_text(
+    job: &Job,
+    attempts: &[Attempt],
+    outputs: &[Output],
+    untaken: Option<String>,
+) -> Result<(), CliError> {
     output::line(&format!("job        {}", job.id))?;
     output::line(&format!("identifier {}", job.identifier))?;
     output::line(&format!("calls      {}.{}", job.service_name, job.operation))?;
@@ -90,6 +116,9 @@ fn print_text(job: &Job, attempts: &[Attempt], outputs: &[Output]) -> Result<(),
         job.attempts,
         job.max_attempts
     ))?;
+    if let Some(why) = untaken {
+        output::line(&format!("waits      {why}"))?;
+    }
     output::line(&format!("created    {}", job.created_at))?;
     if let Some(error) = &job.error_message {
         output::line(&format!("error      {error}"))?;

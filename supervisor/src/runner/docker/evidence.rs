@@ -104,9 +104,9 @@ pub(super) fn enforcement(
     let enforced = |detail: String| Layer { state: State::Enforced, detail };
     let mut layers: std::collections::BTreeMap<&'static str, Layer> = found
         .namespaces
-        .named()
+        .layers()
         .into_iter()
-        .map(|(name, inode)| (layer(name), enforced(inode.to_string())))
+        .map(|(layer, inode)| (layer, enforced(inode.to_string())))
         .collect();
     if !facts.own_ids {
         let detail =
@@ -176,27 +176,8 @@ fn absent(why: &str) -> Layer {
     Layer { state: State::Absent, detail: why.to_owned() }
 }
 
-fn layer(namespace: &str) -> &'static str {
-    match namespace {
-        "user" => "user_namespace",
-        "mnt" => "mount_namespace",
-        "pid" => "pid_namespace",
-        "net" => "network_namespace",
-        "ipc" => "ipc_namespace",
-        "uts" => "uts_namespace",
-        _ => "cgroup_namespace",
-    }
-}
-
 fn mounted(mount: &Mounted, enforced: impl Fn(String) -> Layer) -> Option<(&'static str, Layer)> {
-    let flags = [
-        (mount.read_only, "read-only"),
-        (mount.nosuid, "nosuid"),
-        (mount.nodev, "nodev"),
-        (mount.noexec, "noexec"),
-    ];
-    let flags: Vec<&str> = flags.into_iter().filter(|(set, _)| *set).map(|(_, name)| name).collect();
-    let flags = flags.join(" ");
+    let flags = mount.flags();
     match mount.path.as_str() {
         "/" => Some(("root_filesystem", enforced(flags))),
         "/job" => Some((

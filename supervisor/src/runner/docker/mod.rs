@@ -170,9 +170,12 @@ impl JobRunner for DockerRunner {
             .prepare(request.input, &request.proposal)
             .map_err(|refusal| Refusal::Refused(refusal.to_string()))?;
         let plan = compile_container(&prepared.policy, &prepared.job)?;
-        let facts = WorkFacts { plan_sha256: Some(plan.digest()), ..WorkFacts::of(&prepared.policy) };
-        let idempotent = action.idempotent().unwrap_or(true);
-        Ok(Box::new(DockerWork { facts, plan, inputs: prepared.files, idempotent, runner: self.clone() }))
+        let facts = WorkFacts {
+            plan_sha256: Some(plan.digest()),
+            idempotent: action.idempotent().unwrap_or(true),
+            ..WorkFacts::of(&prepared.policy)
+        };
+        Ok(Box::new(DockerWork { facts, plan, inputs: prepared.files, runner: self.clone() }))
     }
 
     fn cancel(&self, attempt: &AttemptId) {
@@ -218,7 +221,6 @@ struct DockerWork {
     facts: WorkFacts,
     plan: ContainerPlan,
     inputs: Vec<Vec<u8>>,
-    idempotent: bool,
     runner: DockerRunner,
 }
 
@@ -231,7 +233,7 @@ impl Work for DockerWork {
         // Before the future is polled for the first time: `cancel` must find the attempt from now on.
         let place = self.runner.running.enter(attempt);
         Box::pin(async move {
-            let Self { plan, inputs, idempotent, runner, .. } = *self;
+            let Self { facts, plan, inputs, runner } = *self;
             let engine = match runner.engines.engine().await {
                 Ok(engine) => engine,
                 Err(error) => return outcome::not_run(&error.into()),
@@ -254,7 +256,7 @@ impl Work for DockerWork {
                     if ran.end.is_err() {
                         runner.engines.forget();
                     }
-                    outcome::finished(ran, &order.plan, &runs.engine.facts, idempotent)
+                    outcome::finished(ran, &order.plan, &runs.engine.facts, facts.idempotent)
                 }
                 Err(error) => {
                     if matches!(error, NotRun::Engine(EngineError::Gone { .. } | EngineError::Silent { .. }))

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use stockade_policies::ContainerPlan;
+use stockade_sandbox::End;
 
 use super::engine::EngineFacts;
 use super::run::{NotRun, Ran};
@@ -37,10 +38,11 @@ pub(super) fn finished(ran: Ran, plan: &ContainerPlan, facts: &EngineFacts, idem
         }
         Err(why) => (Verdict::Failed, Some(format!("what became of the job is not known: {why}")), None),
     };
+    let class = class(end);
     Finished {
         error,
-        class: end.is_none().then_some(if idempotent { ErrorClass::Retryable } else { ErrorClass::Unknown }),
-        retry: if end.is_none() && !idempotent { Retry::Never } else { Retry::Default },
+        class,
+        retry: class.map_or(Retry::Default, |class| class.retry(idempotent, None)),
         exit_code: end.and_then(exit_code),
         signal: end.and_then(signal),
         stdout: stream(ran.stdout),
@@ -53,6 +55,11 @@ pub(super) fn finished(ran: Ran, plan: &ContainerPlan, facts: &EngineFacts, idem
         host_uid: (!facts.own_ids).then_some(ran.uid),
         ..Finished::new(verdict)
     }
+}
+
+/// What a job that began has done by then, if it did not get to its end, nobody here knows.
+fn class(end: Option<End>) -> Option<ErrorClass> {
+    (end != Some(End::Exited(0))).then_some(ErrorClass::Unknown)
 }
 
 /// A job that did not start.
@@ -76,6 +83,16 @@ pub(super) fn not_run(error: &NotRun) -> Finished {
 mod tests {
     use super::super::{EngineError, ImageError};
     use super::*;
+
+    #[test]
+    fn what_began_and_did_not_come_to_its_end_is_unknown_and_what_did_is_no_error() {
+        for end in
+            [Some(End::Exited(1)), Some(End::Signaled(9)), Some(End::TimedOut), Some(End::Cancelled), None]
+        {
+            assert_eq!(class(end), Some(ErrorClass::Unknown), "{end:?}");
+        }
+        assert_eq!(class(Some(End::Exited(0))), None);
+    }
 
     #[test]
     fn an_engine_that_is_away_is_tried_again_and_an_image_that_is_not_there_is_not() {

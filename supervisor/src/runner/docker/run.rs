@@ -8,7 +8,7 @@ use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, KillContainerOptionsBuilder,
 };
 use futures_util::StreamExt as _;
-use stockade_plan::{Account, Cause, ContainerEvidence, Ended, Found, Said};
+use stockade_plan::{Account, Cause, ContainerEvidence, ContainerMessage, Ended, Found};
 use stockade_policies::{ContainerPlan, ProgramFiles};
 use stockade_sandbox::{Captured, Collected, End, Limit, OutputState};
 use tokio::time::{Instant as Deadline, timeout};
@@ -19,7 +19,7 @@ use super::engine::{Engine, EngineError, PATIENCE, told};
 use super::image::{self, ImageError};
 use super::profile::Profiles;
 use super::reaper::Reaper;
-use super::wire::{self, Ear, Mouth, WireError};
+use super::wire::{self, Reader, WireError, Writer};
 use super::{evidence, podman};
 
 /// Init keeps the wall clock. What it has not ended by then is killed from outside.
@@ -156,7 +156,7 @@ impl Runs {
         let setup = began.elapsed();
         let running = Instant::now();
         let mut watched = Watched::new(order);
-        let cause = watched.follow(begun.ear, begun.mouth, &cancel).await;
+        let cause = watched.follow(begun.reader, begun.writer, &cancel).await;
         let state = self.stopped(&made.name, cause.is_err()).await;
         let lived = running.elapsed();
         let end = match (&state, cause) {
@@ -217,26 +217,26 @@ impl Runs {
         let attached =
             engine.ask("attach to a container", docker.attach_container(name, Some(options))).await?;
         engine.ask("start a container", docker.start_container(name, None)).await?;
-        let (mut ear, mut mouth) = wire::both(attached);
+        let (mut reader, mut writer) = wire::split(attached);
         let ready = async {
-            let told = wire::tell(&mut mouth, &order.plan.errand, &order.inputs).await;
+            let sent = wire::send_errand(&mut writer, &order.plan.errand, &order.inputs).await;
             // If it could not be told, it may have said why.
-            (ear.hear().await, told)
+            (reader.receive().await, sent)
         };
-        let (heard, told) =
+        let (received, sent) =
             timeout(PATIENCE, ready).await.map_err(|_| NotRun::Init("it said nothing".to_owned()))?;
-        let evidence = match heard {
-            Ok(Some(Said::Ready(evidence))) => evidence,
-            heard => return Err(not_ready(heard, told, &ear)),
+        let evidence = match received {
+            Ok(Some(ContainerMessage::Ready(evidence))) => evidence,
+            received => return Err(not_ready(received, sent, &reader)),
         };
         let uid = order.identity.uid(&engine.facts);
         if let Some(lacking) = evidence::lacking(&evidence, &order.plan, &engine.facts, uid) {
             return Err(NotRun::Unconfined(lacking));
         }
-        wire::nudge(&mut mouth).await.map_err(|error| NotRun::Init(error.to_string()))?;
-        match timeout(PATIENCE, ear.hear()).await {
-            Ok(Ok(Some(Said::Started))) => Ok(Begun { ear, mouth, evidence }),
-            Ok(heard) => Err(not_ready(heard, Ok(()), &ear)),
+        wire::send_byte(&mut writer).await.map_err(|error| NotRun::Init(error.to_string()))?;
+        match timeout(PATIENCE, reader.receive()).await {
+            Ok(Ok(Some(ContainerMessage::Started))) => Ok(Begun { reader, writer, evidence }),
+            Ok(received) => Err(not_ready(received, Ok(()), &reader)),
             Err(_) => Err(NotRun::Init("it said nothing".to_owned())),
         }
     }
@@ -284,8 +284,8 @@ impl Runs {
 
 /// A job that has been let go.
 struct Begun {
-    ear: Ear,
-    mouth: Mouth,
+    reader: Reader,
+    writer: Writer,
     evidence: Box<ContainerEvidence>,
 }
 
@@ -303,20 +303,24 @@ fn own_command(image: &image::Image) -> Result<stockade_plan::List<stockade_plan
     arguments.try_into().map_err(|error: stockade_plan::OutOfBounds| unusable(error.to_string()))
 }
 
-fn not_ready(heard: Result<Option<Said>, WireError>, told: Result<(), WireError>, ear: &Ear) -> NotRun {
-    match (heard, told) {
-        (Ok(Some(Said::NotStarted { what, errno })), _) => {
+fn not_ready(
+    received: Result<Option<ContainerMessage>, WireError>,
+    sent: Result<(), WireError>,
+    reader: &Reader,
+) -> NotRun {
+    match (received, sent) {
+        (Ok(Some(ContainerMessage::NotStarted { what, errno })), _) => {
             NotRun::Program { what, error: std::io::Error::from_raw_os_error(errno) }
         }
-        (Ok(None), _) if !ear.complaint.is_empty() => {
-            NotRun::Init(String::from_utf8_lossy(&ear.complaint).trim().to_owned())
+        (Ok(None), _) if !reader.complaint.is_empty() => {
+            NotRun::Init(String::from_utf8_lossy(&reader.complaint).trim().to_owned())
         }
         (Err(error), _) | (_, Err(error)) => NotRun::Init(error.to_string()),
         (Ok(_), Ok(())) => NotRun::Init("it ended, or said something else than that it is ready".to_owned()),
     }
 }
 
-/// What is heard of a job while it runs.
+/// What is received of a job while it runs.
 struct Watched<'o> {
     order: &'o Order,
     stdout: Captured,
@@ -325,7 +329,7 @@ struct Watched<'o> {
     account: Option<Box<Account>>,
 }
 
-/// Why nothing more is heard.
+/// Why nothing more is received.
 enum Stopped {
     /// Init has said everything.
     Done,
@@ -344,29 +348,29 @@ impl<'o> Watched<'o> {
     /// Listens until init has said everything, the job is cancelled, or its time is up. `Err` if the connection ended first.
     async fn follow(
         &mut self,
-        mut ear: Ear,
-        mut mouth: Mouth,
+        mut reader: Reader,
+        mut writer: Writer,
         cancel: &CancellationToken,
     ) -> Result<Stopped, String> {
         let wall = Duration::from_millis(self.order.plan.errand.limits.wall_time_ms);
         let deadline = Deadline::now() + wall + OVERTIME;
         let stopped = tokio::select! {
-            heard = self.listen(&mut ear) => return heard.map(|()| Stopped::Done),
+            received = self.read_all(&mut reader) => return received.map(|()| Stopped::Done),
             () = cancel.cancelled() => Stopped::Cancelled,
             () = tokio::time::sleep_until(deadline) => Stopped::TimedOut,
         };
         // What it used is worth a moment. Then it is killed.
-        if wire::nudge(&mut mouth).await.is_ok() {
-            let _said_or_not = timeout(LAST_WORDS, self.listen(&mut ear)).await;
+        if wire::send_byte(&mut writer).await.is_ok() {
+            let _said_or_not = timeout(LAST_WORDS, self.read_all(&mut reader)).await;
         }
         Ok(stopped)
     }
 
-    async fn listen(&mut self, ear: &mut Ear) -> Result<(), String> {
+    async fn read_all(&mut self, reader: &mut Reader) -> Result<(), String> {
         loop {
-            match ear.hear().await {
-                Ok(Some(Said::Done)) => return Ok(()),
-                Ok(Some(said)) => self.note(said),
+            match reader.receive().await {
+                Ok(Some(ContainerMessage::Done)) => return Ok(()),
+                Ok(Some(message)) => self.note(message),
                 Ok(None) if self.account.is_some() => return Ok(()),
                 Ok(None) => {
                     return Err(
@@ -378,31 +382,34 @@ impl<'o> Watched<'o> {
         }
     }
 
-    fn note(&mut self, said: Said) {
+    fn note(&mut self, message: ContainerMessage) {
         let max = usize::try_from(self.order.plan.errand.limits.output_bytes).unwrap_or(usize::MAX);
-        match said {
-            Said::Printed { error, bytes } => {
+        match message {
+            ContainerMessage::Printed { error, bytes } => {
                 let stream = if error { &mut self.stderr } else { &mut self.stdout };
                 let room = max.saturating_sub(stream.bytes.len());
                 stream.total_bytes += u64::try_from(bytes.len()).unwrap_or(0);
                 stream.bytes.extend(bytes.iter().take(room));
             }
-            Said::Ended(account) => {
+            ContainerMessage::Ended(account) => {
                 for (stream, total) in [&mut self.stdout, &mut self.stderr].into_iter().zip(account.printed) {
                     stream.total_bytes = total;
                     stream.truncated = total > u64::try_from(stream.bytes.len()).unwrap_or(u64::MAX);
                 }
                 self.account = Some(account);
             }
-            Said::Output { index, found } => self.output(index, &found),
-            Said::Chunk(bytes) => {
+            ContainerMessage::Output { index, found } => self.output(index, &found),
+            ContainerMessage::Chunk(bytes) => {
                 if let Some(Collected { state: OutputState::File(file), .. }) = self.outputs.last_mut() {
                     let room = max.saturating_sub(file.len());
                     file.extend(bytes.iter().take(room));
                 }
             }
             // Not after the start.
-            Said::Ready(_) | Said::NotStarted { .. } | Said::Started | Said::Done => {}
+            ContainerMessage::Ready(_)
+            | ContainerMessage::NotStarted { .. }
+            | ContainerMessage::Started
+            | ContainerMessage::Done => {}
         }
     }
 

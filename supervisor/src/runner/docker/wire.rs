@@ -1,18 +1,18 @@
-//! Speaking with a container's init over the engine's connection.
+//! Messages to and from a container's init over the engine's connection.
 
 use std::pin::Pin;
 
 use bollard::container::{AttachContainerResults, LogOutput};
 use bollard::errors::Error;
 use futures_util::{Stream, StreamExt as _};
-use stockade_plan::{Errand, FRAME_MAX, Said, decode, encode};
+use stockade_plan::{ContainerMessage, Errand, FRAME_MAX, decode, encode};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
-/// What init hears.
-pub(super) type Mouth = Pin<Box<dyn AsyncWrite + Send>>;
+/// Where to send what init reads.
+pub(super) type Writer = Pin<Box<dyn AsyncWrite + Send>>;
 
-/// What init says.
-pub(super) struct Ear {
+/// Where init's messages come from.
+pub(super) struct Reader {
     output: Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>,
     bytes: Vec<u8>,
     /// What came otherwise than from init: the loader's complaint, if there is one.
@@ -25,24 +25,24 @@ pub(super) enum WireError {
     /// The connection broke.
     #[error("the connection to the container broke: {0}")]
     Broken(String),
-    /// What came is not what init says.
-    #[error("the container's first process said what it never says: {0}")]
+    /// What came is no message of init.
+    #[error("the container's first process sent what is no message: {0}")]
     Malformed(String),
 }
 
 /// No more of a complaint is kept, bytes.
 const COMPLAINT_MAX: usize = 2048;
 
-pub(super) fn both(attached: AttachContainerResults) -> (Ear, Mouth) {
-    (Ear { output: attached.output, bytes: Vec::new(), complaint: Vec::new() }, attached.input)
+pub(super) fn split(attached: AttachContainerResults) -> (Reader, Writer) {
+    (Reader { output: attached.output, bytes: Vec::new(), complaint: Vec::new() }, attached.input)
 }
 
-impl Ear {
-    /// The next thing that init says; `None` when it has ended.
-    pub(super) async fn hear(&mut self) -> Result<Option<Said>, WireError> {
+impl Reader {
+    /// The next message of init; `None` when it has ended.
+    pub(super) async fn receive(&mut self) -> Result<Option<ContainerMessage>, WireError> {
         loop {
-            if let Some(said) = self.whole()? {
-                return Ok(Some(said));
+            if let Some(message) = self.whole()? {
+                return Ok(Some(message));
             }
             match self.output.next().await {
                 Some(Ok(LogOutput::StdOut { message })) => self.bytes.extend_from_slice(&message),
@@ -56,36 +56,40 @@ impl Ear {
         }
     }
 
-    fn whole(&mut self) -> Result<Option<Said>, WireError> {
+    fn whole(&mut self) -> Result<Option<ContainerMessage>, WireError> {
         let Some((len, rest)) = self.bytes.split_first_chunk::<4>() else { return Ok(None) };
         let len = usize::try_from(u32::from_le_bytes(*len)).unwrap_or(usize::MAX);
         if len > FRAME_MAX {
             return Err(WireError::Malformed(format!("a frame of {len} bytes")));
         }
         let Some(frame) = rest.get(..len) else { return Ok(None) };
-        let said = decode(frame).map_err(|error| WireError::Malformed(error.to_string()))?;
+        let message = decode(frame).map_err(|error| WireError::Malformed(error.to_string()))?;
         self.bytes.drain(..len + 4);
-        Ok(Some(said))
+        Ok(Some(message))
     }
 }
 
-/// Tells init its errand and the bytes of its inputs.
-pub(super) async fn tell(mouth: &mut Mouth, errand: &Errand, inputs: &[Vec<u8>]) -> Result<(), WireError> {
+/// Sends init its errand and the bytes of its inputs.
+pub(super) async fn send_errand(
+    writer: &mut Writer,
+    errand: &Errand,
+    inputs: &[Vec<u8>],
+) -> Result<(), WireError> {
     let broken = |error: std::io::Error| WireError::Broken(error.to_string());
     let frame = encode(errand).map_err(|error| WireError::Malformed(error.to_string()))?;
     let len = u32::try_from(frame.len()).unwrap_or(u32::MAX);
     let mut bytes = len.to_le_bytes().to_vec();
     bytes.extend_from_slice(&frame);
-    mouth.write_all(&bytes).await.map_err(broken)?;
+    writer.write_all(&bytes).await.map_err(broken)?;
     for input in inputs {
-        mouth.write_all(input).await.map_err(broken)?;
+        writer.write_all(input).await.map_err(broken)?;
     }
-    mouth.flush().await.map_err(broken)
+    writer.flush().await.map_err(broken)
 }
 
 /// One byte: to go ahead, and later to stop.
-pub(super) async fn nudge(mouth: &mut Mouth) -> Result<(), WireError> {
+pub(super) async fn send_byte(writer: &mut Writer) -> Result<(), WireError> {
     let broken = |error: std::io::Error| WireError::Broken(error.to_string());
-    mouth.write_all(&[1]).await.map_err(broken)?;
-    mouth.flush().await.map_err(broken)
+    writer.write_all(&[1]).await.map_err(broken)?;
+    writer.flush().await.map_err(broken)
 }

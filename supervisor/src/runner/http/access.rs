@@ -12,13 +12,13 @@ use super::token::TokenRequest;
 use crate::secret::{Secret, resolve};
 
 /// What a call shows, of a secret that is fetched now, and all that must be taken out of what is kept.
-pub(super) fn of(auth: &HttpAuth) -> Result<(Access, Vec<Secret>), Fault> {
+pub(super) fn of(service: &str, auth: &HttpAuth) -> Result<(Access, Vec<Secret>), Fault> {
     let Some(named) = auth.secret() else {
         return Ok((Access::Known(Credentials::None), Vec::new()));
     };
     let fault = |why: &dyn ToString| Fault::of(Kind::Unprepared, "making ready to call", why.to_string());
     let secret = resolve(named).map_err(|error| fault(&error))?;
-    let access = access(auth, secret.reveal()).map_err(|error| fault(&error))?;
+    let access = access(service, auth, secret.reveal()).map_err(|error| fault(&error))?;
     // A form in which `basic` sends it is no form of the secret alone.
     let shown = match &access {
         Access::Known(credentials) => credentials.shown(),
@@ -46,7 +46,7 @@ enum NotAccess {
     TokenUrl(#[from] super::place::NoPlace),
 }
 
-fn access(auth: &HttpAuth, secret: &str) -> Result<Access, NotAccess> {
+fn access(service: &str, auth: &HttpAuth, secret: &str) -> Result<Access, NotAccess> {
     let field = |name: &str| HeaderName::try_from(name).map_err(|_| NotAccess::Field(name.to_owned()));
     Ok(Access::Known(match auth {
         HttpAuth::None => Credentials::None,
@@ -64,6 +64,7 @@ fn access(auth: &HttpAuth, secret: &str) -> Result<Access, NotAccess> {
         },
         HttpAuth::Oauth2 { client_id, token_url, scope, .. } => {
             return Ok(Access::Asked(TokenRequest {
+                service: service.to_owned(),
                 place: Place::parse(token_url)?,
                 // Both are form-encoded before they are put together; RFC 6749, 2.3.1.
                 client: Credentials::basic(&percent(client_id), &percent(secret))?,

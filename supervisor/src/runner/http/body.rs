@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use flate2::write::GzDecoder;
+use flate2::write::MultiGzDecoder;
 use reqwest::Response;
 use reqwest::header::CONTENT_ENCODING;
 use tokio::time::timeout;
@@ -73,7 +73,8 @@ fn unpacked(error: io::Error, max: usize) -> Stopped {
 /// Where the bytes go.
 enum Sink {
     Plain(Vec<u8>),
-    Gzip(Box<GzDecoder<Capped>>),
+    /// Of one member or several, which are one text; RFC 1952, 2.2.
+    Gzip(Box<MultiGzDecoder<Capped>>),
 }
 
 /// Bytes up to a bound.
@@ -90,7 +91,7 @@ impl Sink {
         match (name.as_slice(), more) {
             (b"identity" | b"", None) => Ok(Self::Plain(Vec::new())),
             (b"gzip" | b"x-gzip", None) => {
-                Ok(Self::Gzip(Box::new(GzDecoder::new(Capped { bytes: Vec::new(), max }))))
+                Ok(Self::Gzip(Box::new(MultiGzDecoder::new(Capped { bytes: Vec::new(), max }))))
             }
             _ => Err(Stopped::Encoding(name.escape_ascii().to_string())),
         }

@@ -43,7 +43,7 @@ pub(super) struct Answer {
 }
 
 impl Call {
-    /// Makes the call, redirects included.
+    /// Makes the call, redirects included. One that a kept token does not let in is made once more with a new one.
     pub(super) async fn make(
         self,
         ways: &Ways,
@@ -52,10 +52,33 @@ impl Call {
         journal: &mut Journal,
     ) -> Result<Answer, Fault> {
         check(rights, &self.message, &self.place, journal)?;
-        let credentials = match self.access {
-            Access::Known(credentials) => credentials,
-            Access::Asked(asked) => asked.fetch(ways, rights, deadline, journal).await?,
+        let asked = match &self.access {
+            Access::Known(credentials) => {
+                return self.follow(credentials, ways, rights, deadline, journal).await;
+            }
+            Access::Asked(asked) => asked,
         };
+        if let Some(kept) = asked.kept(ways, rights, journal)? {
+            let answer = self.follow(&kept, ways, rights, deadline, journal).await?;
+            // It may have been taken back before its time. Who is not let in has not done anything.
+            if answer.status != StatusCode::UNAUTHORIZED {
+                return Ok(answer);
+            }
+            ways.tokens.forget(asked);
+            journal.acted = false;
+        }
+        let fresh = asked.fetch(ways, rights, deadline, journal).await?;
+        self.follow(&fresh, ways, rights, deadline, journal).await
+    }
+
+    async fn follow(
+        &self,
+        credentials: &Credentials,
+        ways: &Ways,
+        rights: &HttpRights<'_>,
+        deadline: Instant,
+        journal: &mut Journal,
+    ) -> Result<Answer, Fault> {
         let mut place = self.place.clone();
         for followed in 0.. {
             let mut message = self.message.clone();

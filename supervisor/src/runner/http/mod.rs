@@ -40,6 +40,7 @@ pub use resolver::{Lookup, OfHost};
 use send::{Message, Ways};
 pub(super) use tls::AUTHORITIES;
 pub use tls::Authorities;
+use token::Tokens;
 
 /// Makes HTTP calls.
 #[derive(Debug)]
@@ -51,7 +52,10 @@ pub struct HttpRunner {
 impl HttpRunner {
     /// A runner that looks names up with `lookup` and trusts whom `authorities` vouch for.
     pub fn new(lookup: impl Lookup + 'static, authorities: Authorities) -> Self {
-        Self { ways: Ways { lookup: Arc::new(lookup), authorities }, running: Running::default() }
+        Self {
+            ways: Ways { lookup: Arc::new(lookup), authorities, tokens: Tokens::default() },
+            running: Running::default(),
+        }
     }
 }
 
@@ -77,15 +81,16 @@ impl JobRunner for HttpRunner {
         let max = usize::try_from(rights.request_bytes()).unwrap_or(usize::MAX);
         let (message, place) = request::build(settings, request.input, max).map_err(|why| refused(&why))?;
         let limits = policy.limits();
+        let idempotent = action.idempotent().unwrap_or(message.method.is_idempotent());
+        let facts = WorkFacts { idempotent, ..WorkFacts::of(&policy) };
         let terms = Terms {
-            idempotent: action.idempotent().unwrap_or(message.method.is_idempotent()),
+            idempotent,
             wall: Duration::from_secs(limits.wall_seconds),
             response_bytes: rights.response_bytes(),
             output_bytes: usize::try_from(limits.output_kb.saturating_mul(1024)).unwrap_or(usize::MAX),
             tls: place.is_tls(),
         };
-        let facts = WorkFacts::of(&policy);
-        let auth = settings.auth.clone();
+        let (service, auth) = (operation.service().to_owned(), settings.auth.clone());
         if let Some(named) = auth.secret().filter(|named| !policy.secrets().any(|granted| granted == *named))
         {
             return Err(Refusal::Refused(format!(
@@ -94,11 +99,15 @@ impl JobRunner for HttpRunner {
         }
         let caller = Caller::of(&request.job);
         let (ways, running) = (self.ways.clone(), self.running.clone());
-        Ok(Box::new(HttpWork { facts, policy, message, place, auth, caller, terms, ways, running }))
+        Ok(Box::new(HttpWork { facts, policy, message, place, service, auth, caller, terms, ways, running }))
     }
 
     fn cancel(&self, attempt: &AttemptId) {
         self.running.cancel(attempt);
+    }
+
+    fn rules_changed(&self) {
+        self.ways.tokens.forget_all();
     }
 
     /// A connection goes with the worker that made it: nothing is left to be dealt with.
@@ -113,6 +122,7 @@ struct HttpWork {
     policy: EffectivePolicy,
     message: Message,
     place: Place,
+    service: String,
     auth: HttpAuth,
     caller: Caller,
     terms: Terms,
@@ -136,7 +146,7 @@ impl HttpWork {
     async fn run(mut self, attempt: i32, cancel: &CancellationToken) -> Finished {
         fields::insert_own(&mut self.message.headers, &self.caller, attempt);
         let mut journal = Journal::begin();
-        let (made, mut secrets) = match access::of(&self.auth) {
+        let (made, mut secrets) = match access::of(&self.service, &self.auth) {
             Ok((access, secrets)) => {
                 let call = Call { message: self.message, place: self.place, access };
                 let made =

@@ -52,12 +52,12 @@ pub(super) fn finished(
         Some(fault) if fault.kind == Kind::Refused && journal.legs.is_empty() => Verdict::Refused,
         Some(fault) => fault.kind.verdict(),
     };
-    let class = fault.as_ref().and_then(|fault| class(fault.kind, journal.acted, terms.idempotent));
+    let class = fault.as_ref().and_then(|fault| class(fault.kind, journal.acted));
     let result = answer.as_ref().and_then(|answer| serde_json::from_slice(&answer.body).ok());
     let decoded = answer.as_ref().map(|answer| answer.body.len());
     Finished {
         error: fault.as_ref().map(|fault| redactor.text(&fault.to_string())),
-        retry: retry(class, answer.as_ref()),
+        retry: class.map_or(Retry::Default, |class| class.retry(terms.idempotent, asked(answer.as_ref()))),
         class,
         usage: Some(usage(journal, decoded)),
         enforcement: serde_json::to_value(enforcement(journal, terms)).unwrap_or_else(|_| json!({})),
@@ -88,14 +88,18 @@ fn unsuccessful(answer: &Answer, journal: &Journal) -> Option<Fault> {
     Some(Fault::of(kind, &format!("calling `{last}`"), why))
 }
 
-/// Whether another attempt makes sense. One that may have been done is not made again, unless doing it twice is doing
-/// it once.
-fn class(kind: Kind, acted: bool, idempotent: bool) -> Option<ErrorClass> {
+/// What the end means. The outcome of what has `acted`, and was broken off, nobody here knows.
+fn class(kind: Kind, acted: bool) -> Option<ErrorClass> {
     match kind {
+        Kind::Cancelled | Kind::Broken | Kind::TimedOut | Kind::Doubtful if acted => {
+            Some(ErrorClass::Unknown)
+        }
         Kind::Cancelled => None,
-        Kind::Unreached | Kind::Answered { retryable: true } => Some(ErrorClass::Retryable),
-        Kind::Broken | Kind::TimedOut | Kind::Doubtful if !acted || idempotent => Some(ErrorClass::Retryable),
-        Kind::Broken | Kind::TimedOut | Kind::Doubtful => Some(ErrorClass::Unknown),
+        Kind::Broken
+        | Kind::TimedOut
+        | Kind::Doubtful
+        | Kind::Unreached
+        | Kind::Answered { retryable: true } => Some(ErrorClass::Retryable),
         Kind::Refused
         | Kind::Untrusted
         | Kind::TooLarge
@@ -104,15 +108,10 @@ fn class(kind: Kind, acted: bool, idempotent: bool) -> Option<ErrorClass> {
     }
 }
 
-fn retry(class: Option<ErrorClass>, answer: Option<&Answer>) -> Retry {
-    let asked = answer.filter(|answer| matches!(answer.status.as_u16(), 429 | 503));
-    match class {
-        Some(ErrorClass::Permanent | ErrorClass::Unknown) => Retry::Never,
-        Some(ErrorClass::Retryable) => asked
-            .and_then(|answer| retry_after(&answer.headers, Utc::now()))
-            .map_or(Retry::Default, Retry::After),
-        None => Retry::Default,
-    }
+/// When a server that is busy asks to be called again.
+fn asked(answer: Option<&Answer>) -> Option<Duration> {
+    let answer = answer.filter(|answer| matches!(answer.status.as_u16(), 429 | 503))?;
+    retry_after(&answer.headers, Utc::now())
 }
 
 /// Cut to what is kept when the secrets are out of it: the rest of one that the cut goes through would not be known as

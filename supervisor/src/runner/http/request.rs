@@ -227,14 +227,16 @@ mod tests {
     fn a_parameter_is_one_segment_whatever_is_in_it() {
         let filled = |value| url("/charges/{id}/lines", "query", &json!({"id": value}));
         assert_eq!(
-            filled("ch 1?a=b#c%2f;ü").unwrap(),
-            "https://api.example.com/v1/charges/ch%201%3Fa%3Db%23c%252f%3B%C3%BC/lines"
+            filled("ch 1?a=b#c%;ü").unwrap(),
+            "https://api.example.com/v1/charges/ch%201%3Fa%3Db%23c%25%3B%C3%BC/lines"
         );
         assert_eq!(
             url("/charges/{id}", "query", &json!({"id": 7})).unwrap(),
             "https://api.example.com/v1/charges/7"
         );
-        for hostile in ["../admin", "..", ".", "a/b", "a\\b", "a\0b", "a\r\nb", ""] {
+        for hostile in
+            ["../admin", "..", ".", "a/b", "a\\b", "a\0b", "a\r\nb", "", "a%2fb", "..;x", "%2e%2e", "%00"]
+        {
             assert!(filled(hostile).is_err(), "{hostile:?}");
         }
         let both = json!({"a": ".", "b": "x"});

@@ -15,6 +15,7 @@ use super::journal::Journal;
 use super::place::Place;
 use super::resolver::{KnowsNone, Lookup};
 use super::tls::{Authorities, Witness};
+use super::token::Tokens;
 
 /// A host that does not answer by then is not there.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
@@ -27,6 +28,7 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 pub(super) struct Ways {
     pub(super) lookup: Arc<dyn Lookup>,
     pub(super) authorities: Authorities,
+    pub(super) tokens: Tokens,
 }
 
 /// A request without its place.

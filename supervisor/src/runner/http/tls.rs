@@ -31,6 +31,11 @@ impl Authorities {
         Self { provider, verifier }
     }
 
+    /// Why there are none, if there are none.
+    pub fn lacking(&self) -> Option<&str> {
+        self.verifier.as_ref().err().map(String::as_str)
+    }
+
     /// What one connection needs, and who sees what comes of it.
     ///
     /// # Errors

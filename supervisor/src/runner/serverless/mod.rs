@@ -69,10 +69,9 @@ impl JobRunner for ServerlessRunner {
         let chosen = chosen(action.settings(), &policy, request.input, operation.promises_output());
         let chosen = chosen.map_err(refused)?;
         Ok(Box::new(FunctionWork {
-            facts: WorkFacts::of(&policy),
+            facts: WorkFacts { idempotent: is_idempotent(action), ..WorkFacts::of(&policy) },
             caller: Caller::of(&request.job),
             settings: action.settings().clone(),
-            idempotent: is_idempotent(action),
             policy,
             chosen,
             clients: self.clients.clone(),
@@ -105,7 +104,6 @@ struct FunctionWork {
     settings: ServerlessSettings,
     policy: EffectivePolicy,
     chosen: Chosen,
-    idempotent: bool,
     caller: Caller,
     clients: Clients,
     running: Running,
@@ -144,7 +142,7 @@ impl FunctionWork {
             provider: if self.settings.is_gcp() { "gcp" } else { "aws" },
             took,
             wall_seconds: limits.wall_seconds,
-            idempotent: self.idempotent,
+            idempotent: self.facts.idempotent,
             way: self.clients.way(&self.settings),
             secrets: &secrets,
         };

@@ -50,7 +50,9 @@ impl Around<'_> {
         let (verdict, error, class) = match answer.fault {
             None => (Verdict::Completed, None, None),
             Some(Fault::Threw(text)) => {
-                (Verdict::Failed, Some(shown(&redactor, &text, TEXT_MAX)), Some(ErrorClass::Retryable))
+                let text = shown(&redactor, &text, TEXT_MAX);
+                let text = format!("{text}; what it had done by then is not known");
+                (Verdict::Failed, Some(text), Some(ErrorClass::Unknown))
             }
             Some(Fault::CutOff(by, text)) => {
                 let verdict = match by {
@@ -120,13 +122,8 @@ impl Around<'_> {
         }
     }
 
-    /// What may have been done is not done again unless that is the same as once.
-    fn retry(&self, class: Option<ErrorClass>, after: Option<Duration>) -> Retry {
-        match class {
-            Some(ErrorClass::Permanent) => Retry::Never,
-            Some(ErrorClass::Unknown) if !self.idempotent => Retry::Never,
-            _ => after.map_or(Retry::Default, Retry::After),
-        }
+    fn retry(&self, class: Option<ErrorClass>, asked: Option<Duration>) -> Retry {
+        class.map_or(Retry::Default, |class| class.retry(self.idempotent, asked))
     }
 
     /// Knows what was fetched for the call as well as what the registry names.

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use stockade_egress::{Proxy, Traffic};
 use stockade_plan::Network;
 use stockade_policies::Egress;
-use stockade_sandbox::{Denial, Layer, Outcome, RunError, Sandbox, SandboxJob, State};
+use stockade_sandbox::{Denial, Layer, NotRun, Outcome, Sandbox, SandboxJob, State};
 
 use super::outcome;
 use crate::runner::Finished;
@@ -40,8 +40,17 @@ pub async fn run_when<E>(
         Some(proxy) => Some(proxy.end().await),
         None => None,
     };
-    if let (Ok(outcome), Some(traffic)) = (&mut outcome, &traffic) {
-        note(outcome, traffic, &ports);
+    if let Some(traffic) = &traffic {
+        let enforcement = match &mut outcome {
+            Ok(outcome) => {
+                outcome.denials.extend(refusals(traffic));
+                Some(&mut outcome.enforcement)
+            }
+            Err(not_run) => not_run.enforcement.as_mut(),
+        };
+        if let Some(enforcement) = enforcement {
+            enforcement.0.insert("egress", layer(&ports));
+        }
     }
     let network = traffic.and_then(|traffic| serde_json::to_value(traffic).ok());
     Ok(Ran { outcome, limits, network })
@@ -51,7 +60,7 @@ pub async fn run_when<E>(
 #[derive(Debug)]
 pub struct Ran {
     /// What the sandbox says.
-    pub outcome: Result<Outcome, RunError>,
+    pub outcome: Result<Outcome, NotRun>,
     limits: stockade_plan::Limits,
     network: Option<serde_json::Value>,
 }
@@ -61,25 +70,29 @@ impl Ran {
     pub fn finished(self) -> Finished {
         let finished = match self.outcome {
             Ok(outcome) => outcome::finished(outcome, &self.limits),
-            Err(error) => outcome::not_run(&error),
+            Err(not_run) => outcome::not_run(&not_run),
         };
         Finished { network: self.network, ..finished }
     }
 }
 
-/// What the proxy refused is a denial like any other, and the proxy a layer.
-fn note(outcome: &mut Outcome, traffic: &Traffic, network: &Network) {
-    outcome.denials.extend(traffic.refused.iter().map(|refused| Denial {
+/// What the proxy refused is a denial like any other.
+fn refusals(traffic: &Traffic) -> impl Iterator<Item = Denial> {
+    traffic.refused.iter().map(|refused| Denial {
         layer: "egress",
         what: "connect",
         target: refused.destination.clone(),
         count: refused.count,
         at_least: false,
         at: refused.at,
-    }));
+    })
+}
+
+/// The proxy is a layer like any other.
+fn layer(network: &Network) -> Layer {
     let detail = format!(
         "proxy of this job alone, listening on {} ports; names looked up and addresses checked at each connection",
         network.ports().len()
     );
-    outcome.enforcement.0.insert("egress", Layer { state: State::Enforced, detail });
+    Layer { state: State::Enforced, detail }
 }

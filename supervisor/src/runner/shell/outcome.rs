@@ -3,7 +3,9 @@
 use nix::sys::signal::Signal;
 use serde_json::json;
 use stockade_plan::{Limits, NotCollected};
-use stockade_sandbox::{Captured, Collected, End, Enforcement, Limit, Outcome, OutputState, RunError, State};
+use stockade_sandbox::{
+    Captured, Collected, End, Enforcement, Limit, NotRun, Outcome, OutputState, RunError, State,
+};
 
 use crate::runner::Finished;
 use crate::store::{Output, Stream, Verdict};
@@ -27,11 +29,17 @@ pub fn finished(outcome: Outcome, limits: &Limits) -> Finished {
 }
 
 /// A job that did not start, or whose end cannot be told.
-pub fn not_run(error: &RunError) -> Finished {
-    match error {
-        RunError::Cancelled => Finished::failed(Verdict::Cancelled, error.to_string()),
-        RunError::NoMemoryForSetup { .. } => Finished::failed(Verdict::OutOfMemory, error.to_string()),
-        _ => Finished::failed(Verdict::SetupFailed, error.to_string()),
+pub fn not_run(not_run: &NotRun) -> Finished {
+    let verdict = match not_run.error {
+        RunError::Cancelled => Verdict::Cancelled,
+        RunError::NoMemoryForSetup { .. } => Verdict::OutOfMemory,
+        _ => Verdict::SetupFailed,
+    };
+    let enforcement = not_run.enforcement.as_ref().and_then(|found| serde_json::to_value(found).ok());
+    Finished {
+        enforcement: enforcement.unwrap_or_else(|| json!({})),
+        host_uid: not_run.host_uid,
+        ..Finished::failed(verdict, not_run.to_string())
     }
 }
 
@@ -176,6 +184,19 @@ mod tests {
         assert_eq!(state(NotCollected::Symlink).state, "symlink");
         assert_eq!(state(NotCollected::TooLarge { size: 9 }).size, 9);
         assert_eq!(state(NotCollected::Fifo).bytes, None);
+    }
+
+    #[test]
+    fn a_job_that_did_not_start_has_the_evidence_of_the_sandbox_that_it_had() {
+        let layer = Layer { state: State::Enforced, detail: "1".to_owned() };
+        let enforcement = Some(Enforcement([("no_new_privs", layer)].into()));
+        let with = NotRun { error: RunError::Cancelled, host_uid: Some(1_879_048_193), enforcement };
+        let finished = not_run(&with);
+        assert_eq!((finished.verdict, finished.host_uid), (Verdict::Cancelled, Some(1_879_048_193)));
+        assert_eq!(finished.enforcement["no_new_privs"]["state"], "enforced");
+        let without = not_run(&RunError::SetupDeadline.into());
+        assert_eq!((without.verdict, without.host_uid), (Verdict::SetupFailed, None));
+        assert_eq!(without.enforcement, json!({}));
     }
 
     #[test]

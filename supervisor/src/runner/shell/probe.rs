@@ -1,7 +1,7 @@
 //! Proving, by doing it, that this host confines a job.
 
 use stockade_policies::{Environment, Host, JobSpec, LAYERS, Library};
-use stockade_sandbox::{Outcome, RunError, Sandbox, SandboxJob, Signals, Sink, Stdin};
+use stockade_sandbox::{NotRun, Outcome, Sandbox, SandboxJob, Signals, Sink, Stdin};
 use tokio_util::sync::CancellationToken;
 
 use super::outcome::weak_layers;
@@ -15,14 +15,14 @@ pub const NOTHING: [&str; 1] = ["/usr/bin/true"];
 /// Runs a command of the policy for text tools for at most `seconds`.
 ///
 /// # Errors
-/// [`RunnerError`] if not even a plan can be made of it; within that, [`RunError`] if it did not run.
+/// [`RunnerError`] if not even a plan can be made of it; within that, [`NotRun`] if it did not run.
 pub async fn attempt(
     sandbox: &Sandbox,
     host: &Host,
     environment: Environment,
     command: &[&str],
     seconds: u64,
-) -> Result<Result<Outcome, RunError>, RunnerError> {
+) -> Result<Result<Outcome, NotRun>, RunnerError> {
     let policy = Library::shipped()?.effective(POLICY, environment)?.with_timeout(seconds);
     let arguments = command.iter().map(ToString::to_string).collect();
     let job = JobSpec::command(arguments).map_err(|error| unfit(error.to_string()))?;

@@ -13,6 +13,10 @@ const PATH_MAX: usize = 4096;
 /// `sizeof(struct sockaddr_storage)`, linux/socket.h.
 const ADDRESS_MAX: usize = 128;
 const PAGE: usize = 4096;
+/// `UIO_MAXIOV`, linux/uio.h: no more messages are sent at once, sendmmsg(2).
+const MESSAGES_MAX: u64 = 1024;
+/// `sizeof(struct mmsghdr)`, linux/socket.h. It begins with a `struct msghdr`.
+const MESSAGE_LEN: u64 = 64;
 
 /// The C string at that address, cut at `PATH_MAX`.
 pub(super) fn path(process: Pid, address: u64) -> Option<Vec<u8>> {
@@ -36,6 +40,16 @@ pub(super) enum Address {
 pub(super) fn address(process: Pid, address: u64, len: u64) -> Option<Address> {
     let len = usize::try_from(len).unwrap_or(usize::MAX).min(ADDRESS_MAX);
     parse_address(&read(process, address, len)?)
+}
+
+/// Address and length of the socket address of each of so many messages; `None` for a message that cannot be read. One that goes
+/// where its socket is connected has zero for either.
+pub(super) fn destinations(process: Pid, first: u64, count: u64) -> impl Iterator<Item = Option<(u64, u64)>> {
+    (0..count.min(MESSAGES_MAX)).map(move |number| {
+        let message = read(process, first.checked_add(number * MESSAGE_LEN)?, 12)?;
+        let (address, len) = message.split_first_chunk::<8>()?;
+        Some((u64::from_ne_bytes(*address), u64::from(u32::from_ne_bytes(*len.first_chunk::<4>()?))))
+    })
 }
 
 /// `struct sockaddr_in`, `struct sockaddr_in6`; ip(7), ipv6(7).
@@ -90,6 +104,21 @@ mod tests {
         for cut in [&[][..], &[2], &[2, 0, 0], &[2, 0, 0, 80, 1, 2, 3], &six[..23]] {
             assert_eq!(parsed(cut), None, "{cut:?}");
         }
+    }
+
+    #[test]
+    fn destinations_are_those_of_the_kernels_message_headers() {
+        let address = [7_u8; 16];
+        let mut bytes = [0_u8; 2 * 64];
+        let at = address.as_ptr() as u64;
+        bytes[64..72].copy_from_slice(&at.to_ne_bytes());
+        bytes[72..76].copy_from_slice(&16_u32.to_ne_bytes());
+        let found: Vec<_> = destinations(Pid::this(), bytes.as_ptr() as u64, 2).collect();
+        assert_eq!(found, [Some((0, 0)), Some((at, 16))]);
+        assert_eq!(destinations(Pid::this(), 8, 1).collect::<Vec<_>>(), [None]);
+        assert_eq!(destinations(Pid::this(), u64::MAX, u64::MAX).count(), 1024);
+        assert_eq!((size_of::<libc::msghdr>(), size_of::<libc::mmsghdr>()), (56, 64));
+        assert_eq!(std::mem::offset_of!(libc::msghdr, msg_namelen), 8);
     }
 
     #[test]

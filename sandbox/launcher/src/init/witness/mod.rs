@@ -131,6 +131,8 @@ impl Witness {
             libc::SYS_execveat => return self.look_at_program(question, descriptor(first), second),
             libc::SYS_connect => self.look_at_address(question, second, third),
             libc::SYS_sendto => self.look_at_address(question, fifth, sixth),
+            libc::SYS_sendmsg => self.look_at_messages(question, second, 1),
+            libc::SYS_sendmmsg => self.look_at_messages(question, second, u64::from(lower_half(third))),
             _ => None,
         };
         refused.map_or(Seen::Nothing, Seen::Refusal)
@@ -144,6 +146,17 @@ impl Witness {
         let refused = self.programs.refusal(&program::Asked { process, from, path: &path });
         let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default().to_vec();
         Seen::Execution(Execution { process: question.pid, name, refused: refused.and_then(told) })
+    }
+
+    /// The first message that cannot be sent ends the call, sendmmsg(2).
+    fn look_at_messages(&self, question: &Question, first: u64, count: u64) -> Option<Refused> {
+        memory::destinations(Pid::from_raw(question.pid), first, count).find_map(|destination| {
+            match destination {
+                Some((_, 0) | (0, _)) => None,
+                Some((address, len)) => self.look_at_address(question, address, len),
+                None => Some(Refused::Unread { call: question.call }),
+            }
+        })
     }
 
     fn look_at_address(&self, question: &Question, address: u64, len: u64) -> Option<Refused> {

@@ -4,7 +4,6 @@ mod arn;
 mod classify;
 mod connector;
 mod credentials;
-pub mod report;
 
 use std::time::{Duration, Instant};
 
@@ -18,13 +17,14 @@ use aws_sdk_lambda::types::{InvocationType, LogType};
 use aws_sdk_lambda::{Client, Config};
 use aws_smithy_async::rt::sleep::TokioSleep;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde_json::{Value, json};
+use serde_json::json;
+use stockade_functions::lambda;
 
 pub use arn::Arn;
 pub use credentials::{Key, SignIn};
 
 use super::client;
-use super::provider::{Answer, Call, CallError, Class, CutOff, Fault, Metered, Origin, Provider, Reached};
+use super::provider::{Answer, Call, CallError, Class, Metered, Origin, Provider, Reached};
 use crate::runner::Boxed;
 use connector::Watch;
 
@@ -149,70 +149,22 @@ fn answered(output: InvokeOutput, call: &Call, took: Duration) -> Answer {
     let payload = output.payload.map(Blob::into_inner).unwrap_or_default();
     let log = output.log_result.and_then(|text| STANDARD.decode(text).ok()).unwrap_or_default();
     let metered = match call.waits {
-        true => report::read(&log, request_id.as_deref(), took),
+        true => lambda::report(&log, request_id.as_deref(), took),
         false => Metered {
             unknown: Some("the call was handed over; the platform reports no usage of it".to_owned()),
             ..Metered::default()
         },
     };
-    let fault = output.function_error.map(|kind| fault(&kind, &payload));
+    let fault = output.function_error.map(|kind| lambda::fault(&kind, &payload));
     let status = u16::try_from(output.status_code).ok();
     let reached =
         Reached { executed_version: output.executed_version, request_id, status, ..Reached::default() };
     Answer { payload, fault, log, metered, reached }
 }
 
-/// The text is the function's, or of the runtime that it brings; its kind says at most why this one attempt failed.
-fn fault(kind: &str, payload: &[u8]) -> Fault {
-    let said: Value = serde_json::from_slice(payload).unwrap_or(Value::Null);
-    let member = |name: &str| said.get(name).and_then(Value::as_str).unwrap_or_default();
-    let (error, message) = (member("errorType"), member("errorMessage"));
-    let text = match (error, message) {
-        ("", "") => format!("the function failed ({kind})"),
-        ("", message) => format!("the function failed ({kind}): {message}"),
-        (error, message) => format!("the function failed ({kind}) with `{error}`: {message}"),
-    };
-    if kind != "Unhandled" {
-        return Fault::Threw(text);
-    }
-    match error {
-        "Sandbox.Timedout" => Fault::CutOff(CutOff::Timeout, text),
-        "Runtime.OutOfMemory" => Fault::CutOff(CutOff::Memory, text),
-        "Runtime.ExitError" | "Runtime.Unknown" | "Extension.Crash" => Fault::CutOff(CutOff::Crash, text),
-        // Older platforms name no kind.
-        "" if message.contains("Task timed out after") => Fault::CutOff(CutOff::Timeout, text),
-        "" => Fault::CutOff(CutOff::Crash, text),
-        _ => Fault::Threw(text),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_function_that_threw_is_told_from_one_that_was_cut_off() {
-        let threw = br#"{"errorType":"ValueError","errorMessage":"no rows"}"#;
-        assert_eq!(
-            fault("Unhandled", threw),
-            Fault::Threw("the function failed (Unhandled) with `ValueError`: no rows".to_owned())
-        );
-        assert!(matches!(fault("Handled", b"garbage"), Fault::Threw(_)));
-        for (payload, expected) in [
-            (r#"{"errorType":"Sandbox.Timedout","errorMessage":"x"}"#, CutOff::Timeout),
-            (r#"{"errorMessage":"2026-01-01 Task timed out after 3.00 seconds"}"#, CutOff::Timeout),
-            (r#"{"errorType":"Runtime.OutOfMemory"}"#, CutOff::Memory),
-            (r#"{"errorType":"Runtime.ExitError"}"#, CutOff::Crash),
-            ("garbage", CutOff::Crash),
-        ] {
-            assert!(
-                matches!(fault("Unhandled", payload.as_bytes()), Fault::CutOff(found, _) if found == expected),
-                "{payload}"
-            );
-        }
-        // Only the platform says that a function was cut off.
-        assert!(matches!(fault("Handled", br#"{"errorType":"Sandbox.Timedout"}"#), Fault::Threw(_)));
-    }
 
     #[test]
     fn a_context_that_is_too_long_is_refused() {

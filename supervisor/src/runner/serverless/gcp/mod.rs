@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use chrono::Utc;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
-use reqwest::{Client, Response, StatusCode, Url};
+use reqwest::{Client, Response, Url};
+use stockade_functions::gcp::{Judged, judged};
 
 pub use key::{KeyError, ServiceKey};
 pub use token::Source;
 
 use super::client::{self, BodyError};
-use super::provider::{Answer, Call, CallError, Class, Fault, Metered, Provider, Reached};
+use super::provider::{Answer, Call, CallError, Class, Metered, Provider, Reached};
 use crate::runner::Boxed;
 use crate::runner::origin::retry_after as retry_after_of;
 use crate::secret::Secret;
@@ -83,13 +84,14 @@ impl CloudFunctions {
         let retry_after = retry_after.and_then(|value| retry_after_of(value, Utc::now()));
         let status = response.status();
         let answer = client::body(response, call.answer_bytes).await;
-        let judged = answer.map_err(|error| unread(&error)).and_then(|payload| judged(status, payload));
-        match judged {
-            Ok((payload, fault)) => {
-                Ok(Answer { payload, fault, log: Vec::new(), metered: metered(), reached })
+        let error = match answer.map(|payload| (judged(status.as_u16(), &payload), payload)) {
+            Ok((Judged::Answered(fault), payload)) => {
+                return Ok(Answer { payload, fault, log: Vec::new(), metered: metered(), reached });
             }
-            Err(error) => Err(CallError { reached: Box::new(reached), retry_after, ..error }),
-        }
+            Ok((Judged::Refused(class, message), _)) => CallError::new(class, message),
+            Err(error) => unread(&error),
+        };
+        Err(CallError { reached: Box::new(reached), retry_after, ..error })
     }
 
     fn url(&self, function: &str) -> Result<Url, CallError> {
@@ -126,25 +128,6 @@ fn reached(response: &Response) -> Reached {
         peer: response.remote_addr(),
         status: Some(response.status().as_u16()),
         shown: None,
-    }
-}
-
-/// A function's own answers and its platform's look alike; what can be either is taken for what does less harm.
-fn judged(status: StatusCode, payload: Vec<u8>) -> Result<(Vec<u8>, Option<Fault>), CallError> {
-    let said = String::from_utf8_lossy(&payload).into_owned();
-    let failed =
-        |class, what: &str| Err(CallError::new(class, format!("{what} (HTTP {status}): {}", said.trim())));
-    match status.as_u16() {
-        200..=299 => Ok((payload, None)),
-        500 => {
-            Ok((payload, Some(Fault::Threw(format!("the function failed (HTTP {status}): {}", said.trim())))))
-        }
-        429 => failed(Class::Retryable, "no instance of the function was free"),
-        401 | 403 => failed(Class::Permanent, "the worker's account may not call the function"),
-        404 => failed(Class::Permanent, "there is no such function, or not in that revision"),
-        502..=504 => failed(Class::Unknown, "the function did not answer; whether it has run is not known"),
-        400..=499 => failed(Class::Permanent, "the function does not take the call"),
-        _ => failed(Class::Unknown, "the answer is none of a function; whether it has run is not known"),
     }
 }
 

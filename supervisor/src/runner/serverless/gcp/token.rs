@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, RequestBuilder, StatusCode, Url};
-use serde::Deserialize;
+use stockade_functions::gcp::{claims, granted};
 use tokio::sync::Mutex;
 
 use super::super::client::{self, chain};
@@ -55,17 +54,6 @@ impl std::fmt::Debug for Token {
     }
 }
 
-#[derive(Deserialize)]
-struct Granted {
-    id_token: String,
-}
-
-#[derive(Deserialize)]
-struct Claims {
-    exp: u64,
-    aud: String,
-}
-
 impl Tokens {
     /// Tokens from `source`; `instead` stands for Google's own endpoints.
     pub(super) fn new(client: Client, source: Source, instead: Option<&str>) -> Self {
@@ -93,12 +81,10 @@ impl Tokens {
         let body = self.ask(self.request(audience)?).await?;
         let text = match self.source {
             Source::Metadata => body,
-            Source::Key(_) => serde_json::from_str::<Granted>(&body).map_err(|_| no_token())?.id_token,
+            Source::Key(_) => granted(&body).ok_or_else(no_token)?,
         };
-        let claims = claims(&text).filter(|claims| claims.aud == audience).ok_or_else(no_token)?;
-        // The time is the endpoint's word, and may be further off than there are times.
-        let until = UNIX_EPOCH.checked_add(Duration::from_secs(claims.exp)).ok_or_else(no_token)?;
-        Ok(Token { until, text })
+        let claims = claims(&text).filter(|claims| claims.audience == audience).ok_or_else(no_token)?;
+        Ok(Token { until: claims.until, text })
     }
 
     fn request(&self, audience: &str) -> Result<RequestBuilder, CallError> {
@@ -152,10 +138,4 @@ impl Tokens {
 
 fn no_token() -> CallError {
     CallError::new(Class::Permanent, "what the token endpoint answers is no identity token for the function")
-}
-
-/// What a token says of itself. Whether it is genuine is for the function's platform to tell.
-fn claims(token: &str) -> Option<Claims> {
-    let payload = token.split('.').nth(1)?;
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
 }

@@ -11,21 +11,26 @@ use nix::sys::stat::{FileStat, SFlag, fstat};
 use stockade_plan::{Found, NotCollected, Output};
 
 /// Hears what is collected, in order.
-pub(crate) trait Teller {
+pub trait Teller {
     /// What became of the output with this index; its bytes follow if it is a file.
+    ///
+    /// # Errors
+    /// Why it was not heard: then nothing more is collected.
     fn found(&mut self, index: u32, found: Found) -> nix::Result<()>;
     /// The next bytes of that file, at most 65536.
+    ///
+    /// # Errors
+    /// Why they were not heard.
     fn chunk(&mut self, bytes: Vec<u8>) -> nix::Result<()>;
 }
 
 const CHUNK: usize = 64 * 1024;
 
 /// Sends what became of each output and, for regular files, their bytes.
-pub(crate) fn collect(
-    work_dir: BorrowedFd<'_>,
-    outputs: &[Output],
-    teller: &mut impl Teller,
-) -> nix::Result<()> {
+///
+/// # Errors
+/// What the teller answers, or `EIO` for a file that cannot be read to its end.
+pub fn collect(work_dir: BorrowedFd<'_>, outputs: &[Output], teller: &mut impl Teller) -> nix::Result<()> {
     for (index, output) in (0_u32..).zip(outputs) {
         match open_output(work_dir, output) {
             Ok((file, size)) => {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::super::provider::Metered;
+use crate::Metered;
 
 /// A report may say this much more than we have measured: the clocks are two.
 const SLACK_MS: f64 = 1_000.0;

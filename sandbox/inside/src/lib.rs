@@ -1,0 +1,24 @@
+//! What the first process of a sandbox and that of a container do alike: reading back what is in force for a process, and
+//! collecting what a job left.
+#![forbid(unsafe_code)]
+
+mod collect;
+mod mounts;
+mod namespaces;
+mod status;
+
+pub use collect::{Teller, collect};
+pub use mounts::mounts;
+pub use namespaces::namespaces;
+pub use status::Status;
+
+use nix::errno::Errno;
+
+/// Something that could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unread {
+    /// A path, or the name of a field of `/proc/self/status`.
+    pub what: &'static str,
+    /// What the kernel answered; `EBADMSG` if it answered something else than expected.
+    pub errno: Errno,
+}
