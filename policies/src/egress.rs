@@ -97,7 +97,7 @@ impl Egress {
         self.named.get(&address)
     }
 
-    /// What a sandbox's network needs: the proxy's port, and each port of a host that is named in full.
+    /// What the network of a sandbox or a container needs: the proxy's port, and each port of a host that is named in full.
     pub(crate) fn network(&self) -> Result<Network, CompileError> {
         if self.named.len() > NAMES_MAX {
             let (what, count) = ("hosts in `network.hosts` that are named in full", self.named.len());

@@ -65,7 +65,7 @@ pub use registry::{
     Backoff, Capabilities, DOCKER_ENFORCES, DockerSettings, ExecutionType, ExecutionTypeError, HttpAuth,
     HttpBody, HttpSettings, InputError, InputErrors, JobProposal, Operation, OtherSettings, Prepared,
     PreparedContainer, RESULT_FILE, Refusal, Registry, RemoteAction, Runner, ServerlessSettings, Service,
-    ShellAction, Unknown,
+    ShellAction, Unknown, has_own_network,
 };
 pub use schema::{policy_schema, registry_schema};
 pub use seccomp::FilterTooLong;

@@ -28,11 +28,7 @@ fn every_example_of_the_pages_is_accepted() {
         .collect();
     assert!(files.len() >= 4);
     let library = Library::shipped().unwrap();
-    let capabilities = Capabilities::new()
-        .runner("shell", stockade_policies::SHELL_ENFORCES)
-        .runner("http", stockade_policies::HTTP_ENFORCES)
-        .runner("docker", stockade_policies::DOCKER_ENFORCES)
-        .runner("serverless", stockade_policies::SERVERLESS_ENFORCES);
+    let capabilities = Capabilities::shipped();
     let checks = Checks {
         library: &library,
         environment: Environment::Production,

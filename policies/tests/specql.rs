@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use stockade_policies::{
-    Backoff, Capabilities, DOCKER_ENFORCES, Diagnostics, Enforces, Environment, ExecutionType, HTTP_ENFORCES,
-    Library, Registry, Runner, SERVERLESS_ENFORCES, SHELL_ENFORCES,
+    Backoff, Capabilities, Diagnostics, Enforces, Environment, ExecutionType, Library, Registry, Runner,
 };
 
 const LIST: &str = include_str!("specql/list.yaml");
@@ -17,12 +16,7 @@ const ALL: [&str; 4] =
 
 /// What the runner of that type puts in force.
 fn enforces(kind: &str) -> Enforces {
-    match kind {
-        ExecutionType::SHELL => SHELL_ENFORCES,
-        ExecutionType::HTTP => HTTP_ENFORCES,
-        ExecutionType::DOCKER => DOCKER_ENFORCES,
-        _ => SERVERLESS_ENFORCES,
-    }
+    Capabilities::shipped().enforces(&ExecutionType::new(kind).unwrap()).unwrap()
 }
 
 fn load(text: &str, runners: &[&str]) -> Result<Registry, Diagnostics> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use serde::Serialize;
-use stockade_plan::{Evidence, LauncherFacts, Mounted, NetworkFound, Plan};
+use stockade_plan::{Evidence, LauncherFacts, Mounted, Plan};
 
 use crate::Hierarchy;
 
@@ -51,7 +51,7 @@ impl Enforcement {
         let mut layers = BTreeMap::new();
         layers.extend(namespaces(evidence, facts));
         if let (Some(found), Some(layer)) = (&evidence.network, layers.get_mut("network_namespace")) {
-            layer.detail.push_str(&network(found));
+            layer.detail.push_str(&format!("; {found}"));
         }
         layers.extend(cgroups(plan, controllers));
         layers.insert(
@@ -81,11 +81,6 @@ fn namespaces<'a>(
     let host = facts.host_namespaces.layers();
     let both = evidence.namespaces.layers().into_iter().zip(host);
     both.map(|((layer, job), (_, host))| (layer, enforced(format!("{job}, the host's is {host}"))))
-}
-
-fn network(found: &NetworkFound) -> String {
-    let ports: Vec<String> = found.listening.iter().map(u16::to_string).collect();
-    format!("; only {}, up, and the supervisor listening on {}", found.interfaces, ports.join(", "))
 }
 
 fn cgroups<'a>(

@@ -35,6 +35,7 @@ pub use enforcement::{Enforcement, Layer, State};
 pub use errand::Errand;
 pub use kernel::Kernel;
 pub use launcher::{LaunchError, LauncherConfig, LauncherProcess};
+pub use listeners::take as take_listeners;
 pub use outcome::{Captured, Collected, End, Limit, Lost, Outcome, OutputState};
 pub use privilege::{PrivilegeError, User, drop_privileges};
 pub use run::{NotRun, RunError, SandboxJob};

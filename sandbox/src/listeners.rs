@@ -10,9 +10,12 @@ use stockade_plan::{LISTENERS_MAX, Network};
 
 use crate::RunError;
 
-/// Takes them. Init sent them before it reported that all is ready, so nothing is waited for; what came is exactly
-/// what the plan names, or the sandbox is not used.
-pub(crate) fn take(network: &Network, init: BorrowedFd<'_>) -> Result<Vec<TcpListener>, RunError> {
+/// Takes them from the socket at whose other end init is. Init sent them before it reported that all is ready, so nothing is
+/// waited for; what came is exactly what the plan names, or the sandbox is not used.
+///
+/// # Errors
+/// [`RunError`] if it is not.
+pub fn take(network: &Network, init: BorrowedFd<'_>) -> Result<Vec<TcpListener>, RunError> {
     let ports = network.ports();
     if *network == Network::None {
         return Ok(Vec::new());

@@ -11,7 +11,7 @@ use stockade_sandbox::{LaunchError, Sandbox, Warm};
 
 use crate::host::{HostFacts, mechanisms};
 use crate::rules::{Loader, Rulebook, Rules, RulesError};
-use crate::runner::docker::{DockerError, Reaper};
+use crate::runner::docker::{DockerError, Handovers, Reaper};
 use crate::runner::http::{Authorities, OfHost};
 use crate::runner::serverless::Endpoints;
 use crate::runner::{DockerRunner, HttpRunner, RegistryError, RunnerRegistry, ServerlessRunner, ShellRunner};
@@ -122,7 +122,8 @@ impl Supervisor {
         let mut runners = RunnerRegistry::default().with(shell)?.with(http)?.with(functions)?;
         let mut containers = None;
         if let Some(address) = &remotes.docker {
-            let docker = DockerRunner::connect(address, &name, &host, state_dir).await?;
+            let handovers = Handovers::in_directory(state_dir.join("containers"));
+            let docker = DockerRunner::connect(address, &name, handovers, &host, state_dir).await?;
             containers = Some(docker.reaper().clone());
             runners = runners.with(docker)?;
         }

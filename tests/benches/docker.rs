@@ -18,7 +18,7 @@ use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::{CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder};
 use bollard::{API_DEFAULT_VERSION, Docker};
 use futures_util::StreamExt as _;
-use stockade::runner::docker::{self, Identity, Order, Profiles, Reaper, Runs, init};
+use stockade::runner::docker::{self, Handovers, Identity, Order, Profiles, Reaper, Runs, init};
 use stockade_policies::{
     Capabilities, ContainerJob, ContainerPlan, DOCKER_ENFORCES, Environment, Host, Library, Registry,
     compile_container,
@@ -49,6 +49,7 @@ async fn measure(socket: &Path, image: &str) -> ExitCode {
         init: Arc::new(init(&Host::new()).expect("init is built")),
         profiles: Profiles::beneath(&std::env::temp_dir()),
         reaper: Reaper::default(),
+        handovers: Handovers::in_directory(std::env::temp_dir().join("stockade-bench-containers")),
     };
     let bare =
         Docker::connect_with_unix(&socket.display().to_string(), 60, API_DEFAULT_VERSION).expect("socket");
@@ -127,7 +128,7 @@ fn order(plan: &ContainerPlan) -> Order {
         attempt: 1,
         nonce: Uuid::new_v4().simple().to_string(),
     };
-    Order { plan: plan.clone(), inputs: Vec::new(), identity, cancel: CancellationToken::new() }
+    Order { plan: plan.clone(), inputs: Vec::new(), egress: None, identity, cancel: CancellationToken::new() }
 }
 
 fn plan(image: &str) -> ContainerPlan {

@@ -1,23 +1,17 @@
 //! What the HTTP runner adds to a call: the same request to the same server on loopback, made by the runner and by
 //! reqwest alone, turn by turn. `make bench`. Fails if the median of what is added is over its bound.
-#![expect(
-    clippy::print_stdout,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a benchmark prints, and fails loudly"
-)]
+#![expect(clippy::expect_used, clippy::panic, reason = "a benchmark prints, and fails loudly")]
 
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
+use stockade::runner::RunnerRegistry;
 use stockade::runner::http::{Authorities, HttpRunner, OfHost};
-use stockade::runner::{JobFacts, JobRunner, Request, RunnerRegistry};
-use stockade::store::{AttemptId, JobId, Verdict, WorkerId};
-use stockade_policies::{Environment, JobProposal, Library, Operation, Registry};
+use stockade_policies::{Environment, Library, Registry};
+use stockade_tests::{Turns, run_once};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use uuid::Uuid;
 
 const CALLS: usize = 2_000;
 const WARM_UP: usize = 200;
@@ -39,21 +33,15 @@ async fn main() -> ExitCode {
     let runner = runners.runner(operation.execution_type()).expect("it is there");
     // Each call has a connection of its own, on both sides.
     let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().expect("a client");
-    let (mut bare, mut ours, mut added) = (Vec::new(), Vec::new(), Vec::new());
-    for turn in 0..CALLS + WARM_UP {
-        let alone = timed(call_alone(&client, &url)).await;
-        let run = timed(call(runner.as_ref(), operation)).await;
-        if turn >= WARM_UP {
-            bare.push(alone);
-            ours.push(run);
-            added.push(run.saturating_sub(alone));
-        }
-    }
-    println!("an HTTP job of {CALLS}, in turn with reqwest alone       median          p95        bound");
-    report("reqwest alone", &mut bare, None);
-    report("the runner: validate, judge, call", &mut ours, None);
-    let good = report("what the runner adds", &mut added, Some(BOUND));
-    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let input = json!({"id": "a", "amount": 100});
+    let alone = async || call_alone(&client, &url).await;
+    let ours = async || run_once(runner.as_ref(), operation, &input).await;
+    Turns::take(CALLS, WARM_UP, alone, ours).await.report(
+        &format!("an HTTP job of {CALLS}, in turn with reqwest alone"),
+        "reqwest alone",
+        "the runner: validate, judge, call",
+        BOUND,
+    )
 }
 
 fn registry(url: &str, runners: &RunnerRegistry) -> Registry {
@@ -66,12 +54,6 @@ fn registry(url: &str, runners: &RunnerRegistry) -> Registry {
         .unwrap_or_else(|found| panic!("{found}"))
 }
 
-async fn timed(call: impl Future<Output = ()>) -> Duration {
-    let began = Instant::now();
-    call.await;
-    began.elapsed()
-}
-
 async fn call_alone(client: &reqwest::Client, url: &str) {
     let request = client
         .post(format!("{url}/things/a"))
@@ -80,26 +62,6 @@ async fn call_alone(client: &reqwest::Client, url: &str) {
     let response = request.send().await.expect("it answers");
     assert!(response.status().is_success());
     response.bytes().await.expect("a body");
-}
-
-async fn call(runner: &dyn JobRunner, operation: &Operation) {
-    let input = json!({"id": "a", "amount": 100});
-    operation.check_input(&input).expect("it fits");
-    let id = AttemptId { job: JobId(Uuid::nil()), attempt: 1, worker: WorkerId(Uuid::nil()) };
-    let job = JobFacts { id: id.job, tenant: None, idempotency_key: None, correlation_id: None };
-    let request = Request { operation, input: &input, proposal: JobProposal::default(), job };
-    let finished = runner.validate(&request).expect("it may run").execute(id).await;
-    assert_eq!(finished.verdict, Verdict::Completed, "{:?}", finished.error);
-}
-
-fn report(what: &str, times: &mut [Duration], bound: Option<Duration>) -> bool {
-    times.sort();
-    let at = |percent: usize| times.get(times.len() * percent / 100).copied().unwrap_or(Duration::MAX);
-    let good = bound.is_none_or(|bound| at(50) < bound);
-    let (shown, verdict) =
-        (bound.map(|bound| format!("{bound:.2?}")).unwrap_or_default(), if good { "" } else { "  FAILED" });
-    println!("{what:<48} {:>12.2?} {:>12.2?} {shown:>12}{verdict}", at(50), at(95));
-    good
 }
 
 async fn serve(listener: TcpListener) {

@@ -1,25 +1,18 @@
 //! What the serverless runner adds to a call: the same function at the same endpoint on loopback, called by the runner and
 //! by AWS's SDK alone, turn by turn. `make bench`. Fails if the median of what is added is over its bound.
-#![expect(
-    clippy::print_stdout,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a benchmark prints, and fails loudly"
-)]
+#![expect(clippy::expect_used, clippy::panic, reason = "a benchmark prints, and fails loudly")]
 
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::LogType;
 use serde_json::json;
+use stockade::runner::RunnerRegistry;
 use stockade::runner::serverless::aws::{Account, Key, Lambda, SignIn};
 use stockade::runner::serverless::{Endpoints, ServerlessRunner};
-use stockade::runner::{JobFacts, JobRunner, Request, RunnerRegistry};
-use stockade::store::{AttemptId, JobId, Verdict, WorkerId};
-use stockade_policies::{Environment, JobProposal, Library, Operation, Registry};
-use stockade_tests::{Answer, Endpoint};
-use uuid::Uuid;
+use stockade_policies::{Environment, Library, Registry};
+use stockade_tests::{Answer, Endpoint, Turns, run_once};
 
 const CALLS: usize = 1_000;
 const WARM_UP: usize = 100;
@@ -41,21 +34,15 @@ async fn main() -> ExitCode {
     let operation = registry.operation("images", "resize").expect("it is there");
     let runner = runners.runner(operation.execution_type()).expect("it is there");
     let sdk = sdk(&endpoint.url());
-    let (mut bare, mut ours, mut added) = (Vec::new(), Vec::new(), Vec::new());
-    for turn in 0..CALLS + WARM_UP {
-        let alone = timed(call_alone(&sdk)).await;
-        let run = timed(call(runner.as_ref(), operation)).await;
-        if turn >= WARM_UP {
-            bare.push(alone);
-            ours.push(run);
-            added.push(run - alone);
-        }
-    }
-    println!("a function's job of {CALLS}, in turn with the SDK alone      median          p95        bound");
-    report("the SDK's invoke alone", &mut bare, None);
-    report("the runner: validate, choose, call", &mut ours, None);
-    let good = report("what the runner adds", &mut added, Some(BOUND));
-    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let input = json!({"payload": {"rows": [1, 2, 3]}});
+    let alone = async || call_alone(&sdk).await;
+    let ours = async || run_once(runner.as_ref(), operation, &input).await;
+    Turns::take(CALLS, WARM_UP, alone, ours).await.report(
+        &format!("a function's job of {CALLS}, in turn with the SDK alone"),
+        "the SDK's invoke alone",
+        "the runner: validate, choose, call",
+        BOUND,
+    )
 }
 
 fn registry(runners: &RunnerRegistry) -> Registry {
@@ -82,31 +69,4 @@ async fn call_alone(lambda: &Lambda) {
     let invoke = lambda.sdk().invoke().function_name(function).qualifier(version).log_type(LogType::Tail);
     let answer = invoke.payload(Blob::new("{\"rows\": [1, 2, 3]}")).send().await;
     assert!(answer.is_ok(), "{answer:?}");
-}
-
-/// Seconds.
-async fn timed(call: impl Future<Output = ()>) -> f64 {
-    let began = Instant::now();
-    call.await;
-    began.elapsed().as_secs_f64()
-}
-
-async fn call(runner: &dyn JobRunner, operation: &Operation) {
-    let input = json!({"payload": {"rows": [1, 2, 3]}});
-    let id = AttemptId { job: JobId(Uuid::nil()), attempt: 1, worker: WorkerId(Uuid::nil()) };
-    let job = JobFacts { id: id.job, tenant: None, idempotency_key: None, correlation_id: None };
-    let request = Request { operation, input: &input, proposal: JobProposal::default(), job };
-    let finished = runner.validate(&request).expect("it may run").execute(id).await;
-    assert_eq!(finished.verdict, Verdict::Completed, "{:?}", finished.error);
-}
-
-/// The times in seconds; what is added may be less than nothing.
-fn report(what: &str, times: &mut [f64], bound: Option<Duration>) -> bool {
-    times.sort_by(f64::total_cmp);
-    let at = |percent: usize| times.get(times.len() * percent / 100).copied().unwrap_or(f64::NAN);
-    let good = bound.is_none_or(|bound| at(50) < bound.as_secs_f64());
-    let (shown, verdict) =
-        (bound.map(|bound| format!("{bound:.2?}")).unwrap_or_default(), if good { "" } else { "  FAILED" });
-    println!("{what:<48} {:>9.3} ms {:>9.3} ms {shown:>12}{verdict}", 1e3 * at(50), 1e3 * at(95));
-    good
 }

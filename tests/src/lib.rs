@@ -24,6 +24,7 @@ mod server;
 mod suite;
 mod terminal;
 mod tools;
+mod turns;
 mod wait;
 mod world;
 
@@ -43,5 +44,6 @@ pub use server::Server;
 pub use suite::Suite;
 pub use terminal::Terminal;
 pub use tools::{Program, free_port, packages, python, tools};
+pub use turns::{Turns, run_once};
 pub use wait::{ended, eventually, patience, polled, slack};
 pub use world::World;

@@ -4,6 +4,8 @@
 
 #[path = "docker/alike.rs"]
 mod alike;
+#[path = "docker/between.rs"]
+mod between;
 #[path = "docker/ends.rs"]
 mod ends;
 #[path = "docker/engines.rs"]
@@ -12,6 +14,8 @@ mod engines;
 mod honest;
 #[path = "docker/hostile.rs"]
 mod hostile;
+#[path = "docker/networked.rs"]
+mod networked;
 #[path = "docker/refused.rs"]
 mod refused;
 #[path = "docker/rig.rs"]

@@ -18,6 +18,8 @@ mod proposals;
 mod retries;
 #[path = "queue/specql.rs"]
 mod specql;
+#[path = "queue/submit.rs"]
+mod submit;
 #[path = "queue/types.rs"]
 mod types;
 

@@ -84,13 +84,19 @@ fn allowed<'p>(
 fn not_allowed(policy: &EffectivePolicy, asked: &str) -> CompileError {
     let known: Vec<&str> = policy.commands().map(AbsPath::as_str).collect();
     let same_name = known.iter().copied().find(|path| path.rsplit('/').next() == Some(asked));
-    let help = match same_name.or_else(|| did_you_mean(asked, known.iter().copied())) {
-        Some(near) => format!("did you mean `{near}`?"),
+    let near = || did_you_mean(asked, known.iter().copied());
+    let all = || known.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ");
+    let help = match same_name {
+        Some(path) => format!("no `PATH` is searched: write `{path}`"),
         None if known.is_empty() => "it allows no command at all".to_owned(),
-        None => format!(
-            "it allows {}",
-            known.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ")
-        ),
+        None => match near() {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if asked.contains('/') => format!("it allows {}", all()),
+            None => format!(
+                "no `PATH` is searched: write the whole path of a program, of those that it allows: {}",
+                all()
+            ),
+        },
     };
     CompileError::CommandNotAllowed { policy: policy.name().to_string(), command: asked.to_owned(), help }
 }

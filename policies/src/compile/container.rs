@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use stockade_plan::{AbsPath, Arg, Digest, EnvName, EnvVar, Errand, FileName, Input, WORK_DIR};
+use stockade_plan::{AbsPath, Arg, Digest, EnvName, EnvVar, Errand, FileName, Input, Network, WORK_DIR};
 
 use super::command::environment_of;
 use super::error::CompileError;
 use super::job::{JobSpec, bounded};
 use super::{limits, outputs, unenforced};
 use crate::effective::{EffectivePolicy, members};
+use crate::egress::Egress;
 use crate::registry::DOCKER_ENFORCES;
 use crate::seccomp::{container_profile, lacking_for_container};
 
@@ -43,6 +44,8 @@ pub struct ContainerPlan {
     pub seccomp_mark: u16,
     /// Directories and files of the host that it may read.
     pub binds: Vec<AbsPath>,
+    /// Its `/etc/hosts`, if it has a network: the addresses of its loopback that stand for names.
+    pub hosts: Option<String>,
     /// Open descriptors of each process.
     pub open_files: u64,
     /// The engine's runtime, if not its default.
@@ -90,6 +93,7 @@ pub fn compile_container(
     };
     let half = limits.disk_bytes / 2;
     let (seccomp, seccomp_mark) = container_profile(policy.rights().calls());
+    let egress = Egress::of(policy);
     Ok(ContainerPlan {
         image: job.image.clone(),
         errand: Errand {
@@ -99,11 +103,13 @@ pub fn compile_container(
             inputs: spec.checked_inputs(half)?,
             stdin: job.stdin.clone(),
             outputs: bounded("outputs", outputs(policy, &limits))?,
+            network: egress.as_ref().map_or(Ok(Network::None), Egress::network)?,
             limits,
         },
         seccomp,
         seccomp_mark,
         binds: members(&policy.rights().read).map(|(read, _)| read.path.clone()).collect(),
+        hosts: egress.map(|egress| egress.hosts_file()),
         open_files: policy.limits().open_files,
         runtime: job.runtime.clone(),
         required: required(policy),
@@ -131,10 +137,14 @@ pub(crate) fn uncontainable(policy: &EffectivePolicy) -> Vec<(String, String)> {
     for path in policy.writes().filter(|path| ![WORK_DIR, "/tmp"].contains(&path.as_str())) {
         say("filesystem.write", format!("in a container only `/job` and `/tmp` are writable, not `{path}`"));
     }
-    if let Some(call) = lacking_for_container(rights.calls()) {
-        let why = format!(
-            "the first process of a container needs `{call}` to start and measure the job, under the same filter"
-        );
+    let networked = Egress::of(policy).is_some();
+    if let Some(call) = lacking_for_container(rights.calls(), networked) {
+        let what = if networked {
+            "start and measure the job, and to hand over its network"
+        } else {
+            "start and measure the job"
+        };
+        let why = format!("the first process of a container needs `{call}` to {what}, under the same filter");
         say("syscalls", why);
     }
     found

@@ -197,8 +197,15 @@ fn a_command_that_is_not_listed_is_refused_with_a_suggestion() {
     let error = plan_of(SHELL, &["/usr/bin/env"]).unwrap_err();
     assert_eq!(error.to_string(), "policy `test` does not allow `/usr/bin/env`; it allows `/bin/sh`");
     assert!(error.is_refusal());
-    let error = plan_of(SHELL, &["sh"]).unwrap_err();
-    assert_eq!(error.to_string(), "policy `test` does not allow `sh`; did you mean `/bin/sh`?");
+    let said = |asked: &str| plan_of(SHELL, &[asked]).unwrap_err().to_string();
+    assert_eq!(said("/bin/shh"), "policy `test` does not allow `/bin/shh`; did you mean `/bin/sh`?");
+    let start =
+        |asked: &str| format!("policy `test` does not allow `{asked}`; no `PATH` is searched: write ");
+    assert_eq!(said("sh"), start("sh") + "`/bin/sh`");
+    assert_eq!(
+        said("true"),
+        start("true") + "the whole path of a program, of those that it allows: `/bin/sh`"
+    );
     assert!(plan_of(SHELL, &["/bin/sh"]).is_ok());
 }
 

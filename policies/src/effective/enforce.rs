@@ -104,7 +104,7 @@ fn missing(kind: &str, line: &Explained) -> String {
         "http" => "makes no HTTP calls",
         "secrets" => "hands no secrets to jobs",
         "commands" => "starts no programs of the host",
-        "network" if kind == "shell" => {
+        "network" if matches!(kind, "shell" | "docker") => {
             "gives a job an empty network namespace, or one whose loopback leads to the egress proxy only (`mode: \
              allowlist`)"
         }

@@ -5,8 +5,11 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::docker::DOCKER_ENFORCES;
 use crate::diagnostic::Diagnostic;
-use crate::effective::{EffectivePolicy, Enforces, NotEnforced};
+use crate::effective::{
+    EffectivePolicy, Enforces, HTTP_ENFORCES, NotEnforced, SERVERLESS_ENFORCES, SHELL_ENFORCES,
+};
 
 /// The runner a service asks for. Open: a runner registers under a name of its own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -62,6 +65,22 @@ impl Capabilities {
     /// No runner at all.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The runners that Stockade brings, all of them.
+    pub fn shipped() -> Self {
+        Self::new()
+            .runner(ExecutionType::SHELL, SHELL_ENFORCES)
+            .runner(ExecutionType::HTTP, HTTP_ENFORCES)
+            .runner(ExecutionType::DOCKER, DOCKER_ENFORCES)
+            .runner(ExecutionType::SERVERLESS, SERVERLESS_ENFORCES)
+    }
+
+    /// Runners for these types that lack nothing.
+    #[cfg(test)]
+    pub(crate) fn complete(kinds: &[&str]) -> Self {
+        let all: Enforces = &crate::effective::SECTIONS;
+        kinds.iter().fold(Self::new(), |can, kind| can.runner(*kind, all))
     }
 
     /// And a runner for this execution type, which puts these clauses in force.

@@ -16,6 +16,7 @@ use super::shell::{self, INPUT_FILE, Refusal, Run, SCRIPT_FILE};
 use crate::compile::{ContainerJob, uncontainable};
 use crate::diagnostic::Diagnostic;
 use crate::effective::{EffectivePolicy, Enforces, Layer, Origin};
+use crate::egress::Egress;
 use crate::policy::{Clauses, Image, LimitKey, variable};
 use crate::yaml::{Fields, Node, Reader};
 
@@ -34,6 +35,9 @@ pub const DOCKER_ENFORCES: Enforces = &[
     "filesystem.read",
     "filesystem.write",
     "network.mode: none",
+    "network.mode: allowlist",
+    "network.hosts",
+    "network.addresses",
     "syscalls",
     "require: mount_namespace",
     "require: pid_namespace",
@@ -180,6 +184,27 @@ impl DockerSettings {
     }
 }
 
+impl DockerSettings {
+    /// Why no job of these settings could have a network, if that is so.
+    fn keeps_from_the_proxy(&self) -> Option<String> {
+        if self.network_mode.is_some() {
+            return Some(
+                "`network_mode: none` says that there is no network: leave one of them out".to_owned(),
+            );
+        }
+        let runtime = self.runtime.as_deref().filter(|runtime| has_own_network(runtime))?;
+        Some(format!(
+            "sockets in a container of the runtime `{runtime}` are its own and not the host's, so that the egress proxy cannot serve \
+             them: choose another runtime"
+        ))
+    }
+}
+
+/// Whether a runtime is one of those known to have sockets that are not the host's: gVisor's.
+pub fn has_own_network(runtime: &str) -> bool {
+    runtime.starts_with("runsc")
+}
+
 impl From<Run> for Entry {
     fn from(run: Run) -> Self {
         match run {
@@ -192,12 +217,13 @@ impl From<Run> for Entry {
 fn network_mode(reader: &Reader, node: Option<&Node>) -> Option<String> {
     let mode = text(reader, node, "a network mode")?;
     if mode != "none" {
-        let message =
-            format!("`network_mode: {mode}` cannot be enforced: a container of a job has no network");
+        let message = format!(
+            "`network_mode: {mode}` cannot be enforced: a container of a job joins no network of the engine's"
+        );
         let found = node.map(|node| reader.at(node.span).error("not-enforceable", message));
-        found
-            .into_iter()
-            .for_each(|found| reader.report(found.help("write `network_mode: none`, or leave it out")));
+        found.into_iter().for_each(|found| {
+            reader.report(found.help("leave it out; what a job reaches, `network` of its policy says"))
+        });
     }
     Some(mode)
 }
@@ -229,9 +255,15 @@ pub(crate) fn settled(
     let limits = limits.into_iter().filter_map(|(key, value)| Some((key, value?)));
     let policy =
         limits.fold(action.policy.clone(), |policy, (key, value)| policy.limited(key, value, &origin));
-    for (clause, missing) in uncontainable(&policy) {
+    let unenforceable = |clause: &str, missing: String| {
         let message = format!("`{clause}` cannot be enforced by the docker runner");
         reader.report(judge(at.error("not-enforceable", message).help(missing)));
+    };
+    for (clause, missing) in uncontainable(&policy) {
+        unenforceable(&clause, missing);
+    }
+    if let Some(missing) = settings.keeps_from_the_proxy().filter(|_| Egress::of(&policy).is_some()) {
+        unenforceable("network.mode: allowlist", missing);
     }
     let warn =
         |message: String, help: &str| reader.report(at.error("cannot-run", message).warning().help(help));

@@ -25,7 +25,7 @@ use serde_json::Value;
 use stockade_plan::Digest;
 
 pub use capabilities::{Capabilities, ExecutionType, ExecutionTypeError};
-pub use docker::{DOCKER_ENFORCES, DockerSettings, PreparedContainer};
+pub use docker::{DOCKER_ENFORCES, DockerSettings, PreparedContainer, has_own_network};
 pub(crate) use http::{AUTH_TYPES, BODIES, METHODS};
 pub use http::{HttpBody, HttpSettings};
 pub use http_auth::HttpAuth;

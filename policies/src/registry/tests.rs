@@ -5,15 +5,14 @@ use serde_json::json;
 use super::*;
 use crate::compile::JobSpec;
 
-/// Stands for runners that lack nothing.
-const ALL_CLAUSES: crate::Enforces = &crate::effective::SECTIONS;
-
 fn load(text: &str) -> Result<Registry, Diagnostics> {
+    load_for(text, &Capabilities::complete(&["shell", "http", "docker", "serverless"]))
+}
+
+/// Of a worker with these runners.
+fn load_for(text: &str, capabilities: &Capabilities) -> Result<Registry, Diagnostics> {
     let library = Library::shipped().unwrap();
-    let capabilities = ["shell", "http", "docker", "serverless"]
-        .into_iter()
-        .fold(Capabilities::new(), |can, kind| can.runner(kind, ALL_CLAUSES));
-    Registry::parse("services.yaml", text, &library, Environment::Production, &capabilities)
+    Registry::parse("services.yaml", text, &library, Environment::Production, capabilities)
 }
 
 /// The design's own example.
@@ -112,11 +111,9 @@ fn docker_and_serverless_settings_are_read() {
 
 #[test]
 fn a_runner_that_is_not_ours_gets_its_settings_as_they_are() {
-    let library = Library::shipped().unwrap();
     let text = "services:\n  - name: q\n    execution_type: quantum\n    runner_config: {qubits: 5}\n    operations:\n      \
                 - {name: o, runner_config: {shots: [1, \"2\"]}}\n";
-    let capabilities = Capabilities::new().runner("quantum", ALL_CLAUSES);
-    let registry = Registry::parse("q.yaml", text, &library, Environment::Production, &capabilities).unwrap();
+    let registry = load_for(text, &Capabilities::complete(&["quantum"])).unwrap();
     let Runner::Other(action) = registry.operation("q", "o").unwrap().runner() else { panic!() };
     let OtherSettings { service, operation } = action.settings();
     assert_eq!((service, operation), (&json!({"qubits": 5}), &json!({"shots": [1, "2"]})));
@@ -127,9 +124,7 @@ fn under(policy: &str, enforces: crate::Enforces) -> Result<Registry, Diagnostic
     let text = format!(
         "services:\n  - name: s\n    execution_type: rocket\n    security_policy: {policy}\n    operations: [{{name: o}}]\n"
     );
-    let library = Library::shipped().unwrap();
-    let capabilities = Capabilities::new().runner("rocket", enforces);
-    Registry::parse("services.yaml", &text, &library, Environment::Production, &capabilities)
+    load_for(&text, &Capabilities::new().runner("rocket", enforces))
 }
 
 #[test]

@@ -38,17 +38,12 @@ fn files(directory: &str, extension: &str) -> Vec<PathBuf> {
     paths
 }
 
-/// Stands for runners that lack nothing.
-const ALL_CLAUSES: crate::Enforces = &crate::effective::SECTIONS;
-
 fn decode(name: &str, text: &str) -> Diagnostics {
     let source = Source::new(name, text);
     let library = Library::shipped().unwrap();
     match load(&source).0 {
         Some(root) if is_registry(&root) => {
-            let runners = ["shell", "http", "docker", "serverless", "rocket"];
-            let capabilities =
-                runners.into_iter().fold(Capabilities::new(), |can, kind| can.runner(kind, ALL_CLAUSES));
+            let capabilities = Capabilities::complete(&["shell", "http", "docker", "serverless", "rocket"]);
             let registry = Registry::from_source(&source, &library, Environment::Development, &capabilities);
             registry.map_or_else(|found| found, |_| Diagnostics::default())
         }

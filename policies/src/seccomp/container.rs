@@ -179,11 +179,15 @@ const NEEDED: [&str; 12] = [
     "chdir",
 ];
 
-/// A call without which no container starts, and that `calls` do not let pass.
-pub(crate) fn lacking(calls: &Calls) -> Option<&'static str> {
+/// What the first process calls besides to make the sockets of a network and to hand them over.
+const NEEDED_FOR_NETWORK: [&str; 6] = ["socket", "setsockopt", "bind", "listen", "connect", "sendmsg"];
+
+/// A call without which no container starts, or none with a network, and that `calls` do not let pass.
+pub(crate) fn lacking(calls: &Calls, networked: bool) -> Option<&'static str> {
     let row = |name: &&str| TABLE.iter().find(|row| row.name == *name);
     NEEDED
         .into_iter()
+        .chain(NEEDED_FOR_NETWORK.into_iter().filter(|_| networked))
         .find(|name| row(name).is_none_or(|row| !answer(calls, row).verdicts().any(Verdict::passes)))
 }
 

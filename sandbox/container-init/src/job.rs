@@ -8,7 +8,7 @@ use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 
 use nix::errno::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use stockade_inside::Unread;
+use stockade_inside::{Undone, Unread};
 use stockade_plan::{Errand, WORK_DIR};
 
 /// Something could not be done.
@@ -25,6 +25,12 @@ impl Fault {
 
     pub(crate) fn io(what: impl Into<String>, error: &io::Error) -> Self {
         Self::new(what, error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))
+    }
+}
+
+impl From<Undone> for Fault {
+    fn from(Undone { call, target, errno }: Undone) -> Self {
+        Self::new(format!("{call} `{target}`"), errno)
     }
 }
 

@@ -15,6 +15,7 @@ mod channel;
 mod evidence;
 mod inputs;
 mod job;
+mod network;
 mod watch;
 
 use std::fs::File;
@@ -47,13 +48,14 @@ fn main() -> ExitCode {
 fn run(channel: &mut Channel) -> Result<(), Fault> {
     // Opened while it is ours to open; see `set_dumpable`.
     let eligible = job::Eligible::open()?;
-    let evidence = evidence::read()?;
+    let mut evidence = evidence::read()?;
     set_dumpable(false).map_err(|errno| Fault::new("PR_SET_DUMPABLE", errno))?;
     let mut stdin = std::io::stdin().lock();
     let errand: Errand = receive(&mut stdin)
         .map_err(|error| Fault::io("read the errand", &error))?
         .ok_or_else(|| Fault::new("read the errand", Errno::EPIPE))?;
     inputs::place(&errand.inputs, &mut stdin)?;
+    evidence.network = network::open(&errand.network)?;
     channel
         .send(&ContainerMessage::Ready(Box::new(evidence)))
         .map_err(|error| Fault::io("say what is in force", &error))?;

@@ -1,13 +1,15 @@
-//! What the first process of a sandbox and that of a container do alike: reading back what is in force for a process, and
-//! collecting what a job left.
+//! What the first process of a sandbox and that of a container do alike: reading back what is in force for a process,
+//! listening for the supervisor, and collecting what a job left.
 #![forbid(unsafe_code)]
 
 mod collect;
+mod listeners;
 mod mounts;
 mod namespaces;
 mod status;
 
 pub use collect::{Teller, collect};
+pub use listeners::{found as listeners_found, listen};
 pub use mounts::mounts;
 pub use namespaces::namespaces;
 pub use status::Status;
@@ -20,5 +22,16 @@ pub struct Unread {
     /// A path, or the name of a field of `/proc/self/status`.
     pub what: &'static str,
     /// What the kernel answered; `EBADMSG` if it answered something else than expected.
+    pub errno: Errno,
+}
+
+/// Something that could not be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undone {
+    /// The call.
+    pub call: &'static str,
+    /// To what.
+    pub target: String,
+    /// What the kernel answered.
     pub errno: Errno,
 }

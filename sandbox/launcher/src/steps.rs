@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use nix::errno::Errno;
-use stockade_inside::Unread;
+use stockade_inside::{Undone, Unread};
 use stockade_plan::{SetupError, Stage, StageTime};
 
 /// A call failed; the stage is added by [`Steps::run`].
@@ -31,6 +31,12 @@ impl Fault {
             target: self.target,
             errno: stockade_plan::Errno(self.errno as i32),
         }
+    }
+}
+
+impl From<Undone> for Fault {
+    fn from(Undone { call, target, errno }: Undone) -> Self {
+        Self::new(call, target, errno)
     }
 }
 

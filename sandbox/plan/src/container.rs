@@ -6,7 +6,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Arg, Ended, EnvVar, FileName, Found, Input, Limits, List, Mounted, Namespaces, Output, Rusage};
+use crate::{
+    Arg, Ended, EnvVar, FileName, Found, Input, Limits, List, Mounted, Namespaces, Network, NetworkFound,
+    Output, Rusage,
+};
 
 /// The most bytes of the job's output in one message.
 pub const OUTPUT_CHUNK_MAX: usize = 32 * 1024;
@@ -32,6 +35,9 @@ pub struct Errand {
     pub stdin: Option<FileName>,
     /// What is collected from `/job` when it has ended.
     pub outputs: List<Output, 64>,
+    /// What init makes of its network namespace, whose loopback is up already. Sockets are handed over at the Unix socket that it
+    /// is started with the path of.
+    pub network: Network,
     /// What it may use up. The engine was told the same; init reads back what came of it, and keeps those that no engine
     /// knows: wall clock, processor time, output.
     pub limits: Limits,
@@ -157,6 +163,8 @@ pub struct ContainerEvidence {
     pub core_bytes: (u64, u64),
     /// Network interfaces by name.
     pub interfaces: List<String, 16>,
+    /// What its network holds, if it has one; read when the sockets had been handed over.
+    pub network: Option<NetworkFound>,
     /// Descriptors that are open before the job starts.
     pub descriptors: List<u32, 64>,
 }

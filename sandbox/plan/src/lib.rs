@@ -48,7 +48,7 @@ pub use evidence::{Evidence, Mounted, Namespaces, StageTime};
 pub use job::{Command, EnvVar, Input, Output, Task, WORK_DIR};
 pub use limits::{CPU_PERIOD_US, Limits};
 pub use name::{AbsPath, Arg, CallName, EnvName, FileName, Hostname, NameError, RelPath};
-pub use network::{LISTENERS_MAX, Network, NetworkFound};
+pub use network::{LISTENERS_MAX, LOOPBACK, Network, NetworkFound};
 pub use plan::{Digest, PLAN_VERSION, Plan};
 pub use stage::{Errno, SetupError, Stage};
 pub use trace::{

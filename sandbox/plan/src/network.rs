@@ -1,5 +1,6 @@
 //! How far the network of a job reaches.
 
+use std::fmt;
 use std::num::NonZeroU16;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,9 @@ use crate::List;
 /// The most ports a sandbox may have listeners on: they are handed over in one message, which carries 253
 /// descriptors at most (`SCM_MAX_FD`, unix(7)).
 pub const LISTENERS_MAX: usize = 64;
+
+/// The one interface that there is.
+pub const LOOPBACK: &str = "lo";
 
 /// What a job's network namespace holds. It is always one of its own, and never has an interface beside its
 /// loopback.
@@ -33,6 +37,22 @@ impl Network {
             Self::Listeners { ports } => ports,
         }
     }
+
+    /// Whether what was found is that and nothing else.
+    pub fn is_held_by(&self, found: Option<&NetworkFound>) -> bool {
+        match (found, self) {
+            (None, Self::None) => true,
+            (Some(found), Self::Listeners { ports }) => {
+                let mut ports: Vec<u16> = ports.iter().map(|port| port.get()).collect();
+                ports.sort_unstable();
+                found.interfaces.as_slice() == [LOOPBACK]
+                    && found.loopback_up
+                    && found.routes_elsewhere == 0
+                    && found.listening.as_slice() == ports
+            }
+            (None, Self::Listeners { .. }) | (Some(_), Self::None) => false,
+        }
+    }
 }
 
 /// What a network namespace with listeners was found to hold, read in the job's own process.
@@ -47,4 +67,49 @@ pub struct NetworkFound {
     pub routes_elsewhere: u32,
     /// The ports that are listened on, sorted: as many as there are TCP sockets; `/proc/self/net/sockstat`.
     pub listening: List<u16, LISTENERS_MAX>,
+}
+
+impl fmt::Display for NetworkFound {
+    /// As it is put on record.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ports: Vec<String> = self.listening.iter().map(u16::to_string).collect();
+        write!(f, "only {}, up, and the supervisor listening on {}", self.interfaces, ports.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked() -> Network {
+        let ports = [443, 80].map(|port| NonZeroU16::new(port).unwrap());
+        Network::Listeners { ports: ports.to_vec().try_into().unwrap() }
+    }
+
+    fn as_asked() -> NetworkFound {
+        NetworkFound {
+            interfaces: vec!["lo".to_owned()].try_into().unwrap(),
+            loopback_up: true,
+            routes_elsewhere: 0,
+            listening: vec![80, 443].try_into().unwrap(),
+        }
+    }
+
+    #[test]
+    fn anything_beside_the_loopback_and_its_listeners_is_a_difference() {
+        assert!(asked().is_held_by(Some(&as_asked())));
+        assert!(Network::None.is_held_by(None));
+        let interfaces = vec!["lo".to_owned(), "eth0".to_owned()].try_into().unwrap();
+        for found in [
+            NetworkFound { interfaces, ..as_asked() },
+            NetworkFound { loopback_up: false, ..as_asked() },
+            NetworkFound { routes_elsewhere: 1, ..as_asked() },
+            NetworkFound { listening: vec![80].try_into().unwrap(), ..as_asked() },
+            NetworkFound { listening: vec![80, 443, 8080].try_into().unwrap(), ..as_asked() },
+        ] {
+            assert!(!asked().is_held_by(Some(&found)), "{found:?}");
+        }
+        assert!(!asked().is_held_by(None));
+        assert!(!Network::None.is_held_by(Some(&as_asked())));
+    }
 }

@@ -8,7 +8,7 @@ use rustix::fs::{Mode, OFlags, open};
 use stockade_plan::Request;
 
 use super::file::{keyed, make_directory, read, write};
-use super::mounts::Placed;
+use super::mounts::{Placed, directories};
 use super::sweep::WorkerName;
 use super::{CgroupError, Controller, Hierarchy};
 
@@ -124,11 +124,7 @@ impl Leaf {
 
     /// Each once, though two controllers may share a hierarchy.
     pub(super) fn directories(&self) -> Vec<&PathBuf> {
-        let mut all: Vec<_> =
-            self.controllers.iter().map(|(_, _, path)| path).chain([&self.unified]).collect();
-        all.sort();
-        all.dedup();
-        all
+        directories(&self.unified, &self.controllers)
     }
 
     /// Where a controller sits and the leaf's directory there.

@@ -14,6 +14,14 @@ pub(super) struct Mounts {
 /// A controller, where it sits, and a directory there.
 pub(super) type Placed = (Controller, Hierarchy, PathBuf);
 
+/// The cgroup2 directory and those of the controllers: each once, though controllers may share a hierarchy.
+pub(super) fn directories<'a>(unified: &'a PathBuf, controllers: &'a [Placed]) -> Vec<&'a PathBuf> {
+    let mut all: Vec<_> = controllers.iter().map(|(_, _, path)| path).chain([unified]).collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
 impl Mounts {
     pub(super) fn find() -> Result<Self, CgroupError> {
         let path = Path::new("/proc/self/mountinfo");

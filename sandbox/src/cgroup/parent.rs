@@ -8,7 +8,7 @@ use rustix::process::getpid;
 
 use super::file::{make_directory_if_missing, read, write};
 use super::leaf::Leaf;
-use super::mounts::{Mounts, Placed};
+use super::mounts::{Mounts, Placed, directories};
 use super::sweep::{self, WorkerName};
 use super::{CgroupError, Controller, Hierarchy, delegated};
 use crate::User;
@@ -139,11 +139,7 @@ impl CgroupParent {
 
     /// Each once, though two controllers may share a hierarchy.
     fn directories(&self) -> Vec<&PathBuf> {
-        let mut all: Vec<_> =
-            std::iter::once(&self.unified).chain(self.v1().map(|(_, _, path)| path)).collect();
-        all.sort();
-        all.dedup();
-        all
+        directories(&self.unified, &self.controllers)
     }
 }
 
@@ -240,11 +236,7 @@ impl Worker {
 
     /// Each once, though two controllers may share a hierarchy.
     fn directories(&self) -> Vec<&PathBuf> {
-        let mut all: Vec<&PathBuf> =
-            self.controllers.iter().map(|(_, _, path)| path).chain([&self.unified]).collect();
-        all.sort();
-        all.dedup();
-        all
+        directories(&self.unified, &self.controllers)
     }
 }
 

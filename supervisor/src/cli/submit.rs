@@ -1,6 +1,7 @@
 //! `stockade submit`
 
 use std::io::Read as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,9 +10,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::connect::ConnectOptions;
+use super::options::PolicyOptions;
+use super::policy::registry;
 use super::{CliError, exit, jobs, runtime};
 use crate::output;
-use crate::store::{Access, Job, JobStatus, NewJob};
+use crate::rules::library;
+use crate::store::{Access, Job, JobId, JobStatus, NewJob};
 
 /// How long `--wait` waits in one go before it looks whether its own time is over.
 const PATIENCE: Duration = Duration::from_secs(3600);
@@ -54,6 +58,12 @@ pub(super) struct Submit {
     /// Seconds that an attempt may take, if that is less than the registry allows
     #[arg(long, value_name = "SECONDS", value_parser = value_parser!(i32).range(1..))]
     timeout: Option<i32>,
+    /// Registry to look the operation up in first. What it does not name, or input that it does not take, is not handed
+    /// in. Without it nothing is looked up here: the worker that claims the job does
+    #[arg(long, value_name = "FILE", help_heading = "Policies")]
+    services: Option<PathBuf>,
+    #[command(flatten)]
+    policies: PolicyOptions,
     /// Wait until it is over, and show what became of it
     #[arg(long)]
     wait: bool,
@@ -86,10 +96,15 @@ impl Submit {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         let database = self.connect.unprivileged()?;
         let job = self.job()?;
+        self.look_up(&job)?;
         runtime::single(async {
             let access = Access::Submitter { tenant: self.tenant };
             let store = self.connect.connect(&database, access).await?;
+            let is_first = self.services.is_none() && !store.has_had(&job.service, &job.operation).await?;
             let id = store.submit(&job).await?;
+            if is_first {
+                output::complain(&first_of_its_kind(&job, id));
+            }
             if !self.wait {
                 match self.json {
                     true => output::json(&json!({"id": id}))?,
@@ -110,6 +125,19 @@ impl Submit {
         })
     }
 
+    /// Whether the registry that is named, if one is, has the operation and takes the input.
+    fn look_up(&self, job: &NewJob) -> Result<(), CliError> {
+        let Some(services) = &self.services else { return Ok(()) };
+        let library = library(self.policies.directory().as_deref())?;
+        let registry = registry(services, &library, self.policies.environment)?;
+        let not_handed_in =
+            |why: String| CliError::Other(format!("not handed in: in `{}`, {why}", services.display()));
+        let operation = registry
+            .operation(&job.service, &job.operation)
+            .map_err(|unknown| not_handed_in(unknown.to_string()))?;
+        operation.check_input(&job.input).map_err(|errors| not_handed_in(errors.to_string()))
+    }
+
     fn job(&self) -> Result<NewJob, CliError> {
         let input = parsed(&self.input)?;
         Ok(NewJob {
@@ -121,6 +149,15 @@ impl Submit {
             ..NewJob::new(&self.service, &self.operation, &self.execution_type, input)
         })
     }
+}
+
+/// Nobody here knows what the workers' registries have; that nobody has asked for it before may be a slip of the pen.
+fn first_of_its_kind(job: &NewJob, id: JobId) -> String {
+    let NewJob { service, operation, .. } = job;
+    format!(
+        "note: nobody has handed in a job of `{service}.{operation}` here before. A worker whose registry does not have it refuses \
+         it; `stockade jobs show {id}` tells. To have it looked up before it is handed in, name the registry with `--services`"
+    )
 }
 
 fn code(job: &Job) -> ExitCode {

@@ -211,9 +211,7 @@ pub(super) const ALL: [Case; 17] = [
 
 #[cfg(test)]
 mod tests {
-    use stockade_policies::{
-        Capabilities, Environment, HTTP_ENFORCES, Library, Registry, SERVERLESS_ENFORCES, SHELL_ENFORCES,
-    };
+    use stockade_policies::{Capabilities, Environment, Library, Registry};
 
     use crate::demo::web::Web;
 
@@ -222,10 +220,7 @@ mod tests {
     #[tokio::test]
     async fn the_examples_are_a_registry_that_loads_and_every_case_calls_an_operation_of_it() {
         let library = Library::shipped().unwrap();
-        let can = Capabilities::new()
-            .runner("shell", SHELL_ENFORCES)
-            .runner("http", HTTP_ENFORCES)
-            .runner("serverless", SERVERLESS_ENFORCES);
+        let can = Capabilities::shipped();
         let web = Web::open(1).await.unwrap().services();
         let text = format!("{SERVICES}{web}{}", FUNCTIONS.replace("KEY", "/srv/key"));
         for environment in Environment::ALL {

@@ -103,6 +103,14 @@ pub enum Refusal {
     CannotSetUp(String),
 }
 
+impl Refusal {
+    /// The registry has another execution type for the operation than that of the runner that was asked.
+    fn none_of(execution_type: &str, operation: &Operation) -> Self {
+        let (service, name) = (operation.service(), operation.name());
+        Self::Refused(format!("`{service}.{name}` is no operation of execution type `{execution_type}`"))
+    }
+}
+
 /// A runner cannot work on this host.
 #[derive(Debug, thiserror::Error)]
 pub enum RunnerError {

@@ -64,6 +64,21 @@ impl NewJob {
 }
 
 impl Store {
+    /// Whether a job of that service and operation was ever handed in, as far as the caller may see.
+    ///
+    /// # Errors
+    /// If the database cannot be asked.
+    pub async fn has_had(&self, service: &str, operation: &str) -> Result<bool, StoreError> {
+        sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM jobs.tb_job_run WHERE service_name = $1 AND operation = $2)",
+        )
+        .bind(service)
+        .bind(operation)
+        .fetch_one(&self.pool)
+        .await
+        .map_err(StoreError::during("look for jobs of the operation"))
+    }
+
     /// Hands in a job.
     ///
     /// # Errors

@@ -159,8 +159,7 @@ fn what_an_engine_does_not_give_and_the_policy_requires_is_not_done_without() {
 fn a_worker_without_an_engine_leaves_containers_to_one_that_has_it() {
     let mut engine = Engine::start(MAKER);
     let image = engine.import("box", &[]);
-    let place = Place::new(&services_of(&image)).with_engine(engine.address());
-    let has = Server::start_in(place);
+    let has = Server::start_in(place(&services_of(&image), &engine));
     let docker = [("execution_type", json!("docker"))];
     // It has eight slots, and all of them are taken.
     let long = [(); 8].map(|()| has.submit_with("box", "long", &json!({}), &docker));

@@ -19,6 +19,7 @@ const HOSTILE: [&str; 5] = [
 
 /// See there.
 const TAKEN_BACK: &str = include_str!("taken_back.c");
+const KNOCK: &str = include_str!("knock.c");
 
 /// Makes a program that needs nothing else of an image.
 #[expect(clippy::disallowed_methods, reason = "a compiler and a source of our own, outside of any job")]
@@ -40,7 +41,10 @@ pub(crate) struct Rig {
 
 pub(crate) static RIG: LazyLock<Rig> = LazyLock::new(|| {
     let engine = Engine::start(MAKER);
-    let image = engine.import_with("box", &[], |bin| compile(TAKEN_BACK, &bin.join("taken-back")));
+    let image = engine.import_with("box", &[], |bin| {
+        compile(TAKEN_BACK, &bin.join("taken-back"));
+        compile(KNOCK, &bin.join("knock"));
+    });
     let hostile = engine.import("hostile", &HOSTILE);
     let volumes = engine.import("volumes", &["VOLUME /data"]);
     let talkative =

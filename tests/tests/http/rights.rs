@@ -113,3 +113,37 @@ fn a_policy_that_asks_for_what_no_call_has_is_refused_when_services_load() {
         assert!(found.contains("cannot be enforced here") && found.contains(clause), "{found}");
     }
 }
+
+#[test]
+fn a_parameter_that_a_server_could_read_as_a_path_is_refused() {
+    let stage = Stage::saying(answer("200 OK", "", "{}"));
+    let desk = Desk::of_service(&format!(
+        "base_url: {}/v1\noperations: {{read: {{method: GET, path: '/users/{{id}}/profile'}}}}",
+        stage.url()
+    ));
+    for id in ["..", "../admin", "..;", "..;a=b", "a/b", "a\\b", "%2e%2e", "a%2fb", "%252e%252e/x", "a\0b"] {
+        let refused = desk.work("read", &json!({"id": id})).map(drop).unwrap_err().to_string();
+        assert!(refused.contains("servers"), "{id}: {refused}");
+    }
+    assert!(stage.heard().is_empty());
+    let finished = desk.call("read", json!({"id": "Jo Do;x=1 100%"}));
+    assert_eq!(finished.verdict, Verdict::Completed, "{finished:?}");
+    assert!(
+        stage.heard()[0].line.contains(" /v1/users/Jo%20Do%3Bx%3D1%20100%25/profile "),
+        "{:?}",
+        stage.heard()[0].line
+    );
+}
+
+#[test]
+fn what_the_path_fixes_a_job_does_not_say_again() {
+    let stage = Stage::saying(answer("200 OK", "", "{}"));
+    let desk = Desk::of_service(&format!(
+        "base_url: {}\noperations: {{read: {{method: GET, path: '/list?scope=own'}}}}",
+        stage.url()
+    ));
+    let refused = desk.work("read", &json!({"scope": "all"})).map(drop).unwrap_err().to_string();
+    assert!(refused.contains("`scope` of the input is fixed"), "{refused}");
+    assert_eq!(desk.call("read", json!({"page": 2})).verdict, Verdict::Completed);
+    assert!(stage.heard()[0].line.contains(" /list?scope=own&page=2 "), "{:?}", stage.heard()[0].line);
+}

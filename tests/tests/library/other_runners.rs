@@ -1,9 +1,6 @@
 //! Policies of the other execution types: they load and compose, and the shell runner refuses them.
 
-use stockade_policies::{
-    Capabilities, DOCKER_ENFORCES, Diagnostics, Environment, HTTP_ENFORCES, Library, Registry,
-    SERVERLESS_ENFORCES, SHELL_ENFORCES,
-};
+use stockade_policies::{Capabilities, Diagnostics, Environment, Library, Registry};
 
 /// A policy for another runner than the shell's.
 pub(crate) struct Other {
@@ -77,12 +74,7 @@ fn registry(library: &Library, execution_type: &str, operation: &str) -> Result<
         "services:\n  - name: service\n    execution_type: {execution_type}\n    security_policy: {{use: mine}}\n    \
          operations:\n      - {{name: run{operation}}}\n"
     );
-    let capabilities = Capabilities::new()
-        .runner("shell", SHELL_ENFORCES)
-        .runner("http", HTTP_ENFORCES)
-        .runner("docker", DOCKER_ENFORCES)
-        .runner("serverless", SERVERLESS_ENFORCES);
-    Registry::parse("services.yaml", &text, library, Environment::Production, &capabilities)
+    Registry::parse("services.yaml", &text, library, Environment::Production, &Capabilities::shipped())
 }
 
 #[test]
@@ -119,6 +111,53 @@ fn a_shell_operation_under_one_is_refused_when_services_load() {
     let (library, _) =
         Library::shipped().unwrap().with_text("mine.yaml", "policy: mine\nextends: script-strict\n").unwrap();
     assert!(registry(&library, "shell", command).is_ok());
+}
+
+const NETWORKED: &str = "policy: mine\nimages: [\"batch@sha256:\
+    0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"]\nnetwork: {mode: allowlist, hosts: [\"example.com:443\"]}\nsyscalls: {profile: standard}\n";
+
+#[test]
+fn a_container_with_a_network_loads_and_is_refused_where_what_it_is_made_of_leaves_no_way_to_the_proxy() {
+    let loads = |clauses: &str, config: &str| {
+        let text =
+            format!("{NETWORKED}{clauses}\n").replace("syscalls: {profile: standard}\nsyscalls", "syscalls");
+        let (library, _) = Library::shipped().unwrap().with_text("mine.yaml", &text).unwrap();
+        registry(&library, "docker", &format!(", runner_config: {{command: [/bin/train]{config}}}"))
+            .map_err(|found| found.to_string())
+    };
+    loads("", "").unwrap_or_else(|found| panic!("{found}"));
+    assert!(loads("", ", runtime: runc").is_ok());
+    for (clauses, config, said) in [
+        ("", ", runtime: runsc", "sockets in a container of the runtime `runsc` are its own"),
+        ("syscalls: {profile: strict}", "", "the first process of a container needs `socket` to start"),
+    ] {
+        let found = loads(clauses, config).unwrap_err();
+        assert!(found.contains("cannot be enforced by the docker runner") && found.contains(said), "{found}");
+    }
+    // Without a network none of that is in the way.
+    let (library, _) = Library::shipped()
+        .unwrap()
+        .with_text("mine.yaml", "policy: mine\nextends: container-batch\nsyscalls: {profile: strict}\n")
+        .unwrap();
+    assert!(registry(&library, "docker", ", runner_config: {command: [/bin/train], runtime: runsc}").is_ok());
+}
+
+#[test]
+fn a_container_that_is_to_have_no_network_and_one_of_the_policys_does_not_load() {
+    let (library, _) = Library::shipped().unwrap().with_text("mine.yaml", NETWORKED).unwrap();
+    let loads = |config: &str| {
+        let text = format!(
+            "services:\n  - name: service\n    execution_type: docker\n    runner_config: {{{config}}}\n    security_policy: \
+             {{use: mine}}\n    operations:\n      - {{name: run, runner_config: {{command: [/bin/train]}}}}\n"
+        );
+        let capabilities = Capabilities::shipped();
+        Registry::parse("services.yaml", &text, &library, Environment::Production, &capabilities)
+    };
+    loads("").unwrap_or_else(|found| panic!("{found}"));
+    let found = loads("network_mode: none").unwrap_err().to_string();
+    assert!(found.contains("leave one of them out"), "{found}");
+    let found = loads("network_mode: bridge").unwrap_err().to_string();
+    assert!(found.contains("joins no network of the engine's"), "{found}");
 }
 
 #[test]

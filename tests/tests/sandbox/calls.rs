@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
+use std::time::Duration;
 
 use stockade_plan::Plan;
 use stockade_sandbox::{End, User};
-use stockade_tests::{Rig, Suite, compile_program};
+use stockade_tests::{Rig, Suite, compile_program, patience};
 
 use super::attacks::allow_all;
 
@@ -31,7 +32,9 @@ fn every_number(rig: &Rig, program: &Path) {
          filesystem: {{read: [], write: [/job, /tmp]}}\nresource_limits: {{wall_seconds: 60, memory_mb: 64}}\n",
         program.display()
     );
-    let plan = rig.plan(&policy, &[program.to_str().unwrap()], &[]);
+    // Far longer than an answer of init's takes, which a slow machine's may be ended for otherwise.
+    let each = patience(Duration::from_millis(150)).as_millis().to_string();
+    let plan = rig.plan(&policy, &[program.to_str().unwrap(), &each], &[]);
     let mut open = plan.clone();
     open.confinement.filter = allow_all();
     let (filtered, open) = (answers(rig, plan), answers(rig, open));

@@ -254,7 +254,7 @@ fn ended_without_descriptors(rig: &Rig) {
     let usual = getrlimit(Resource::Nofile).current.unwrap();
     let cancel = CancellationToken::new();
     let running = rig.start_job("shell-utils", &STOP, &cancel);
-    std::thread::sleep(Duration::from_millis(300));
+    rig.until_executed(1);
     allow_self(0);
     cancel.cancel();
     std::thread::sleep(Duration::from_millis(300));

@@ -8,7 +8,7 @@ mod confine;
 mod inputs;
 pub(crate) mod mounts;
 mod namespaces;
-pub(crate) mod network;
+mod network;
 mod reap;
 pub(crate) mod start;
 mod task;

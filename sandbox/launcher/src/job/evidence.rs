@@ -6,11 +6,10 @@ use std::io::Read;
 use nix::errno::Errno;
 use nix::fcntl::FdFlag;
 use nix::unistd::geteuid;
-use stockade_inside::{Status, mounts, namespaces};
+use stockade_inside::{Status, listeners_found, mounts, namespaces};
 use stockade_plan::{Evidence, List, Network, OutOfBounds};
 
 use super::{landlock, rlimits};
-use crate::init::network;
 use crate::steps::{During, Fault};
 use crate::uids::HostId;
 use crate::view::PROBE;
@@ -35,7 +34,7 @@ pub(super) fn read(host_id: HostId, asked: &Network) -> Result<Evidence, Fault> 
         mounts: mounts()?.try_into().map_err(|bound| too_many("mounts", bound))?,
         rlimits: rlimits::read()?,
         descriptors: open_after_execution()?,
-        network: network::found(asked)?,
+        network: listeners_found(asked)?,
         stages: List::empty(),
     })
 }
@@ -75,6 +74,6 @@ fn survives(number: i32) -> Result<bool, Fault> {
     }
 }
 
-pub(crate) fn too_many(what: &str, bound: OutOfBounds) -> Fault {
+fn too_many(what: &str, bound: OutOfBounds) -> Fault {
     Fault::new("read", format!("{what}: {bound}"), Errno::E2BIG)
 }

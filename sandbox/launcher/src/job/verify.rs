@@ -6,7 +6,6 @@ use stockade_plan::{Confinement, Evidence, Limits, Mounted, Namespaces};
 use super::rlimits;
 use crate::abi::SECUREBITS_LOCKED;
 use crate::init::mounts::OWN_INODES;
-use crate::init::network;
 use crate::init::user_namespace::INNER_ID;
 use crate::steps::Fault;
 
@@ -28,7 +27,7 @@ pub(super) fn verify(found: &Evidence, asked: &Confinement, host: &Namespaces) -
         ("mount flags", mounts_hold(&found.mounts)),
         ("work tmpfs limits", work_limits_hold(&found.mounts, &asked.limits)),
         ("rlimits", rlimits::within(&found.rlimits, &asked.rlimits)),
-        ("network", network::holds(found.network.as_ref(), &asked.network)),
+        ("network", asked.network.is_held_by(found.network.as_ref())),
         ("descriptors", found.descriptors.as_slice() == [0, 1, 2]),
     ];
     match checks.into_iter().find(|(_, holds)| !holds) {

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::json;
-use stockade_policies::{CheckReport, Checks, Diagnostics, Host, Severity, check};
+use stockade_policies::{Capabilities, CheckReport, Checks, Diagnostics, Host, Severity, check};
 
-use super::{CliError, PolicyOptions, capabilities, exit};
+use super::{CliError, PolicyOptions, exit};
 use crate::output;
 use crate::rules::library;
 use crate::start;
@@ -44,7 +44,7 @@ impl Check {
             &Checks {
                 library: &library,
                 environment: self.policies.environment,
-                capabilities: &capabilities(),
+                capabilities: &Capabilities::shipped(),
                 host: host.as_ref(),
             },
         );

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::json;
-use stockade_policies::{Diagnostics, EnforcedLine, ExecutionType, Operation, Standing};
+use stockade_policies::{Capabilities, Diagnostics, EnforcedLine, ExecutionType, Operation, Standing};
 
 use super::target::Target;
-use super::{CliError, PolicyOptions, capabilities, exit};
+use super::{CliError, PolicyOptions, exit};
 use crate::host::mechanisms;
 use crate::output;
 use crate::rules::library;
@@ -60,7 +60,7 @@ impl Explain {
         let host = mechanisms.host();
         let lines = match target.operation.as_ref().map(Operation::execution_type) {
             Some(kind) if kind.as_str() != ExecutionType::SHELL => {
-                target.policy.explain_by(kind, capabilities().enforces(kind).unwrap_or_default())
+                target.policy.explain_by(kind, Capabilities::shipped().enforces(kind).unwrap_or_default())
             }
             _ => target.policy.explain(&mechanisms, &host),
         };

@@ -7,12 +7,11 @@ mod learn;
 mod schema;
 mod target;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use stockade_policies::{
-    Capabilities, DOCKER_ENFORCES, ExecutionType, HTTP_ENFORCES, SERVERLESS_ENFORCES, SHELL_ENFORCES,
-};
+use stockade_policies::{Capabilities, Environment, Library, Registry};
 
 use super::options::PolicyOptions;
 use super::{CliError, exit};
@@ -45,11 +44,11 @@ impl Policy {
     }
 }
 
-/// What registries are read for: the runners of this version.
-fn capabilities() -> Capabilities {
-    Capabilities::new()
-        .runner(ExecutionType::SHELL, SHELL_ENFORCES)
-        .runner(ExecutionType::HTTP, HTTP_ENFORCES)
-        .runner(ExecutionType::SERVERLESS, SERVERLESS_ENFORCES)
-        .runner(ExecutionType::DOCKER, DOCKER_ENFORCES)
+/// The registry in that file, to read in it: whether this host can run its operations is another question.
+pub(super) fn registry(
+    services: &Path,
+    library: &Library,
+    environment: Environment,
+) -> Result<Registry, CliError> {
+    Ok(Registry::load(services, library, environment, &Capabilities::shipped().for_reading())?)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use stockade_policies::{EffectivePolicy, Environment, Library, Operation, Registry};
 
-use super::{CliError, capabilities};
+use super::{CliError, registry};
 
 /// An operation or a policy, found by what the command line calls it.
 pub(super) struct Target {
@@ -32,7 +32,7 @@ impl Target {
                 "`{name}` is an operation: name the registry that has it with `--services FILE`"
             ))
         })?;
-        let registry = Registry::load(services, library, environment, &capabilities().for_reading())?;
+        let registry = registry(services, library, environment)?;
         let operation = operation(&registry, name)?;
         Ok(Self { policy: operation.effective_policy(), operation: Some(operation.clone()) })
     }

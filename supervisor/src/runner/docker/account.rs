@@ -14,15 +14,14 @@ const MIB: f64 = 1024.0 * 1024.0;
 /// A usage with the keys of a sandbox's. What is not known is null, and `unknown` says why.
 pub(super) fn usage(account: Option<&Account>, setup: Duration, lived: Duration) -> Value {
     let Some(account) = account else {
-        let mut members = Map::new();
-        for key in KEYS {
-            members.insert(key.to_owned(), Value::Null);
-        }
+        let why = "the container was killed before it could tell what it had counted";
+        let mut members: Map<String, Value> =
+            KEYS.into_iter().map(|key| (key.to_owned(), Value::Null)).collect();
+        let unknown: Map<String, Value> = KEYS.into_iter().map(|key| (key.to_owned(), json!(why))).collect();
         members.insert("duration_seconds".to_owned(), json!(lived.as_secs_f64()));
         members.insert("wall_ms".to_owned(), json!(lived.as_secs_f64() * 1e3));
         members.insert("setup_ms".to_owned(), json!(setup.as_secs_f64() * 1e3));
-        let why = "the container was killed before it could tell what it had counted";
-        members.insert("unknown".to_owned(), json!({"*": why}));
+        members.insert("unknown".to_owned(), Value::Object(unknown));
         return Value::Object(members);
     };
     let counted = &account.counted;
@@ -67,7 +66,8 @@ pub(super) fn usage(account: Option<&Account>, setup: Duration, lived: Duration)
     value
 }
 
-const KEYS: [&str; 13] = [
+/// What only the container itself could tell.
+const KEYS: [&str; 12] = [
     "user_cpu_ms",
     "system_cpu_ms",
     "cpu_usage_percent",
@@ -80,7 +80,6 @@ const KEYS: [&str; 13] = [
     "block_read_bytes",
     "block_written_bytes",
     "output_bytes",
-    "duration_seconds",
 ];
 
 /// Exact up to 2^53.
@@ -131,4 +130,20 @@ pub(super) fn denials(
     }
     denials.extend(outputs.iter().filter_map(Denial::of_output));
     denials
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_container_that_told_nothing_leaves_every_figure_null_with_its_reason() {
+        let usage = usage(None, Duration::from_millis(2), Duration::from_secs(3));
+        let members = usage.as_object().unwrap();
+        let nulls: Vec<&String> =
+            members.iter().filter(|(_, value)| value.is_null()).map(|(key, _)| key).collect();
+        let reasons: Vec<&String> = usage["unknown"].as_object().unwrap().keys().collect();
+        assert_eq!(nulls, reasons);
+        assert_eq!((nulls.len(), &usage["duration_seconds"]), (KEYS.len(), &json!(3.0)));
+    }
 }

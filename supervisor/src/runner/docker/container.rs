@@ -55,7 +55,7 @@ impl Identity {
     }
 
     /// Where init lies: nothing in an image can lie there before.
-    fn directory(&self) -> String {
+    pub(super) fn directory(&self) -> String {
         format!("/.stockade-{}", self.nonce)
     }
 

@@ -45,6 +45,10 @@ pub(super) fn lacking(
         (found.open_files.1 == plan.open_files, "its open files are limited"),
         (own_descriptors(found), "it has no descriptors but those that it was given"),
         (found.interfaces.iter().all(|name| name == "lo"), "it has no network"),
+        (
+            plan.errand.network.is_held_by(found.network.as_ref()),
+            "its loopback is up and its only way, and on it listens what was handed over and nobody else",
+        ),
         (apart(found, facts), "its namespaces are not the host's"),
         (cgroup(found, limits), "its control group has the limits of the policy"),
     ];
@@ -118,7 +122,9 @@ pub(super) fn enforcement(
         layers.insert("cgroup_namespace", absent(detail));
     }
     if let Some(network) = layers.get_mut("network_namespace") {
-        network.detail.push_str(&format!("; only {}", found.interfaces));
+        let what =
+            found.network.as_ref().map_or_else(|| format!("only {}", found.interfaces), ToString::to_string);
+        network.detail.push_str(&format!("; {what}"));
     }
     let version = found.limits.version.map_or("unknown".to_owned(), |version| format!("v{version}"));
     layers.insert(
@@ -237,6 +243,7 @@ mod tests {
             open_files: (plan.open_files, plan.open_files),
             core_bytes: (0, 0),
             interfaces: vec!["lo".to_owned()].try_into().unwrap(),
+            network: None,
             descriptors: vec![0, 1, 2, 3, 4].try_into().unwrap(),
         }
     }

@@ -4,19 +4,23 @@
 //! 2. The image must be there, and be the one that the policy names by its digest (`image`).
 //! 3. The container's first process is our own init: it says what it finds in force, and the job starts only if that is
 //!    what was asked for (`evidence`).
-//! 4. Init passes on what the job prints, counts, and collects; nobody resolves a name in the container (`run`).
-//! 5. The container is removed, whatever comes (`reaper`); one whose worker is gone ends by itself.
+//! 4. Where the policy names destinations, init has handed over the sockets of the container's loopback, and the job's own proxy
+//!    serves them (`network`).
+//! 5. Init passes on what the job prints, counts, and collects; nobody resolves a name in the container (`run`).
+//! 6. The container is removed, whatever comes (`reaper`); one whose worker is gone ends by itself.
 
 mod account;
 mod container;
 mod engine;
 mod evidence;
 mod image;
+mod network;
 mod outcome;
 mod podman;
 mod profile;
 mod reaper;
 mod run;
+mod warnings;
 mod wire;
 
 use std::path::{Path, PathBuf};
@@ -24,13 +28,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use stockade_plan::AbsPath;
 use stockade_policies::{
-    ContainerPlan, DOCKER_ENFORCES, Enforces, Host, HostError, ProgramFiles, Runner, compile_container,
+    ContainerPlan, DOCKER_ENFORCES, Egress, Enforces, Host, HostError, ProgramFiles, Runner,
+    compile_container,
 };
 use uuid::Uuid;
 
 pub use container::Identity;
 pub use engine::{Engine, EngineError, EngineFacts, socket_path};
 pub use image::ImageError;
+pub use network::Handovers;
 pub use profile::Profiles;
 pub use reaper::Reaper;
 pub use run::{NotRun, Order, Ran, Runs};
@@ -48,6 +54,7 @@ pub struct DockerRunner {
     init: Arc<ProgramFiles>,
     profiles: Profiles,
     reaper: Reaper,
+    handovers: Handovers,
     /// Of the worker, the same in every incarnation.
     worker: Arc<str>,
     running: Running,
@@ -94,13 +101,14 @@ impl Engines {
 
 impl DockerRunner {
     /// A runner on the engine that listens at `address`, for the worker of this name, which keeps in `state_dir` what the engine
-    /// takes only as a file.
+    /// takes only as a file. Containers hand over their sockets at `handovers`.
     ///
     /// # Errors
     /// [`DockerError`] if the engine does not answer, or is not to be worked with.
     pub async fn connect(
         address: &str,
         worker: &str,
+        handovers: Handovers,
         host: &Host,
         state_dir: &Path,
     ) -> Result<Self, DockerError> {
@@ -125,6 +133,7 @@ impl DockerRunner {
             init: Arc::new(init),
             profiles: Profiles::beneath(state_dir),
             reaper: Reaper::default(),
+            handovers,
             worker: worker.into(),
             running: Running::default(),
         })
@@ -163,8 +172,7 @@ impl JobRunner for DockerRunner {
     fn validate(&self, request: &Request<'_>) -> Result<Box<dyn Work>, Refusal> {
         let operation = request.operation;
         let Runner::Docker(action) = operation.runner() else {
-            let (service, name) = (operation.service(), operation.name());
-            return Err(Refusal::Refused(format!("`{service}.{name}` is not a docker operation")));
+            return Err(Refusal::none_of("docker", operation));
         };
         let prepared = action
             .prepare(request.input, &request.proposal)
@@ -175,7 +183,8 @@ impl JobRunner for DockerRunner {
             idempotent: action.idempotent().unwrap_or(true),
             ..WorkFacts::of(&prepared.policy)
         };
-        Ok(Box::new(DockerWork { facts, plan, inputs: prepared.files, runner: self.clone() }))
+        let egress = Egress::of(&prepared.policy);
+        Ok(Box::new(DockerWork { facts, plan, egress, inputs: prepared.files, runner: self.clone() }))
     }
 
     fn cancel(&self, attempt: &AttemptId) {
@@ -188,6 +197,10 @@ impl JobRunner for DockerRunner {
             let unfit =
                 |error: EngineError| RunnerError::Unfit { runner: "docker", reason: error.to_string() };
             let engine = self.engines.engine().await.map_err(unfit)?;
+            self.handovers.sweep().map_err(|error| {
+                let reason = format!("cannot remove what an earlier run of this worker left: {error}");
+                RunnerError::Unfit { runner: "docker", reason }
+            })?;
             match self.reaper.sweep_worker(&engine, &self.worker).await.map_err(unfit)? {
                 0 => {}
                 left => tracing::warn!(
@@ -220,6 +233,7 @@ impl JobRunner for DockerRunner {
 struct DockerWork {
     facts: WorkFacts,
     plan: ContainerPlan,
+    egress: Option<Egress>,
     inputs: Vec<Vec<u8>>,
     runner: DockerRunner,
 }
@@ -233,7 +247,7 @@ impl Work for DockerWork {
         // Before the future is polled for the first time: `cancel` must find the attempt from now on.
         let place = self.runner.running.enter(attempt);
         Box::pin(async move {
-            let Self { facts, plan, inputs, runner } = *self;
+            let Self { facts, plan, egress, inputs, runner } = *self;
             let engine = match runner.engines.engine().await {
                 Ok(engine) => engine,
                 Err(error) => return outcome::not_run(&error.into()),
@@ -244,12 +258,13 @@ impl Work for DockerWork {
                 attempt: i64::from(attempt.attempt),
                 nonce: Uuid::new_v4().simple().to_string(),
             };
-            let mut order = Order { plan, inputs, identity, cancel: place.token() };
+            let mut order = Order { plan, inputs, egress, identity, cancel: place.token() };
             let runs = Runs {
                 engine,
                 init: Arc::clone(&runner.init),
                 profiles: runner.profiles.clone(),
                 reaper: runner.reaper.clone(),
+                handovers: runner.handovers.clone(),
             };
             match runs.run(&mut order).await {
                 Ok(ran) => {

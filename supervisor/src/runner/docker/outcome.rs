@@ -1,5 +1,7 @@
 //! From what became of a container to what Stockade says of an attempt.
 
+use std::io::ErrorKind;
+
 use serde_json::json;
 use stockade_policies::ContainerPlan;
 use stockade_sandbox::End;
@@ -7,6 +9,7 @@ use stockade_sandbox::End;
 use super::engine::EngineFacts;
 use super::run::{NotRun, Ran};
 use super::{account, evidence};
+use crate::runner::shell::network;
 use crate::runner::shell::outcome::{exit_code, output, signal, stream, verdict};
 use crate::runner::{ErrorClass, Finished};
 use crate::store::{Retry, Verdict};
@@ -15,12 +18,16 @@ use crate::store::{Retry, Verdict};
 pub(super) fn finished(ran: Ran, plan: &ContainerPlan, facts: &EngineFacts, idempotent: bool) -> Finished {
     let limits = &plan.errand.limits;
     let usage = account::usage(ran.account.as_deref(), ran.setup, ran.lived);
-    let denials = ran
+    let mut denials = ran
         .account
         .as_deref()
         .map(|account| account::denials(account, limits, &ran.stdout, &ran.stderr, &ran.outputs))
         .unwrap_or_default();
-    let enforcement = evidence::enforcement(&ran.evidence, plan, facts);
+    let mut enforcement = evidence::enforcement(&ran.evidence, plan, facts);
+    if let Some(traffic) = &ran.traffic {
+        denials.extend(network::refusals(traffic));
+        enforcement.0.insert("egress", network::layer(&plan.errand.network));
+    }
     let times = ran.state.as_ref();
     let target = json!({
         "image": plan.image,
@@ -30,6 +37,7 @@ pub(super) fn finished(ran: Ran, plan: &ContainerPlan, facts: &EngineFacts, idem
         "started_at": times.and_then(|state| state.started_at.as_ref()),
         "finished_at": times.and_then(|state| state.finished_at.as_ref()),
         "oom_killed": times.and_then(|state| state.oom_killed),
+        "warnings": ran.warnings,
     });
     let (verdict, error, end) = match ran.end {
         Ok(end) => {
@@ -52,6 +60,7 @@ pub(super) fn finished(ran: Ran, plan: &ContainerPlan, facts: &EngineFacts, idem
         enforcement: serde_json::to_value(&enforcement).unwrap_or_else(|_| json!({})),
         denials: serde_json::to_value(&denials).unwrap_or_else(|_| json!([])),
         target: Some(target),
+        network: ran.traffic.and_then(|traffic| serde_json::to_value(traffic).ok()),
         host_uid: (!facts.own_ids).then_some(ran.uid),
         ..Finished::new(verdict)
     }
@@ -69,11 +78,18 @@ pub(super) fn not_run(error: &NotRun) -> Finished {
         NotRun::Engine(engine) | NotRun::Image(super::ImageError::Engine(engine)) if engine.is_passing() => {
             (ErrorClass::Retryable, Retry::Default)
         }
+        // A path that is too long for a socket stays so.
+        NotRun::Network { source, .. } if source.kind() != ErrorKind::InvalidInput => {
+            (ErrorClass::Retryable, Retry::Default)
+        }
         NotRun::Init(_) | NotRun::Profile(_) => (ErrorClass::Retryable, Retry::Default),
         NotRun::Image(_)
         | NotRun::Engine(_)
         | NotRun::Unconfined(_)
         | NotRun::Inexpressible(_)
+        | NotRun::LeftAway(_)
+        | NotRun::Network { .. }
+        | NotRun::OwnNetwork(_)
         | NotRun::Program { .. } => (ErrorClass::Permanent, Retry::Never),
     };
     Finished { class: Some(class), retry, ..Finished::failed(Verdict::SetupFailed, error.to_string()) }
@@ -95,12 +111,15 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_that_is_away_is_tried_again_and_an_image_that_is_not_there_is_not() {
+    fn what_may_go_otherwise_the_next_time_is_tried_again_and_what_will_not_is_not() {
         let class = |error: NotRun| (not_run(&error).class, not_run(&error).retry);
         let gone =
             || EngineError::Gone { socket: "/run/docker.sock".to_owned(), reason: "refused".to_owned() };
         assert_eq!(class(gone().into()), (Some(ErrorClass::Retryable), Retry::Default));
         assert_eq!(class(ImageError::Engine(gone()).into()), (Some(ErrorClass::Retryable), Retry::Default));
+        let network = |kind: ErrorKind| NotRun::Network { what: "bind".to_owned(), source: kind.into() };
+        assert_eq!(class(network(ErrorKind::StorageFull)), (Some(ErrorClass::Retryable), Retry::Default));
+        assert_eq!(class(network(ErrorKind::InvalidInput)), (Some(ErrorClass::Permanent), Retry::Never));
         let missing = ImageError::Missing("a@sha256:0".to_owned());
         assert_eq!(class(missing.into()), (Some(ErrorClass::Permanent), Retry::Never));
         assert_eq!(not_run(&NotRun::Cancelled).verdict, Verdict::Cancelled);

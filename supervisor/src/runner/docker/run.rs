@@ -8,8 +8,9 @@ use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, KillContainerOptionsBuilder,
 };
 use futures_util::StreamExt as _;
+use stockade_egress::{Proxy, Traffic};
 use stockade_plan::{Account, Cause, ContainerEvidence, ContainerMessage, Ended, Found};
-use stockade_policies::{ContainerPlan, ProgramFiles};
+use stockade_policies::{ContainerPlan, Egress, ProgramFiles};
 use stockade_sandbox::{Captured, Collected, End, Limit, OutputState};
 use tokio::time::{Instant as Deadline, timeout};
 use tokio_util::sync::CancellationToken;
@@ -17,8 +18,10 @@ use tokio_util::sync::CancellationToken;
 use super::container::{Identity, body};
 use super::engine::{Engine, EngineError, PATIENCE, told};
 use super::image::{self, ImageError};
+use super::network::{Handover, Handovers};
 use super::profile::Profiles;
 use super::reaper::Reaper;
+use super::warnings::left_away;
 use super::wire::{self, Reader, WireError, Writer};
 use super::{evidence, podman};
 
@@ -34,6 +37,8 @@ pub struct Order {
     pub plan: ContainerPlan,
     /// The bytes of its inputs, in the plan's order.
     pub inputs: Vec<Vec<u8>>,
+    /// Where it may connect to.
+    pub egress: Option<Egress>,
     /// Who it is.
     pub identity: Identity,
     /// Ends it.
@@ -61,6 +66,25 @@ pub enum NotRun {
     /// The engine cannot be asked for it.
     #[error("{0}")]
     Inexpressible(String),
+    /// The engine leaves away what was asked for.
+    #[error(
+        "the container would not be confined as the policy says: the engine warns `{0}`. Nothing has run in it"
+    )]
+    LeftAway(String),
+    /// Its network.
+    #[error("the container cannot have the network that its policy says: cannot {what}: {source}")]
+    Network {
+        /// What was being done.
+        what: String,
+        /// Why it was not.
+        source: std::io::Error,
+    },
+    /// Its runtime and its network do not go together.
+    #[error(
+        "sockets in a container of the runtime `{0}` are its own and not the host's, so that the egress proxy cannot serve them: choose \
+         another `runtime`, or a policy without `network`"
+    )]
+    OwnNetwork(String),
     /// Its program.
     #[error("cannot {what} in the container: {error}")]
     Program {
@@ -102,6 +126,10 @@ pub struct Ran {
     pub lived: Duration,
     /// The engine's own times and exit code.
     pub state: Option<ContainerState>,
+    /// What the engine warned of.
+    pub warnings: Vec<String>,
+    /// Its connections, if it had a network.
+    pub traffic: Option<Traffic>,
 }
 
 /// What it takes to run jobs.
@@ -115,6 +143,8 @@ pub struct Runs {
     pub profiles: Profiles,
     /// Who removes containers.
     pub reaper: Reaper,
+    /// Where containers hand over their sockets.
+    pub handovers: Handovers,
 }
 
 /// A container that was made: whatever comes, it is removed.
@@ -158,6 +188,10 @@ impl Runs {
         let mut watched = Watched::new(order);
         let cause = watched.follow(begun.reader, begun.writer, &cancel).await;
         let state = self.stopped(&made.name, cause.is_err()).await;
+        let traffic = match begun.proxy {
+            Some(proxy) => Some(proxy.end().await),
+            None => None,
+        };
         let lived = running.elapsed();
         let end = match (&state, cause) {
             (Err(error), _) => Err(format!("whether the container has ended is not known: {error}")),
@@ -176,6 +210,8 @@ impl Runs {
             setup,
             lived,
             state: state.ok(),
+            warnings: begun.warnings,
+            traffic,
         })
     }
 
@@ -204,14 +240,21 @@ impl Runs {
     async fn begin(&self, order: &Order, image: &image::Image, name: &str) -> Result<Begun, NotRun> {
         let engine = &self.engine;
         let docker = &engine.docker;
-        let asked = self.worded(order, image)?;
+        let handover = self.handovers.open(order, &engine.facts)?;
+        let mut asked = self.worded(order, image)?;
         if engine.facts.podman {
             let uid = order.identity.uid(&engine.facts);
             let volumes = podman::volumes(&order.plan.errand.limits, &order.identity, uid);
             podman::make_volumes(engine, volumes).await?;
         }
+        if let Some(handover) = &handover {
+            handover.join(&mut asked, &order.identity);
+        }
         let options = CreateContainerOptionsBuilder::new().name(name).build();
-        engine.ask("make a container", docker.create_container(Some(options), asked)).await?;
+        let made = engine.ask("make a container", docker.create_container(Some(options), asked)).await?;
+        if let Some(warning) = left_away(&made.warnings) {
+            return Err(NotRun::LeftAway(warning.clone()));
+        }
         let options =
             AttachContainerOptionsBuilder::new().stdin(true).stdout(true).stderr(true).stream(true).build();
         let attached =
@@ -233,12 +276,23 @@ impl Runs {
         if let Some(lacking) = evidence::lacking(&evidence, &order.plan, &engine.facts, uid) {
             return Err(NotRun::Unconfined(lacking));
         }
+        let proxy = self.served(handover, order).await?;
         wire::send_byte(&mut writer).await.map_err(|error| NotRun::Init(error.to_string()))?;
         match timeout(PATIENCE, reader.receive()).await {
-            Ok(Ok(Some(ContainerMessage::Started))) => Ok(Begun { reader, writer, evidence }),
+            Ok(Ok(Some(ContainerMessage::Started))) => {
+                Ok(Begun { reader, writer, evidence, proxy, warnings: made.warnings })
+            }
             Ok(received) => Err(not_ready(received, Ok(()), &reader)),
             Err(_) => Err(NotRun::Init("it said nothing".to_owned())),
         }
+    }
+
+    /// Whoever serves the network of a job that has one.
+    async fn served(&self, handover: Option<Handover>, order: &Order) -> Result<Option<Proxy>, NotRun> {
+        let (Some(handover), Some(egress)) = (handover, order.egress.clone()) else { return Ok(None) };
+        let facts = &self.engine.facts;
+        let uid = (!facts.own_ids).then(|| order.identity.uid(facts));
+        handover.serve(&order.plan.errand.network, egress, uid).await.map(Some)
     }
 
     /// Waits for the container's end, and kills it if it does not come, or at once.
@@ -287,6 +341,8 @@ struct Begun {
     reader: Reader,
     writer: Writer,
     evidence: Box<ContainerEvidence>,
+    proxy: Option<Proxy>,
+    warnings: Vec<String>,
 }
 
 fn own_command(image: &image::Image) -> Result<stockade_plan::List<stockade_plan::Arg, 4096>, NotRun> {

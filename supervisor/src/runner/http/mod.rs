@@ -71,8 +71,7 @@ impl JobRunner for HttpRunner {
     fn validate(&self, request: &Request<'_>) -> Result<Box<dyn Work>, Refusal> {
         let operation = request.operation;
         let Runner::Http(action) = operation.runner() else {
-            let (service, name) = (operation.service(), operation.name());
-            return Err(Refusal::Refused(format!("`{service}.{name}` is not an HTTP operation")));
+            return Err(Refusal::none_of("http", operation));
         };
         let refused = |why: &dyn ToString| Refusal::Refused(why.to_string());
         let policy = action.tightened(&request.proposal).map_err(|found| refused(&found))?;

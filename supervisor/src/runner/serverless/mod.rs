@@ -60,8 +60,7 @@ impl JobRunner for ServerlessRunner {
     fn validate(&self, request: &Request<'_>) -> Result<Box<dyn Work>, Refusal> {
         let operation = request.operation;
         let Runner::Serverless(action) = operation.runner() else {
-            let named = format!("`{}.{}`", operation.service(), operation.name());
-            return Err(Refusal::Refused(format!("{named} is not a serverless operation")));
+            return Err(Refusal::none_of("serverless", operation));
         };
         let refused = |why: String| Refusal::Refused(why);
         operation.check_input(request.input).map_err(|errors| refused(errors.to_string()))?;

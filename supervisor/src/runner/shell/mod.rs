@@ -46,13 +46,7 @@ impl JobRunner for ShellRunner {
 
     fn validate(&self, request: &Request<'_>) -> Result<Box<dyn Work>, Refusal> {
         let operation = request.operation;
-        let action = operation.shell().ok_or_else(|| {
-            Refusal::Refused(format!(
-                "`{}.{}` is not a shell operation",
-                operation.service(),
-                operation.name()
-            ))
-        })?;
+        let action = operation.shell().ok_or_else(|| Refusal::none_of("shell", operation))?;
         let prepared = action
             .prepare(request.input, &request.proposal)
             .map_err(|refusal| Refusal::Refused(refusal.to_string()))?;

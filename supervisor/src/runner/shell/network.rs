@@ -77,7 +77,7 @@ impl Ran {
 }
 
 /// What the proxy refused is a denial like any other.
-fn refusals(traffic: &Traffic) -> impl Iterator<Item = Denial> {
+pub(in crate::runner) fn refusals(traffic: &Traffic) -> impl Iterator<Item = Denial> {
     traffic.refused.iter().map(|refused| Denial {
         layer: "egress",
         what: "connect",
@@ -89,7 +89,7 @@ fn refusals(traffic: &Traffic) -> impl Iterator<Item = Denial> {
 }
 
 /// The proxy is a layer like any other.
-fn layer(network: &Network) -> Layer {
+pub(in crate::runner) fn layer(network: &Network) -> Layer {
     let detail = format!(
         "proxy of this job alone, listening on {} ports; names looked up and addresses checked at each connection",
         network.ports().len()
