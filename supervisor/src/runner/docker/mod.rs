@@ -178,12 +178,13 @@ impl JobRunner for DockerRunner {
             .prepare(request.input, &request.proposal)
             .map_err(|refusal| Refusal::Refused(refusal.to_string()))?;
         let plan = compile_container(&prepared.policy, &prepared.job)?;
+        let egress = Egress::of(&prepared.policy);
         let facts = WorkFacts {
             plan_sha256: Some(plan.digest()),
-            idempotent: action.idempotent().unwrap_or(true),
+            // What a container without a network has done is gone with it.
+            idempotent: action.idempotent().unwrap_or(egress.is_none()),
             ..WorkFacts::of(&prepared.policy)
         };
-        let egress = Egress::of(&prepared.policy);
         Ok(Box::new(DockerWork { facts, plan, egress, inputs: prepared.files, runner: self.clone() }))
     }
 
