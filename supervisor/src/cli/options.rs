@@ -96,8 +96,9 @@ impl PolicyOptions {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Runners")]
 pub(super) struct RemoteOptions {
-    /// Socket of the container engine for jobs of execution type `docker`, as `unix:///run/docker.sock`. Whoever
-    /// can reach it is root there. Without it there is no such runner
+    /// Socket of the container engine for jobs of execution type `docker`: Docker's, as `unix:///run/docker.sock`, or
+    /// Podman's, as `unix:///run/podman/podman.sock`. Whoever can reach it is root there. Without it there is no such
+    /// runner
     #[arg(long, value_name = "ADDRESS", env = "STOCKADE_DOCKER_HOST")]
     docker_host: Option<String>,
     /// PEM file with the authorities that vouch for the servers of HTTP calls [default: those of the host, in

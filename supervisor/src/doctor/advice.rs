@@ -31,7 +31,8 @@ pub(super) const POSTGRES: Advice = advice(
 );
 pub(super) const ENGINE: Advice = advice(
     "services of execution type `docker` do not load, and such jobs are left to workers that have an engine",
-    "start an engine whose socket the account can reach, and name it: `--docker-host unix:///run/docker.sock`",
+    "start an engine whose socket the account can reach, and name it: `--docker-host unix:///run/docker.sock`, or Podman's \
+     `unix:///run/podman/podman.sock`",
 );
 pub(super) const AUTHORITIES: Advice = advice(
     "no server can show who it is: calls over TLS, of services and of functions, fail",

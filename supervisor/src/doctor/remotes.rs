@@ -11,8 +11,8 @@ use crate::runner::docker::{self, Engine, EngineFacts, socket_path};
 use crate::runner::http::Authorities;
 use crate::supervisor::Remotes;
 
-/// Where Docker listens if nobody says otherwise.
-const USUAL_SOCKET: &str = "/run/docker.sock";
+/// Where Docker and Podman listen if nobody says otherwise.
+const USUAL_SOCKETS: [&str; 2] = ["/run/docker.sock", "/run/podman/podman.sock"];
 /// What the tools of AWS take credentials from without a file: a key; the role of a task; the role of a pod.
 const AWS_VARIABLES: [&[&str]; 4] = [
     &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
@@ -36,8 +36,11 @@ pub(super) async fn examine(checks: &mut Vec<Check>, remotes: &Remotes, host: &H
 async fn engine(address: Option<&str>, host: &Host) -> Check {
     let name = "container engine";
     let Some(address) = address else {
-        let there = std::fs::symlink_metadata(USUAL_SOCKET).is_ok();
-        let there = if there { format!("; something listens at `{USUAL_SOCKET}`") } else { String::new() };
+        let there: String = USUAL_SOCKETS
+            .into_iter()
+            .filter(|socket| std::fs::symlink_metadata(socket).is_ok())
+            .map(|socket| format!("; there is `{socket}`"))
+            .collect();
         return Check::gap(name, format!("none is named{there}")).advised(advice::ENGINE);
     };
     match answers(address, host).await {
