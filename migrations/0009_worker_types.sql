@@ -26,3 +26,8 @@ REVOKE ALL ON FUNCTION jobs.register_worker(text, text, integer, text, double pr
     jobs.taken_execution_types() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION jobs.register_worker(text, text, integer, text, double precision, text[]) TO stockade_worker;
 GRANT EXECUTE ON FUNCTION jobs.taken_execution_types() TO stockade_worker, stockade_submitter, stockade_auditor;
+-- Who registers without saying what he takes would seem to take nothing.
+REVOKE ALL ON FUNCTION jobs.register_worker(text, text, integer, text, double precision) FROM stockade_worker;
+
+-- Whether an operation was ever asked for is looked up at each `stockade submit`.
+CREATE INDEX tb_job_run_operation ON jobs.tb_job_run (service_name, operation);

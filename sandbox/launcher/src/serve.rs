@@ -93,7 +93,7 @@ impl Server {
             Ok(Asked::Prepare(groups)) => {
                 self.prepare(&groups)?;
                 // Its init is busy now and its plan is on the way. If this fails, it fails when the view is built and told then.
-                let _tried_again_then = self.views.place(&self.launcher.staging);
+                let _tried_again_then = self.views.bare(&self.launcher.staging);
                 Ok(())
             }
             Ok(Asked::Build { id, confinement, asker }) => match self.build(id, &confinement, asker, frame) {

@@ -4,8 +4,8 @@
 //! read-only root. A sandbox's init enters that namespace and takes a copy of it, so a job's mount namespace never contains
 //! a mount of the host's, and its cost does not grow with the number of mounts the host has.
 
+mod bare;
 mod build;
-mod place;
 mod source;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -17,7 +17,7 @@ use stockade_plan::{Entry, View};
 
 use crate::account::Account;
 use crate::steps::{During, Fault};
-use place::Place;
+use bare::BareNamespace;
 
 /// How many views are kept; the one that was not used for the longest time goes first.
 const KEPT: usize = 32;
@@ -30,7 +30,7 @@ pub(crate) const PROBE: &str = ".stockade-probe";
 #[derive(Debug, Default)]
 pub(crate) struct Views {
     kept: Vec<Built>,
-    place: Option<Place>,
+    bare: Option<BareNamespace>,
 }
 
 #[derive(Debug)]
@@ -43,12 +43,12 @@ struct Built {
 
 impl Views {
     /// What views are built in, made now or kept from before; `staging` is an empty directory.
-    pub(crate) fn place(&mut self, staging: &Path) -> Result<&Place, Fault> {
-        let place = match self.place.take() {
-            Some(place) => place,
-            None => Place::make(staging)?,
+    pub(crate) fn bare(&mut self, staging: &Path) -> Result<&BareNamespace, Fault> {
+        let bare = match self.bare.take() {
+            Some(bare) => bare,
+            None => BareNamespace::make(staging)?,
         };
-        Ok(self.place.insert(place))
+        Ok(self.bare.insert(bare))
     }
 
     /// The mount namespace of `view`, built now or kept from before, of what `asker` can reach.
@@ -67,7 +67,7 @@ impl Views {
             Some(built) => built,
             None => Built {
                 view: view.clone(),
-                namespace: build::build(view, self.place(staging)?, asker)?,
+                namespace: build::build(view, self.bare(staging)?, asker)?,
                 sources,
             },
         };

@@ -23,6 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 /// No more is read from standard input, bytes; more than any operation takes.
 const INPUT_MAX: u64 = 64 << 20;
 
+/// What a row says if nobody knows better.
+const DEFAULT_TYPE: &str = "shell";
+
 /// Hand in a job
 ///
 /// The job proposes; the service registry on the worker's disk decides what it may do. With `--wait`, exits with 0 if
@@ -40,9 +43,9 @@ pub(super) struct Submit {
     #[arg(long, value_name = "JSON", default_value = "{}")]
     input: String,
     /// Execution type to put into the job's row: a worker takes the types that it has runners for. How it is run, the
-    /// registry decides
-    #[arg(long, value_name = "TYPE", default_value = "shell")]
-    execution_type: String,
+    /// registry decides [default: that of the operation in the registry of `--services`, else shell]
+    #[arg(long, value_name = "TYPE")]
+    execution_type: Option<String>,
     /// Name that no other job may have: a repeated submission fails instead of running twice
     #[arg(long, value_name = "TEXT")]
     identifier: Option<String>,
@@ -95,8 +98,7 @@ fn parsed(input: &str) -> Result<Value, CliError> {
 impl Submit {
     pub(super) fn run(self) -> Result<ExitCode, CliError> {
         let database = self.connect.unprivileged()?;
-        let job = self.job()?;
-        self.look_up(&job)?;
+        let job = self.looked_up(self.job()?)?;
         runtime::single(async {
             let access = Access::Submitter { tenant: self.tenant };
             let store = self.connect.connect(&database, access).await?;
@@ -125,9 +127,10 @@ impl Submit {
         })
     }
 
-    /// Whether the registry that is named, if one is, has the operation and takes the input.
-    fn look_up(&self, job: &NewJob) -> Result<(), CliError> {
-        let Some(services) = &self.services else { return Ok(()) };
+    /// The job, if the registry that is named has its operation and takes its input. Its row then names the operation's
+    /// execution type, unless the command line names one: a worker takes only those that it has runners for.
+    fn looked_up(&self, job: NewJob) -> Result<NewJob, CliError> {
+        let Some(services) = &self.services else { return Ok(job) };
         let library = library(self.policies.directory().as_deref())?;
         let registry = registry(services, &library, self.policies.environment)?;
         let not_handed_in =
@@ -135,18 +138,22 @@ impl Submit {
         let operation = registry
             .operation(&job.service, &job.operation)
             .map_err(|unknown| not_handed_in(unknown.to_string()))?;
-        operation.check_input(&job.input).map_err(|errors| not_handed_in(errors.to_string()))
+        operation.check_input(&job.input).map_err(|errors| not_handed_in(errors.to_string()))?;
+        let execution_type =
+            self.execution_type.clone().unwrap_or_else(|| operation.execution_type().to_string());
+        Ok(NewJob { execution_type, ..job })
     }
 
     fn job(&self) -> Result<NewJob, CliError> {
         let input = parsed(&self.input)?;
+        let execution_type = self.execution_type.as_deref().unwrap_or(DEFAULT_TYPE);
         Ok(NewJob {
             identifier: self.identifier.clone(),
             tenant: self.tenant,
             triggered_by: self.triggered_by,
             max_attempts: self.max_attempts,
             timeout_seconds: self.timeout,
-            ..NewJob::new(&self.service, &self.operation, &self.execution_type, input)
+            ..NewJob::new(&self.service, &self.operation, execution_type, input)
         })
     }
 }

@@ -40,7 +40,7 @@ pub(super) async fn execute(entry: &Entry, attempt: AttemptId, ready: Ready, ove
             retry: ErrorClass::Unknown.retry(idempotent, None),
             ..Finished::failed(
                 Verdict::Failed,
-                "the runner has not come back from a job that it was told to end",
+                "the runner has not come back from a job that it was told to end: see the worker's log, and look at the other end for what it has done",
             )
         },
     }

@@ -13,7 +13,7 @@ use nix::unistd::symlinkat;
 use stockade_plan::{AbsPath, Device, Entry, RECORDER, View};
 
 use super::PROBE;
-use super::place::Place;
+use super::bare::BareNamespace;
 use super::source::{self, Source};
 use crate::abi::{MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY};
 use crate::account::Account;
@@ -38,15 +38,15 @@ const STREAM_LINKS: [(&str, &str); 4] = [
 
 /// Builds `view` in a mount namespace of its own and answers with that. The sources of its binds are reached as `asker`
 /// reaches them, from the launcher's own namespace: what is elsewhere cannot be copied from there.
-pub(super) fn build(view: &View, place: &Place, asker: Account) -> Result<OwnedFd, Fault> {
+pub(super) fn build(view: &View, bare: &BareNamespace, asker: Account) -> Result<OwnedFd, Fault> {
     let root = Root::new()?;
-    let namespace = place.namespace_with(root.tree.as_fd())?;
+    let namespace = bare.namespace_with(root.tree.as_fd())?;
     for entries in view.entries.chunks(AT_ONCE) {
         let sources = source::of(entries, asker)?;
         let add_all = || entries.iter().zip(sources).try_for_each(|(entry, source)| root.add(entry, source));
-        place.within(&namespace, add_all)?;
+        bare.within(&namespace, add_all)?;
     }
-    place.within(&namespace, || root.finish())?;
+    bare.within(&namespace, || root.finish())?;
     Ok(namespace)
 }
 

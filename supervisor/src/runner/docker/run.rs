@@ -68,7 +68,8 @@ pub enum NotRun {
     Inexpressible(String),
     /// The engine leaves away what was asked for.
     #[error(
-        "the container would not be confined as the policy says: the engine warns `{0}`. Nothing has run in it"
+        "the container would not be confined as the policy says: the engine warns `{0}`; see `docker info` for \
+         what it lacks. Nothing has run in it"
     )]
     LeftAway(String),
     /// Its network.

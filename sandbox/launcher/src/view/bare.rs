@@ -24,14 +24,14 @@ const ATTRIBUTES: u64 = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV
 
 /// The launcher's own mount namespace and the bare one.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct BareNamespace {
     /// `/proc/self/ns`, which is not to be found from within.
     namespaces: OwnedFd,
     own: OwnedFd,
     bare: OwnedFd,
 }
 
-impl Place {
+impl BareNamespace {
     /// Makes the bare namespace; `staging` is an empty directory to mount its root on for a moment.
     pub(super) fn make(staging: &Path) -> Result<Self, Fault> {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
