@@ -21,6 +21,10 @@ const IDS: u32 = 0x00FF_0000;
 const FIRST_MAPPED_ID: u32 = 1000;
 const MAPPED_IDS: u32 = 60_000;
 
+/// What a loader has every program load, init too: ld.so(8). The image's may not. A directory there names nothing, and an image
+/// with a file there, or a link to one, is not started.
+const PRELOAD: &str = "/etc/ld.so.preload";
+
 /// Labels of our containers.
 pub(super) const WORKER: &str = "stockade.worker";
 pub(super) const JOB: &str = "stockade.job";
@@ -184,7 +188,7 @@ fn ulimit(name: &str, soft: i64, hard: i64) -> ResourcesUlimits {
 }
 
 /// Of the disk and its files half is `/job`'s, a quarter `/tmp`'s and a quarter `/dev/shm`'s: together they are no more than
-/// the policy says, where a sandbox has one file system for all three.
+/// the policy says, where a sandbox has one file system for all three. One more has no room for anything; see `PRELOAD`.
 fn tmpfs(bytes: u64, files: u64, uid: u32) -> HashMap<String, String> {
     let part = |of: u64| {
         format!(
@@ -194,7 +198,9 @@ fn tmpfs(bytes: u64, files: u64, uid: u32) -> HashMap<String, String> {
             (files / of).max(1) + 1
         )
     };
-    [(WORK_DIR, 2), ("/tmp", 4), ("/dev/shm", 4)].map(|(path, of)| (path.to_owned(), part(of))).into()
+    let nothing = "ro,noexec,nosuid,nodev,size=4096,nr_inodes=1,mode=0000".to_owned();
+    let parts = [(WORK_DIR, 2), ("/tmp", 4), ("/dev/shm", 4)].map(|(path, of)| (path.to_owned(), part(of)));
+    parts.into_iter().chain([(PRELOAD.to_owned(), nothing)]).collect()
 }
 
 fn mounts(plan: &ContainerPlan, directory: &str, init: &ProgramFiles) -> Vec<Mount> {
