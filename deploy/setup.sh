@@ -36,9 +36,11 @@ if [ "$use" != build ] && [ "$use" != fuzz ]; then
 fi
 if [ "$use" = test ]; then
     need busybox busybox-static
-    # An engine that the tests start themselves, on a socket of their own; tests/tests/docker.rs.
+    # Engines that the tests start themselves, on sockets of their own; tests/tests/docker.rs and podman.rs.
     need dockerd docker.io
     need docker docker.io
+    need podman podman
+    need runsc runsc
     # What other kernels are booted with; tests/tests/kernels.rs.
     need qemu-system-x86_64 qemu-system-x86
     need cpio cpio

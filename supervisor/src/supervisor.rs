@@ -123,7 +123,7 @@ impl Supervisor {
         let mut containers = None;
         if let Some(address) = &remotes.docker {
             let handovers = Handovers::in_directory(state_dir.join("containers"));
-            let docker = DockerRunner::connect(address, &name, handovers, &host).await?;
+            let docker = DockerRunner::connect(address, &name, handovers, &host, state_dir).await?;
             containers = Some(docker.reaper().clone());
             runners = runners.with(docker)?;
         }

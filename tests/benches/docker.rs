@@ -18,12 +18,12 @@ use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::{CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder};
 use bollard::{API_DEFAULT_VERSION, Docker};
 use futures_util::StreamExt as _;
-use stockade::runner::docker::{self, Handovers, Identity, Order, Reaper, Runs, init};
+use stockade::runner::docker::{self, Handovers, Identity, Order, Profiles, Reaper, Runs, init};
 use stockade_policies::{
     Capabilities, ContainerJob, ContainerPlan, DOCKER_ENFORCES, Environment, Host, Library, Registry,
     compile_container,
 };
-use stockade_tests::Engine;
+use stockade_tests::{Engine, Maker};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
         println!("JOBS IN CONTAINERS ARE NOT MEASURED: there is no dockerd here (`docker.io` of Debian)");
         return ExitCode::FAILURE;
     }
-    let engine = Engine::start();
+    let engine = Engine::start(Maker::Docker);
     let image = engine.import("box", &[]);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("runtime");
     runtime.block_on(measure(&engine.socket(), &image))
@@ -47,6 +47,7 @@ async fn measure(socket: &Path, image: &str) -> ExitCode {
     let runs = Runs {
         engine: docker::Engine::connect(socket).await.expect("the engine answers"),
         init: Arc::new(init(&Host::new()).expect("init is built")),
+        profiles: Profiles::beneath(&std::env::temp_dir()),
         reaper: Reaper::default(),
         handovers: Handovers::in_directory(std::env::temp_dir().join("stockade-bench-containers")),
     };

@@ -1,5 +1,5 @@
-//! A container engine of the tests' own: Debian's dockerd on its own socket, with its own directories, without a bridge and
-//! without a rule in the host's firewall.
+//! A container engine of the tests' own: Debian's dockerd or Podman on its own socket, with its own directories, without a bridge
+//! and without a rule in the host's firewall.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -16,10 +16,30 @@ use crate::wait::{ended, eventually};
 const START: Duration = Duration::from_secs(60);
 const STOP: Duration = Duration::from_secs(30);
 
+/// Whose engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Maker {
+    /// `dockerd`, of Debian's `docker.io`.
+    Docker,
+    /// `podman system service`, of Debian's `podman`.
+    Podman,
+}
+
+/// Another runtime than the default. Its platform is the one that takes nothing of the host.
+const DAEMON_JSON: &str = r#"{"runtimes": {"runsc": {"path": "/usr/bin/runsc", "runtimeArgs": ["--platform=ptrace", "--network=none"]}}}"#;
+
+/// Podman's runtime is runc here: crun, Debian's default, starts nothing where control groups of both versions are mounted.
+/// Its locks would be those of the host's own Podman.
+const CONTAINERS_CONF: &str = "[engine]\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\nlock_type = \"file\"\nruntime = \"runc\"\n";
+
 /// Ends an engine whose test process went without doing so: standard input comes to its end when that process does.
 const WATCHDOG: &str = r#"
 read -r _
-for name in dockerd containerd; do
+if [ -e "$1/podman.pid" ]; then
+    CONTAINERS_CONF="$1/containers.conf" podman --root "$1/data" --runroot "$1/run" --tmpdir "$1/tmp" rm --all --force --volumes
+    CONTAINERS_CONF="$1/containers.conf" podman --root "$1/data" --runroot "$1/run" --tmpdir "$1/tmp" volume rm --all --force
+fi
+for name in podman dockerd containerd; do
     pid=$(cat "$1/$name.pid" 2>/dev/null)
     [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$name" ] && kill -TERM "$pid"
     tries=0
@@ -32,29 +52,41 @@ rm -rf "$1"
 /// A running engine.
 #[derive(Debug)]
 pub struct Engine {
+    maker: Maker,
     child: Child,
-    /// What holds its containers, and goes on when it is killed, as on a host where a service manager keeps both.
-    containerd: Child,
+    /// What holds Docker's containers, and goes on when it is killed, as on a host where a service manager keeps both.
+    containerd: Option<Child>,
     watchdog: Child,
     directory: TempDir,
 }
 
 impl Engine {
+    /// Whose it is.
+    pub fn maker(&self) -> Maker {
+        self.maker
+    }
+
     /// Starts one, and waits until it answers.
-    pub fn start() -> Self {
+    pub fn start(maker: Maker) -> Self {
         let directory = tempfile::Builder::new().prefix("engine-").tempdir_in("/tmp").expect("directory");
-        std::fs::write(directory.path().join("daemon.json"), "{}").expect("configuration");
         let path = directory.path().to_owned();
         std::process::Command::new("chmod").arg("755").arg(&path).status().expect("chmod");
-        let containerd = containerd(&path);
-        let child = daemon(&path);
+        let configuration = match maker {
+            Maker::Docker => ("daemon.json", DAEMON_JSON),
+            Maker::Podman => ("containers.conf", CONTAINERS_CONF),
+        };
+        std::fs::write(path.join(configuration.0), configuration.1).expect("configuration");
+        let containerd = (maker == Maker::Docker).then(|| containerd(&path));
+        let child = service(maker, &path);
         let watchdog = Command::new("sh")
             .args(["-c", WATCHDOG, "watchdog"])
             .arg(&path)
             .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .spawn()
             .expect("watchdog");
-        let engine = Self { child, containerd, watchdog, directory };
+        let engine = Self { maker, child, containerd, watchdog, directory };
         engine.wait_until_ready();
         engine
     }
@@ -67,14 +99,14 @@ impl Engine {
     pub fn start_again(&mut self) {
         // It is not taken for running because another process has its number by now.
         let _gone = std::fs::remove_file(self.directory.path().join("dockerd.pid"));
-        self.child = daemon(self.directory.path());
+        self.child = service(self.maker, self.directory.path());
         self.wait_until_ready();
     }
 
     /// Kills the daemon alone: what it started goes on.
     pub fn kill(&mut self) {
         signal(self.child.id(), Signal::KILL);
-        ended(&mut self.child, STOP).expect("dockerd has ended");
+        ended(&mut self.child, STOP).expect("the engine has ended");
     }
 
     /// Its socket.
@@ -141,6 +173,12 @@ impl Engine {
         names.lines().map(str::to_owned).collect()
     }
 
+    /// The names of the volumes that are ours.
+    pub fn volumes(&self) -> Vec<String> {
+        let names = self.said(&["volume", "ls", "--format", "{{.Name}}"]);
+        names.lines().filter(|name| name.starts_with("stockade-")).map(str::to_owned).collect()
+    }
+
     /// The container of a job.
     pub fn container_of(&self, job: &str) -> Option<String> {
         self.containers().into_iter().find(|name| name.contains(job))
@@ -152,7 +190,7 @@ impl Drop for Engine {
         // The watchdog does the rest; it also waits for what it ends.
         drop(self.watchdog.stdin.take());
         let _gone = ended(&mut self.child, STOP);
-        let _gone = ended(&mut self.containerd, STOP);
+        let _gone = self.containerd.as_mut().map(|child| ended(child, STOP));
         let _gone = self.watchdog.wait();
     }
 }
@@ -181,7 +219,40 @@ fn containerd(path: &Path) -> Child {
     child
 }
 
-fn daemon(path: &Path) -> Child {
+fn service(maker: Maker, path: &Path) -> Child {
+    match maker {
+        Maker::Docker => dockerd(path),
+        Maker::Podman => podman(path),
+    }
+}
+
+fn podman(path: &Path) -> Child {
+    let at = |name: &str| path.join(name);
+    let log = std::fs::OpenOptions::new().create(true).append(true).open(at("log")).expect("log");
+    let socket = at("docker.sock");
+    let _gone = std::fs::remove_file(&socket);
+    let child = Command::new("podman")
+        .env("CONTAINERS_CONF", at("containers.conf"))
+        .arg(format!("--root={}", at("data").display()))
+        .arg(format!("--runroot={}", at("run").display()))
+        .arg(format!("--tmpdir={}", at("tmp").display()))
+        .arg(format!("--network-config-dir={}", at("networks").display()))
+        .args(["--log-level=info", "system", "service", "--time=0"])
+        .arg(format!("unix://{}", socket.display()))
+        .stdin(Stdio::null())
+        .stdout(Stdio::from(log.try_clone().expect("log")))
+        .stderr(Stdio::from(log))
+        .spawn()
+        .expect("podman starts: `podman` of Debian");
+    std::fs::write(at("podman.pid"), child.id().to_string()).expect("pid");
+    eventually("podman listens", START, || socket.exists().then_some(()));
+    let group = Command::new("chgrp").arg(ACCOUNT).arg(&socket).status().expect("chgrp runs");
+    assert!(group.success());
+    std::fs::set_permissions(&socket, std::os::unix::fs::PermissionsExt::from_mode(0o660)).expect("mode");
+    child
+}
+
+fn dockerd(path: &Path) -> Child {
     let at = |name: &str| path.join(name);
     let log = std::fs::File::create(at("log")).expect("log");
     eventually("containerd listens", START, || at("containerd.sock").exists().then_some(()));

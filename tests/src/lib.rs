@@ -33,7 +33,7 @@ pub use corpus::{
 };
 pub use database::{Database, literal};
 pub use endpoint::{Answer, Asked, Endpoint};
-pub use engine::Engine;
+pub use engine::{Engine, Maker};
 pub use holdings::{Holdings, Worker, memory_kb, network_namespaces};
 pub use jobs::{bytes, is_final};
 pub use leftovers::Leftovers;

@@ -13,6 +13,7 @@ use crate::rig::binary;
 pub struct Place {
     directory: TempDir,
     engine: Option<String>,
+    environment: Option<&'static str>,
 }
 
 impl Place {
@@ -22,7 +23,7 @@ impl Place {
         let directory = tempfile::Builder::new().prefix("stockade-").tempdir_in("/tmp").expect("directory");
         std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755))
             .expect("permissions");
-        let place = Self { directory, engine: None };
+        let place = Self { directory, engine: None, environment: None };
         std::fs::write(place.services(), services).expect("registry");
         place
     }
@@ -33,9 +34,15 @@ impl Place {
         Self { engine: Some(address), ..self }
     }
 
-    /// Another with the same engine.
+    /// In this environment, where it is not `production`.
+    #[must_use]
+    pub fn in_environment(self, environment: Option<&'static str>) -> Self {
+        Self { environment, ..self }
+    }
+
+    /// Another with the same engine and environment.
     pub(crate) fn like(&self, services: &str) -> Self {
-        Self { engine: self.engine.clone(), ..Self::new(services) }
+        Self { engine: self.engine.clone(), environment: self.environment, ..Self::new(services) }
     }
 
     /// Where it is.
@@ -63,6 +70,7 @@ impl Place {
         let mut command = Command::new(program);
         command.args(arguments).env("STOCKADE_STATE_DIR", self.state_dir()).stdin(Stdio::null());
         command.envs(self.engine.iter().map(|address| ("STOCKADE_DOCKER_HOST", address)));
+        command.envs(self.environment.map(|name| ("STOCKADE_ENVIRONMENT", name)));
         command
     }
 

@@ -40,6 +40,8 @@ pub struct ContainerPlan {
     pub errand: Errand,
     /// The seccomp profile, JSON.
     pub seccomp: String,
+    /// The error number by which that profile is known; see [`stockade_plan::SECCOMP_MARK`].
+    pub seccomp_mark: u16,
     /// Directories and files of the host that it may read.
     pub binds: Vec<AbsPath>,
     /// Its `/etc/hosts`, if it has a network: the addresses of its loopback that stand for names.
@@ -48,6 +50,8 @@ pub struct ContainerPlan {
     pub open_files: u64,
     /// The engine's runtime, if not its default.
     pub runtime: Option<String>,
+    /// The layers, by their names, without which it does not start.
+    pub required: Vec<&'static str>,
 }
 
 impl ContainerPlan {
@@ -88,6 +92,7 @@ pub fn compile_container(
         Some(command) => JobSpec::command(command.clone())?.arguments,
     };
     let half = limits.disk_bytes / 2;
+    let (seccomp, seccomp_mark) = container_profile(policy.rights().calls());
     let egress = Egress::of(policy);
     Ok(ContainerPlan {
         image: job.image.clone(),
@@ -101,12 +106,21 @@ pub fn compile_container(
             network: egress.as_ref().map_or(Ok(Network::None), Egress::network)?,
             limits,
         },
-        seccomp: serde_json::to_string(&container_profile(policy.rights().calls())).unwrap_or_default(),
+        seccomp,
+        seccomp_mark,
         binds: members(&policy.rights().read).map(|(read, _)| read.path.clone()).collect(),
         hosts: egress.map(|egress| egress.hosts_file()),
         open_files: policy.limits().open_files,
         runtime: job.runtime.clone(),
+        required: required(policy),
     })
+}
+
+/// Of the layers that the policy asks for, those that an engine can have. That it never has the others is said when services
+/// load, unless only the environment asks for them.
+fn required(policy: &EffectivePolicy) -> Vec<&'static str> {
+    let had = |name: &str| DOCKER_ENFORCES.iter().any(|known| known.strip_prefix("require: ") == Some(name));
+    policy.rights().require.keys().map(|layer| layer.name()).filter(|name| had(name)).collect()
 }
 
 /// What the list of enforced clauses cannot say: values that the Docker runner does not carry out, with what is missing.

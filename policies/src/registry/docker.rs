@@ -81,7 +81,7 @@ pub struct DockerSettings {
     pub memory_mb: Option<u64>,
     /// Mebibytes.
     pub disk_mb: Option<u64>,
-    /// The engine's runtime, such as `runsc`; its default if nothing is said.
+    /// The engine's runtime, such as `crun`; its default if nothing is said.
     pub runtime: Option<String>,
     /// Variables that a job may set.
     pub allowed_env: Vec<String>,
@@ -130,7 +130,7 @@ impl DockerSettings {
         settings.default_timeout = seconds(reader, fields.optional("default_timeout"));
         settings.network_mode = network_mode(reader, fields.optional("network_mode"));
         settings.runtime =
-            text(reader, fields.optional("runtime"), "a runtime of the engine, such as `runsc`");
+            text(reader, fields.optional("runtime"), "a runtime of the engine, such as `crun`");
         settings.allowed_env = variables(reader, fields.optional("allowed_env"));
         if let Some(node) = fields.optional("resource_limits") {
             settings.limits(reader, node);

@@ -149,7 +149,7 @@ fn service_config(kind: &str) -> Value {
             .key("allowed_images", "Images.", json!({"type": "array", "items": any_text()}))
             .key("default_timeout", "Seconds.", integer(1..=TIMEOUT_MAX))
             .key("network_mode", "`none`, or nothing said.", json!({"const": "none"}))
-            .key("runtime", "The engine's runtime, such as `runsc`.", any_text())
+            .key("runtime", "The engine's runtime, such as `crun`.", any_text())
             .key(
                 "allowed_env",
                 "Variables that a job may set.",
@@ -257,7 +257,7 @@ fn arguments() -> Value {
 fn container_run() -> Value {
     Keys::new("An image, and a command, an interpreter and the input field that holds the script, or the image's own command.")
         .key("image", "The image, one of the allowed.", json!({"type": "string"}))
-        .key("runtime", "The engine's runtime, such as `runsc`.", json!({"type": "string"}))
+        .key("runtime", "The engine's runtime, such as `crun`.", json!({"type": "string"}))
         .key("command", "The arguments, the program's path first.", arguments())
         .key("interpreter", "The interpreter's arguments, its path first.", arguments())
         .key("script_from_input", "The input field that holds the script.", json!({"type": "string"}))

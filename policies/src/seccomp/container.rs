@@ -5,7 +5,10 @@
 //! different arguments, and the rules of one call must not overlap. So the answers of a call are cut into boxes that do
 //! not: on each argument a mask and a value. What falls into no box gets the default, EPERM.
 
+use std::ops::Range;
+
 use serde::Serialize;
+use stockade_plan::{Digest, SECCOMP_MARK, SECCOMP_MARKS};
 
 use super::verdict::{Answer, Case, Condition, Verdict};
 use super::{Row, TABLE, answer};
@@ -108,12 +111,29 @@ impl Box6 {
     }
 }
 
+/// A profile as an engine takes it, and the error number by which it is told from any other; see [`SECCOMP_MARK`].
+pub(crate) fn marked_profile(calls: &Calls) -> (String, u16) {
+    let said = |profile: &Profile| serde_json::to_string(profile).unwrap_or_default();
+    let Range { start, end } = SECCOMP_MARKS;
+    let digest = Digest::of(said(&profile(calls, start)).as_bytes()).to_string();
+    let number = digest.get(..4).and_then(|text| u16::from_str_radix(text, 16).ok()).unwrap_or(0);
+    let mark = start + number % (end - start);
+    (said(&profile(calls, mark)), mark)
+}
+
 /// The profile of a job in a container. Nobody inside hears of calls there: what is told elsewhere is only refused.
-pub(crate) fn profile(calls: &Calls) -> Profile {
+fn profile(calls: &Calls, mark: u16) -> Profile {
+    let marked = marked();
     let mut fixed: Vec<(Verdict, Vec<&'static str>)> = Vec::new();
     let mut rules = Vec::new();
     for row in TABLE {
         match said(row, calls) {
+            Answer::Fixed(verdict) if row.name == MARKED => {
+                rules.extend(rule(vec![row.name], Verdict::Errno(mark), marked.arguments()));
+                for rest in Box6::ALL.without(&marked) {
+                    rules.extend(rule(vec![row.name], verdict, rest.arguments()));
+                }
+            }
             Answer::Fixed(verdict) => match fixed.iter_mut().find(|(same, _)| *same == verdict) {
                 Some((_, names)) => names.push(row.name),
                 None => fixed.push((verdict, vec![row.name])),
@@ -131,6 +151,16 @@ pub(crate) fn profile(calls: &Calls) -> Profile {
         architectures: ["SCMP_ARCH_X86_64"],
         syscalls: fixed.chain(rules).collect(),
     }
+}
+
+/// The call that tells one profile from another.
+const MARKED: &str = "getsid";
+
+/// With which arguments it does.
+fn marked() -> Box6 {
+    let mut marked = Box6::ALL;
+    marked.0[0] = (u32::MAX, SECCOMP_MARK.cast_unsigned());
+    marked
 }
 
 /// What the first process of a container and the engine's runtime call under the job's filter.
@@ -231,7 +261,7 @@ mod tests {
     fn a_container_is_answered_what_a_sandbox_is() {
         for profile in [SyscallProfile::Strict, SyscallProfile::Standard, SyscallProfile::Compiler] {
             let calls = Calls { profile, ..Calls::CLOSED };
-            let rules = super::profile(&calls);
+            let rules = super::profile(&calls, 2048);
             for row in TABLE {
                 for arguments in probes(row, &calls) {
                     let told = answers(&rules, row.name, &arguments);
@@ -248,8 +278,26 @@ mod tests {
     }
 
     #[test]
+    fn each_profile_answers_one_call_as_no_other_does() {
+        let of = |profile| marked_profile(&Calls { profile, ..Calls::CLOSED });
+        let (strict, mark) = of(SyscallProfile::Strict);
+        assert!(SECCOMP_MARKS.contains(&mark) && strict.contains(&format!("\"errnoRet\":{mark}")), "{mark}");
+        assert_ne!(mark, of(SyscallProfile::Standard).1);
+        assert_eq!(of(SyscallProfile::Strict), (strict, mark), "and always the same");
+        let rules = profile(&Calls { profile: SyscallProfile::Strict, ..Calls::CLOSED }, mark);
+        let mut arguments = [0; 6];
+        arguments[0] = SECCOMP_MARK.cast_unsigned();
+        assert_eq!(answers(&rules, MARKED, &arguments), [("SCMP_ACT_ERRNO", Some(mark))]);
+        for bit in 0..32 {
+            let mut near = arguments;
+            near[0] ^= 1 << bit;
+            assert_eq!(answers(&rules, MARKED, &near), [("SCMP_ACT_ALLOW", None)]);
+        }
+    }
+
+    #[test]
     fn no_rule_has_two_conditions_on_one_argument_nor_looks_at_an_upper_half() {
-        let rules = profile(&Calls { profile: SyscallProfile::Strict, ..Calls::CLOSED });
+        let rules = profile(&Calls { profile: SyscallProfile::Strict, ..Calls::CLOSED }, 2048);
         for rule in &rules.syscalls {
             let mut indices: Vec<u8> = rule.args.iter().map(|argument| argument.index).collect();
             indices.dedup();

@@ -22,7 +22,7 @@ pub(crate) use calls::{
     removable_names,
 };
 use calls::{lets_pass, profile_answer};
-pub(crate) use container::{lacking as lacking_for_container, profile as container_profile};
+pub(crate) use container::{lacking as lacking_for_container, marked_profile as container_profile};
 use table::{Row, TABLE};
 use verdict::{ABSENT, Answer, REFUSED, Verdict};
 

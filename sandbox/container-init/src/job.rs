@@ -36,7 +36,14 @@ impl From<Undone> for Fault {
 
 impl From<Unread> for Fault {
     fn from(Unread { what, errno }: Unread) -> Self {
-        Self::new(format!("read `{what}`"), errno)
+        // Kernels from 4.10 on show every field that is asked for.
+        let hidden = match errno {
+            Errno::ENODATA => {
+                " (a runtime with a kernel of its own, such as runsc, does not show it, and what is not read back is not relied on)"
+            }
+            _ => "",
+        };
+        Self::new(format!("read `{what}`{hidden}"), errno)
     }
 }
 

@@ -141,10 +141,11 @@ impl Server {
             Fault::new("find", format!("prepared sandbox {id}"), Errno::ESRCH).at(Stage::Request)
         })?;
         let launcher = &self.launcher;
-        Steps::new(launcher.fail_at).run(Stage::View, || {
-            let view = self.views.namespace_of(&confinement.view, &launcher.staging, asker)?;
-            orders::give(orders.as_fd(), frame, view).during("sendmsg", "init")
-        })
+        // An init that has its orders may be done before anybody hears that this stage failed, so it gets them last.
+        let view = Steps::new(launcher.fail_at)
+            .run(Stage::View, || self.views.namespace_of(&confinement.view, &launcher.staging, asker))?;
+        let given = orders::give(orders.as_fd(), frame, view).during("sendmsg", "init");
+        given.map_err(|fault| fault.at(Stage::View))
     }
 
     fn reap(&mut self, index: usize) -> nix::Result<()> {

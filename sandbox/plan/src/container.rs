@@ -14,6 +14,14 @@ use crate::{
 /// The most bytes of the job's output in one message.
 pub const OUTPUT_CHUNK_MAX: usize = 32 * 1024;
 
+/// `getsid` of this process, which no kernel has (its number is above the largest `pid_max`, proc(5)), is answered by the
+/// profile of a container with an error number that is the profile's own, from [`SECCOMP_MARKS`]: so its init finds out which
+/// profile is in force.
+pub const SECCOMP_MARK: i32 = 0x5354_4B44;
+
+/// Above all error numbers that a kernel answers, and below `MAX_ERRNO`, up to which a filter can answer; seccomp(2).
+pub const SECCOMP_MARKS: std::ops::Range<u16> = 2048..4095;
+
 /// What a container is for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Errand {
@@ -139,10 +147,14 @@ pub struct ContainerEvidence {
     pub seccomp_mode: u32,
     /// `Seccomp_filters` of `/proc/self/status`; `None` where the kernel, or what stands in for it, does not say.
     pub seccomp_filters: Option<u32>,
+    /// What the filter answered to the call that only the job's profile knows, see [`SECCOMP_MARK`]; `None` if it let that pass.
+    pub seccomp_mark: Option<u16>,
     /// The confinement of the security module, if `/proc/self/attr/current` tells one.
     pub module: Option<String>,
     /// The root, `/job`, `/tmp`, `/dev/shm` and `/proc`.
     pub mounts: List<Mounted, 8>,
+    /// Where else it could write: roots of other mounts.
+    pub writable: List<String, 64>,
     /// The limits of the control group, as far as it is shown inside.
     pub limits: ContainerLimits,
     /// Soft and hard limit on open files.

@@ -41,6 +41,7 @@ pub use confinement::{
 };
 pub use container::{
     Account, Cause, ContainerEvidence, ContainerLimits, ContainerMessage, Counted, Errand, OUTPUT_CHUNK_MAX,
+    SECCOMP_MARK, SECCOMP_MARKS,
 };
 pub use denial::{Asked, Named, Refusal, Refused, WATCHED_MAX, Wall, WatchList, Watched};
 pub use evidence::{Evidence, Mounted, Namespaces, StageTime};

@@ -32,6 +32,8 @@ pub struct AttemptStart {
     pub plan_sha256: Option<Digest>,
     /// The registry that let it run.
     pub registry_sha256: Option<Digest>,
+    /// It must not be made twice: if its worker is lost, its job is a dead letter.
+    pub once: bool,
     /// More for the record.
     pub event: Value,
 }
@@ -185,7 +187,7 @@ pub(super) async fn begin(
 ) -> Result<Begun, StoreError> {
     let policy = start.policy.as_ref();
     let number: Option<i32> =
-        sqlx::query_scalar("SELECT jobs.begin_attempt($1, $2, $3, $4, $5, $6, $7, $8::text::json)")
+        sqlx::query_scalar("SELECT jobs.begin_attempt($1, $2, $3, $4, $5, $6, $7, $8::text::json, $9)")
             .bind(job)
             .bind(worker)
             .bind(policy.map(|policy| storable::text(&policy.name)))
@@ -194,6 +196,7 @@ pub(super) async fn begin(
             .bind(start.plan_sha256.map(|digest| digest.to_string()))
             .bind(start.registry_sha256.map(|digest| digest.to_string()))
             .bind(storable::json(&start.event).to_string())
+            .bind(start.once)
             .fetch_one(connection)
             .await
             .map_err(StoreError::during("begin the attempt"))?;

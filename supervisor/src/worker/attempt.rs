@@ -169,6 +169,7 @@ impl Claimed<'_> {
             }),
             plan_sha256: facts.plan_sha256,
             registry_sha256: Some(self.rules.registry().sha256()),
+            once: !facts.idempotent,
             event: json!({
                 "environment": facts.environment, "limits": facts.limits, "host": self.shared.host,
                 "rules": self.rules.facts(),

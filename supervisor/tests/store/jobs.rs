@@ -28,6 +28,7 @@ async fn a_job_that_completes_leaves_everything_behind() {
         policy: Some(PolicyRef { name: "script".into(), version: "1".into(), sha256: Digest::of(b"policy") }),
         plan_sha256: Some(Digest::of(b"plan")),
         registry_sha256: Some(Digest::of(b"registry")),
+        once: false,
         event: json!({"host": "here"}),
     };
     let Begun::Started(attempt) = store.begin(me, id, &start).await.unwrap() else { panic!("gone") };

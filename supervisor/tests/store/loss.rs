@@ -46,6 +46,25 @@ async fn an_attempt_whose_lease_ran_out_is_lost_and_the_job_tried_again() {
 }
 
 #[tokio::test]
+async fn what_must_not_be_done_twice_is_a_dead_letter_when_its_worker_is_lost() {
+    let db = TestDatabase::new().await;
+    let store = db.store(Access::Worker).await;
+    let dying = worker_with_lease(&store, "dying", SHORT).await;
+    let id = store.submit(&job()).await.unwrap();
+    store.claim(dying, None, 1).await.unwrap();
+    let once = AttemptStart { once: true, ..AttemptStart::default() };
+    assert!(matches!(store.begin(dying, id, &once).await.unwrap(), Begun::Started(_)));
+    let taken = lost(&store).await.remove(0);
+    assert_eq!((taken.job, taken.outcome.as_str()), (id, "dead"));
+    let attempt = store.attempts(id).await.unwrap().remove(0);
+    assert_eq!(attempt.status, "lost");
+    assert!(attempt.error.unwrap().contains("what it has done is unknown"));
+    let dead = store.job(id).await.unwrap().unwrap();
+    assert_eq!((dead.status, dead.is_final()), (JobStatus::Failed, true));
+    assert_eq!(db.number("SELECT count(*) FROM jobs.tb_dead_letter WHERE reason = 'lost'").await, 1);
+}
+
+#[tokio::test]
 async fn a_heartbeat_keeps_what_a_worker_holds() {
     let db = TestDatabase::new().await;
     let store = db.store(Access::Worker).await;

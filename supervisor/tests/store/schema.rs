@@ -110,7 +110,7 @@ async fn an_identifier_is_unique() {
 async fn migrating_twice_changes_nothing() {
     let db = TestDatabase::new().await;
     migrate(&db.database).await.unwrap();
-    assert_eq!(db.number("SELECT count(*) FROM jobs.tb_migration WHERE success").await, 9);
+    assert_eq!(db.number("SELECT count(*) FROM jobs.tb_migration WHERE success").await, 10);
 }
 
 #[tokio::test]

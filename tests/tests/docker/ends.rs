@@ -18,6 +18,12 @@ fn running(engine: &Engine, job: &str) -> (String, u32) {
     })
 }
 
+/// With the volumes that it has in Podman.
+fn removed(engine: &Engine, job: &str) {
+    let left = || engine.containers().into_iter().chain(engine.volumes()).any(|name| name.contains(job));
+    stockade_tests::eventually("nothing is left of it", SOON, || (!left()).then_some(()));
+}
+
 fn is_alive(pid: u32) -> bool {
     std::fs::symlink_metadata(format!("/proc/{pid}")).is_ok()
 }
@@ -46,13 +52,13 @@ fn a_cancelled_job_is_gone_within_a_second_from_the_engine_and_from_the_process_
     });
     let job = server.until(&id, SOON, |job| job["status"] == "cancelled");
     assert_eq!(only_attempt(server, &job)["status"], "cancelled");
-    stockade_tests::eventually("it is removed", SOON, || engine.container_of(&id).is_none().then_some(()));
+    removed(engine, &id);
 }
 
 #[test]
 fn a_worker_that_dies_leaves_nothing_running_and_its_next_start_removes_the_rest() {
     let engine = &RIG.engine;
-    let mut server = Server::start_in(Place::new(&services_of(&RIG.image)).with_engine(engine.address()));
+    let mut server = Server::start_in(place(&services_of(&RIG.image), engine));
     let id = server.submit("box", "again", &json!({}));
     let (name, pid) = running(engine, &id);
     server.kill();
@@ -61,21 +67,23 @@ fn a_worker_that_dies_leaves_nothing_running_and_its_next_start_removes_the_rest
         (!is_alive(pid)).then_some(())
     });
     assert!(engine.containers().contains(&name), "nobody has removed it yet");
+    let volumes = engine.volumes().iter().filter(|volume| volume.starts_with(&name)).count();
+    assert_eq!(volumes, if MAKER == Maker::Podman { 3 } else { 0 });
     server.start_again();
     assert!(!engine.containers().contains(&name));
+    assert!(!engine.volumes().iter().any(|volume| volume.starts_with(&name)));
     assert!(server.log().contains("an earlier run of this worker left containers"), "{}", server.log());
     // The job is made again, under the next number.
     let (again, _) = running(engine, &id);
     assert_ne!(again, name);
     assert!(server.stop().success());
-    stockade_tests::eventually("nothing is left", SOON, || engine.container_of(&id).is_none().then_some(()));
+    removed(engine, &id);
 }
 
 #[test]
 fn two_workers_share_an_engine_and_leave_each_other_alone() {
     let engine = &RIG.engine;
-    let [mut one, mut other] = [(); 2]
-        .map(|()| Server::start_in(Place::new(&services_of(&RIG.image)).with_engine(engine.address())));
+    let [mut one, mut other] = [(); 2].map(|()| Server::start_in(place(&services_of(&RIG.image), engine)));
     let ids = [one.submit("box", "long", &json!({})), other.submit("box", "long", &json!({}))];
     let pids = ids.each_ref().map(|id| running(engine, id).1);
     let uid = |pid: u32| {

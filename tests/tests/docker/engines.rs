@@ -10,14 +10,16 @@ const SOON: Duration = Duration::from_secs(40);
 
 #[test]
 fn an_engine_that_goes_in_the_middle_is_waited_for_or_the_job_given_up_as_the_registry_says() {
-    let mut engine = Engine::start();
+    let mut engine = Engine::start(MAKER);
     let image = engine.import("box", &[]);
-    let server = Server::start_in(Place::new(&services_of(&image)).with_engine(engine.address()));
+    let server = Server::start_in(place(&services_of(&image), &engine));
     let ids = ["again", "once"].map(|operation| server.submit("box", operation, &json!({})));
     for id in &ids {
         stockade_tests::eventually("it runs", SOON, || {
-            let name = engine.container_of(id)?;
-            (engine.said(&["inspect", "--format", "{{.State.Running}}", &name]) == "true").then_some(())
+            // One that is still being made can be listed before it can be looked at.
+            let looked =
+                engine.docker(&["inspect", "--format", "{{.State.Running}}", &engine.container_of(id)?]);
+            looked.stdout.starts_with(b"true").then_some(())
         });
     }
     std::thread::sleep(Duration::from_millis(500));
@@ -78,8 +80,8 @@ fn without_an_engine_a_registry_with_docker_services_does_not_load_and_says_how_
     assert!(!output.status.success() && said.contains("--docker-host"), "{said}");
 }
 
-/// An engine that only tells what it is, which is all that is asked of it here: one that is too old can be had no more, and
-/// of Podman no more than that it is refused is to be seen.
+/// An engine that only tells what it is, without root, which is all that is asked of it here: one that is too old can be had no
+/// more, and one without root takes a host set up for it.
 fn stand_in(version: &'static str) -> (tempfile::TempDir, String) {
     let directory = tempfile::Builder::new().prefix("stand-in-").tempdir_in("/tmp").unwrap();
     let socket = directory.path().join("docker.sock");
@@ -93,7 +95,9 @@ fn stand_in(version: &'static str) -> (tempfile::TempDir, String) {
             let mut asked = [0; 4096];
             let read = stream.read(&mut asked).unwrap_or(0);
             let body = match String::from_utf8_lossy(&asked[..read]).contains("/info") {
-                true => r#"{"DefaultRuntime": "runc", "SecurityOptions": ["name=seccomp,profile=default"]}"#,
+                true => {
+                    r#"{"DefaultRuntime": "runc", "SecurityOptions": ["name=seccomp,profile=default", "name=rootless"]}"#
+                }
                 false => version,
             };
             let _ = write!(
@@ -123,19 +127,39 @@ fn an_engine_of_too_old_a_version_is_refused() {
 }
 
 #[test]
-fn podman_is_refused_until_it_can_be_told_all_that_docker_is() {
+fn podman_without_root_is_refused_because_it_bounds_no_files() {
     let podman = r#"{"Version": "4.3.1", "ApiVersion": "1.41", "Components": [{"Name": "Podman Engine", "Version": "4.3.1"}]}"#;
     let (_directory, address) = stand_in(podman);
     let said = refused(&address, &services_of(&RIG.image));
-    assert!(said.contains("cannot confine jobs") && said.contains("Podman"), "{said}");
+    assert!(said.contains("cannot confine jobs") && said.contains("Podman without root"), "{said}");
+}
+
+#[test]
+fn what_an_engine_does_not_give_and_the_policy_requires_is_not_done_without() {
+    let engine = &RIG.engine;
+    let ran = |services: &str| {
+        let server = Server::start_in(Place::new(services).with_engine(engine.address()));
+        server.run("box", "fixed", &json!({}))
+    };
+    let job = ran(&services_of(&RIG.image));
+    if !lacks_a_namespace(engine) {
+        let layer = &job["security_context"]["enforcement"]["cgroup_namespace"]["state"];
+        assert_eq!((&job["status"], layer), (&json!("completed"), &json!("enforced")), "{job}");
+        return;
+    }
+    let said = job["error_message"].as_str().unwrap();
+    assert!(said.contains("`cgroup_namespace` is enforced, which the policy requires"), "{said}");
+    // Where nobody requires it the same is done without, and said.
+    let job = RIG.server.run("box", "fixed", &json!({}));
+    let layer = &job["security_context"]["enforcement"]["cgroup_namespace"]["state"];
+    assert_eq!((&job["status"], layer), (&json!("completed"), &json!("absent")), "{job}");
 }
 
 #[test]
 fn a_worker_without_an_engine_leaves_containers_to_one_that_has_it() {
-    let mut engine = Engine::start();
+    let mut engine = Engine::start(MAKER);
     let image = engine.import("box", &[]);
-    let place = Place::new(&services_of(&image)).with_engine(engine.address());
-    let has = Server::start_in(place);
+    let has = Server::start_in(place(&services_of(&image), &engine));
     let docker = [("execution_type", json!("docker"))];
     // It has eight slots, and all of them are taken.
     let long = [(); 8].map(|()| has.submit_with("box", "long", &json!({}), &docker));

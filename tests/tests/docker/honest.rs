@@ -45,7 +45,12 @@ fn what_ran_is_on_record_by_its_digest() {
     let target = &context["target"];
     assert_eq!(target["image"], RIG.image);
     assert_eq!(target["image_id"], RIG.image.split_once('@').unwrap().1);
-    assert!(target["engine"]["version"].as_str().unwrap().starts_with("20.10"), "{target}");
+    let (version, podman) = match MAKER {
+        Maker::Docker => ("20.10", false),
+        Maker::Podman => ("4.3.", true),
+    };
+    assert!(target["engine"]["version"].as_str().unwrap().starts_with(version), "{target}");
+    assert_eq!(target["engine"]["podman"], podman);
     assert!(target["runtime"].as_str().unwrap().starts_with("runc 1."), "{target}");
     assert!(target["started_at"].is_string() && target["finished_at"].is_string());
     assert!(context["policy"]["sha256"].is_string() && context["plan_sha256"].is_string(), "{context}");
@@ -92,7 +97,7 @@ fn the_demo_shows_a_job_in_a_container_where_an_engine_answers_and_says_why_not_
         assert!(output.status.success(), "{table}{}", String::from_utf8_lossy(&output.stderr));
         table.lines().find(|line| line.starts_with("job in a container")).unwrap().to_owned()
     };
-    let shown = row(Place::new("").with_engine(RIG.engine.address()));
+    let shown = row(place("", &RIG.engine));
     assert!(shown.contains("completed") && shown.contains("without network"), "{shown}");
     assert!(row(Place::new("")).contains("not run         no container engine was named"));
     assert!(!RIG.engine.said(&["images"]).contains("stockade-demo"), "its image is removed");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::process::Command;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use stockade_tests::{Answer, Endpoint};
@@ -35,7 +36,7 @@ impl Net {
              security_policy: {{use: sandboxed}}\n    operations:\n      - {{name: script, max_retries: 0, runner_config: \
              {{interpreter: [/bin/busybox, sh], script_from_input: script}}}}\n"
         );
-        let place = Place::new(&services).with_engine(engine.to_owned());
+        let place = place(&services, &RIG.engine).with_engine(engine.to_owned());
         let policies = place.path().join("policies");
         std::fs::create_dir(&policies).unwrap();
         let network = format!(
@@ -172,7 +173,23 @@ fn what_the_policy_does_not_name_is_refused_a_container_and_nothing_leads_around
     // The very server answers who is let through, and who is on its network.
     let image = RIG.image.split_once('@').unwrap().1;
     let url = format!("http://127.0.0.1:{}/direct", NET.port);
-    let control = ["run", "--rm", "--network", "host", image, "/bin/busybox", "wget", "-q", "-O", "-", &url];
+    let control = [
+        "run",
+        "--rm",
+        "--network",
+        "host",
+        "--ulimit",
+        "nofile=64:64",
+        "--ulimit",
+        "nproc=64:64",
+        image,
+        "/bin/busybox",
+        "wget",
+        "-q",
+        "-O",
+        "-",
+        &url,
+    ];
     assert_eq!(RIG.engine.said(&control), "said /direct");
     let job = NET.run(
         "/bin/busybox wget -q -O - http://other.example:PORT/; /bin/busybox wget -q -O - http://named.example:9/; \
@@ -276,7 +293,8 @@ fn a_worker_that_dies_while_a_container_is_made_leaves_nothing_to_its_next_start
     net.server.kill();
     assert_eq!(net.handovers().len(), 1, "nobody has removed it yet");
     between.change(Changed::Nothing);
-    let mut server = Server::start_in(Place::new(&services_of(&RIG.image)).with_engine(between.address()));
+    let mut server =
+        Server::start_in(place(&services_of(&RIG.image), &RIG.engine).with_engine(between.address()));
     assert_eq!(net.handovers().len(), 1, "another worker leaves it alone");
     assert!(server.stop().success());
     let policies = net.server.place().path().join("policies");
@@ -305,7 +323,8 @@ fn a_container_whose_network_cannot_be_made_does_not_start() {
 #[test]
 fn an_engine_that_warns_of_a_limit_that_it_leaves_away_runs_no_job_and_other_warnings_are_recorded() {
     let between = Between::start(&RIG.engine.socket());
-    let server = Server::start_in(Place::new(&services_of(&RIG.image)).with_engine(between.address()));
+    let server =
+        Server::start_in(place(&services_of(&RIG.image), &RIG.engine).with_engine(between.address()));
     let warnings = |job: &Value| job["security_context"]["target"]["warnings"].clone();
     let fixed = || server.run("box", "fixed", &json!({}));
     let job = fixed();

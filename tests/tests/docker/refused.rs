@@ -92,3 +92,28 @@ fn a_row_can_only_give_up_rights() {
             .contains("33554432 bytes")
     );
 }
+
+#[test]
+fn nothing_runs_in_a_runtime_that_does_not_show_what_is_in_force() {
+    let (error, class, status) = not_run("gvisor", "script", &script("echo it ran"));
+    let said = match MAKER {
+        // Its container is up, with gVisor's kernel in it.
+        Maker::Docker => {
+            "read `NoNewPrivs` (a runtime with a kernel of its own, such as runsc, does not show it"
+        }
+        Maker::Podman => "Podman cannot be asked for the runtime `runsc`",
+    };
+    assert!(error.contains(said), "{error}");
+    assert_eq!((class, status.as_str()), (json!("permanent"), "setup_failed"));
+}
+
+#[test]
+fn a_runtime_that_the_engine_cannot_be_asked_for_is_not_left_out() {
+    let (error, class, status) = not_run("unknown", "runtime", &json!({}));
+    let said = match MAKER {
+        Maker::Docker => "nobody-s",
+        Maker::Podman => "Podman cannot be asked for the runtime `nobody-s`, its own is `runc`",
+    };
+    assert!(error.contains(said), "{error}");
+    assert_eq!((class, status.as_str()), (json!("permanent"), "setup_failed"));
+}

@@ -115,6 +115,31 @@ fn what_may_have_been_done_lies_among_the_dead_letters_after_one_attempt() {
 }
 
 #[test]
+fn a_worker_that_is_told_to_stop_leaves_no_request_to_be_made_twice_that_may_not_be() {
+    let silent = Stage::silent();
+    let services = format!(
+        "services:\n  slow:\n    base_url: {}\n    timeout: 5\n    operations:\n      once: {{method: POST, path: /once}}\n      \
+         again: {{method: POST, path: /again, idempotent: true}}\n",
+        silent.url()
+    );
+    let mut server = Server::start_with(Place::new(&services), |_| ());
+    let [once, again] = ["once", "again"].map(|operation| {
+        server.submit_with("slow", operation, &json!({}), &[("execution_type", json!("http"))])
+    });
+    let heard =
+        |key: &str| silent.heard().iter().filter(|heard| heard.field("idempotency-key") == Some(key)).count();
+    let soon = Duration::from_secs(20);
+    eventually("both are called", soon, || (heard(&once) + heard(&again) == 2).then_some(()));
+    server.stop();
+    server.start_again();
+    eventually("one is called again", soon, || (heard(&again) == 2).then_some(()));
+    let job = server.ended(&once);
+    assert_eq!((&job["status"], &job["attempts"]), (&json!("failed"), &json!(1)), "{job}");
+    assert_eq!((&job["output_data"]["error_class"], heard(&once)), (&json!("unknown"), 1), "{job}");
+    assert_eq!(server.attempts(&again)[0]["status"], "interrupted");
+}
+
+#[test]
 fn a_redirect_to_the_metadata_service_is_a_denial_of_the_job() {
     let job = SERVER.ended(&submit("away", &[]));
     assert_eq!(job["status"], "failed");

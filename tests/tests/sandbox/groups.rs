@@ -57,7 +57,11 @@ fn beside_a_job(rig: &Rig, look: impl FnOnce(&[String])) {
     });
     look(&found);
     cancel.cancel();
-    assert_eq!(rig.runtime.block_on(job).unwrap().unwrap().end, End::Cancelled);
+    // Its start may not be known yet.
+    match rig.runtime.block_on(job).unwrap() {
+        Ok(outcome) => assert_eq!(outcome.end, End::Cancelled),
+        Err(not_run) => assert!(not_run.host_uid.is_some(), "{not_run}"),
+    }
 }
 
 fn whole_job(rig: &Rig) {

@@ -6,7 +6,7 @@ use bollard::models::{
     ContainerCreateBody, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Mount,
     MountType, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
 };
-use stockade_plan::{CPU_PERIOD_US, Digest, WORK_DIR};
+use stockade_plan::{CPU_PERIOD_US, Digest, Limits, WORK_DIR};
 use stockade_policies::{ContainerPlan, ProgramFiles};
 
 use super::engine::EngineFacts;
@@ -23,7 +23,7 @@ const MAPPED_IDS: u32 = 60_000;
 
 /// What a loader has every program load, init too: ld.so(8). The image's may not. A directory there names nothing, and an image
 /// with a file there, or a link to one, is not started.
-const PRELOAD: &str = "/etc/ld.so.preload";
+pub(super) const PRELOAD: &str = "/etc/ld.so.preload";
 
 /// Labels of our containers.
 pub(super) const WORKER: &str = "stockade.worker";
@@ -51,6 +51,13 @@ impl Identity {
         format!("{PREFIX}{}-{}-{}", self.job, self.attempt, self.nonce)
     }
 
+    /// What its container is labelled with, and all that belongs to it.
+    pub(super) fn labels(&self) -> HashMap<String, String> {
+        let labels =
+            [(WORKER, self.worker.clone()), (JOB, self.job.clone()), (ATTEMPT, self.attempt.to_string())];
+        labels.map(|(key, value)| (key.to_owned(), value)).into()
+    }
+
     /// Where init lies: nothing in an image can lie there before.
     pub(super) fn directory(&self) -> String {
         format!("/.stockade-{}", self.nonce)
@@ -76,11 +83,6 @@ pub(super) fn body(
     facts: &EngineFacts,
 ) -> ContainerCreateBody {
     let uid = identity.uid(facts);
-    let labels = [
-        (WORKER, identity.worker.clone()),
-        (JOB, identity.job.clone()),
-        (ATTEMPT, identity.attempt.to_string()),
-    ];
     ContainerCreateBody {
         hostname: Some("sandbox".to_owned()),
         user: Some(format!("{uid}:{uid}")),
@@ -98,7 +100,7 @@ pub(super) fn body(
         image: Some(image.id.clone()),
         working_dir: Some(WORK_DIR.to_owned()),
         network_disabled: Some(true),
-        labels: Some(labels.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
+        labels: Some(identity.labels()),
         stop_signal: Some("SIGKILL".to_owned()),
         host_config: Some(host_config(plan, identity, init, facts, uid)),
         ..ContainerCreateBody::default()
@@ -156,7 +158,7 @@ fn host_config(
         uts_mode: Some(String::new()),
         cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
         userns_mode: Some(String::new()),
-        tmpfs: Some(tmpfs(limits.disk_bytes, limits.files, uid)),
+        tmpfs: Some(tmpfs(limits, uid)),
         mounts: Some(mounts(plan, &identity.directory(), init)),
         devices: Some(Vec::new()),
         group_add: Some(Vec::new()),
@@ -187,19 +189,32 @@ fn ulimit(name: &str, soft: i64, hard: i64) -> ResourcesUlimits {
     ResourcesUlimits { name: Some(name.to_owned()), soft: Some(soft), hard: Some(hard) }
 }
 
+/// A file system in memory that a job can write to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) path: &'static str,
+    pub(super) bytes: u64,
+    /// The directory itself is one.
+    pub(super) inodes: u64,
+}
+
 /// Of the disk and its files half is `/job`'s, a quarter `/tmp`'s and a quarter `/dev/shm`'s: together they are no more than
-/// the policy says, where a sandbox has one file system for all three. One more has no room for anything; see `PRELOAD`.
-fn tmpfs(bytes: u64, files: u64, uid: u32) -> HashMap<String, String> {
-    let part = |of: u64| {
-        format!(
-            "rw,noexec,nosuid,nodev,size={},nr_inodes={},mode=0700,uid={uid},gid={uid}",
-            (bytes / of).max(4096),
-            // The directory itself is one.
-            (files / of).max(1) + 1
-        )
+/// the policy says, where a sandbox has one file system for all three.
+pub(super) fn parts(limits: &Limits) -> [Part; 3] {
+    [(WORK_DIR, 2), ("/tmp", 4), ("/dev/shm", 4)].map(|(path, of)| Part {
+        path,
+        bytes: (limits.disk_bytes / of).max(4096),
+        inodes: (limits.files / of).max(1) + 1,
+    })
+}
+
+fn tmpfs(limits: &Limits, uid: u32) -> HashMap<String, String> {
+    let options = |part: Part| {
+        let Part { bytes, inodes, .. } = part;
+        format!("rw,noexec,nosuid,nodev,size={bytes},nr_inodes={inodes},mode=0700,uid={uid},gid={uid}")
     };
     let nothing = "ro,noexec,nosuid,nodev,size=4096,nr_inodes=1,mode=0000".to_owned();
-    let parts = [(WORK_DIR, 2), ("/tmp", 4), ("/dev/shm", 4)].map(|(path, of)| (path.to_owned(), part(of)));
+    let parts = parts(limits).map(|part| (part.path.to_owned(), options(part)));
     parts.into_iter().chain([(PRELOAD.to_owned(), nothing)]).collect()
 }
 
@@ -223,7 +238,7 @@ fn mounts(plan: &ContainerPlan, directory: &str, init: &ProgramFiles) -> Vec<Mou
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeMap;
 
     use serde_json::{Value, json};
@@ -237,12 +252,14 @@ mod tests {
     const IMAGE: &str = "registry.example.com/team/batch@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
     const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/runner/docker/container.json");
 
-    fn facts(apparmor: bool, own_ids: bool) -> EngineFacts {
+    pub(crate) fn facts(apparmor: bool, own_ids: bool) -> EngineFacts {
         EngineFacts {
             name: String::new(),
+            podman: false,
             version: "20.10.24".to_owned(),
             api: "1.41".to_owned(),
             runtime: "runc 1.1.5".to_owned(),
+            default_runtime: "runc".to_owned(),
             runtimes: Vec::new(),
             apparmor,
             own_ids,
@@ -250,7 +267,8 @@ mod tests {
         }
     }
 
-    fn asked(facts: &EngineFacts) -> Value {
+    /// The plan of a job under a policy with some limits.
+    pub(crate) fn plan() -> ContainerPlan {
         let services = format!(
             "services:\n  - name: batch\n    execution_type: docker\n    runner_config: {{allowed_images: [\"{IMAGE}\"]}}\n    \
              security_policy: {{resource_limits: {{memory_mb: 512, cpu_cores: 1.5, pids: 64}}}}\n    operations:\n      \
@@ -270,7 +288,19 @@ mod tests {
             stdin: None,
             runtime: Some("runsc".to_owned()),
         };
-        let plan = compile_container(&policy, &job).unwrap();
+        compile_container(&policy, &job).unwrap()
+    }
+
+    pub(crate) fn identity() -> Identity {
+        Identity {
+            worker: "host:/var/lib/stockade".to_owned(),
+            job: "00000000-0000-0000-0000-000000000001".to_owned(),
+            attempt: 2,
+            nonce: "0123456789abcdef0123456789abcdef".to_owned(),
+        }
+    }
+
+    pub(crate) fn asked_for(facts: &EngineFacts) -> ContainerCreateBody {
         let path = |text: &str| AbsPath::new(text).unwrap();
         let init = ProgramFiles {
             program: path("/usr/bin/stockade-container-init"),
@@ -282,13 +312,11 @@ mod tests {
             command: Vec::new(),
             variables: vec!["LD_PRELOAD".to_owned()],
         };
-        let identity = Identity {
-            worker: "host:/var/lib/stockade".to_owned(),
-            job: "00000000-0000-0000-0000-000000000001".to_owned(),
-            attempt: 2,
-            nonce: "0123456789abcdef0123456789abcdef".to_owned(),
-        };
-        let mut asked = serde_json::to_value(body(&plan, &image, &identity, &init, facts)).unwrap();
+        body(&plan(), &image, &identity(), &init, facts)
+    }
+
+    fn asked(facts: &EngineFacts) -> Value {
+        let mut asked = serde_json::to_value(asked_for(facts)).unwrap();
         // The profile is long, and held against the table of calls where it is made.
         for option in asked["HostConfig"]["SecurityOpt"].as_array_mut().unwrap() {
             if option.as_str().unwrap().starts_with("seccomp={\"defaultAction\":\"SCMP_ACT_ERRNO\"") {
@@ -299,14 +327,17 @@ mod tests {
     }
 
     /// `BLESS=1` writes it anew; the difference is then what a reviewer reads.
+    pub(crate) fn reviewed(asked: &Value, golden: &str) {
+        let text = format!("{}\n", serde_json::to_string_pretty(asked).unwrap());
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(golden, &text).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(golden).unwrap(), text, "run with BLESS=1 after review");
+    }
+
     #[test]
     fn what_the_engine_is_asked_for_is_what_was_reviewed() {
-        let asked = asked(&facts(true, false));
-        let text = format!("{}\n", serde_json::to_string_pretty(&asked).unwrap());
-        if std::env::var_os("BLESS").is_some() {
-            std::fs::write(GOLDEN, &text).unwrap();
-        }
-        assert_eq!(std::fs::read_to_string(GOLDEN).unwrap(), text, "run with BLESS=1 after review");
+        reviewed(&asked(&facts(true, false)), GOLDEN);
     }
 
     #[test]

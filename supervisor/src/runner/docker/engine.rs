@@ -14,6 +14,11 @@ const API_MIN: (usize, usize) = (1, 41);
 /// The oldest runc that is worked with: that of Debian 12. Some that are newer by their number have known escapes too, and distributions
 /// mend them without another number, so that no number tells: the version is on record, and the host's to keep patched.
 const RUNC_MIN: (u64, u64, u64) = (1, 1, 5);
+/// Where runc's own releases mend the escapes that are known of it (CVE-2024-21626, CVE-2025-31133, CVE-2025-52565 and
+/// CVE-2025-52881): the first of 1.2 and the first of 1.3.
+const RUNC_MENDED: [(u64, u64, u64); 2] = [(1, 2, 8), (1, 3, 3)];
+/// As Podman names itself among its components.
+const PODMAN: &str = "Podman Engine";
 /// An engine that has not answered a question by then has gone.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -28,15 +33,20 @@ pub struct Engine {
 /// What an engine says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EngineFacts {
-    /// What its maker calls it, if it says: `Docker Engine - Community`.
+    /// What its maker calls it, if it says: `Docker Engine - Community`, `Podman Engine`.
     pub name: String,
+    /// Whether it is Podman, which speaks Docker's interface and takes some of it otherwise.
+    pub podman: bool,
     /// Its version.
     pub version: String,
     /// The version of its interface that is spoken with it.
     pub api: String,
     /// The runtime that makes its containers, with its version: `runc 1.1.5`.
     pub runtime: String,
-    /// Other runtimes it knows, such as `runsc`.
+    /// The same without its version.
+    #[serde(skip)]
+    pub default_runtime: String,
+    /// Other runtimes it knows, such as `crun`.
     pub runtimes: Vec<String>,
     /// Whether it has AppArmor.
     pub apparmor: bool,
@@ -151,11 +161,16 @@ impl Engine {
         let has = |name: &str| {
             options.iter().any(|option| option.split(',').any(|part| part == format!("name={name}")))
         };
+        let default_runtime = info.default_runtime.unwrap_or_default();
+        let podman = version.components.iter().flatten().any(|component| component.name == PODMAN);
+        let platform = version.platform.as_ref().map(|platform| platform.name.clone());
         let facts = EngineFacts {
-            name: version.platform.as_ref().map(|platform| platform.name.clone()).unwrap_or_default(),
+            name: if podman { PODMAN.to_owned() } else { platform.unwrap_or_default() },
+            podman,
             version: version.version.clone().unwrap_or_default(),
             api: client.to_string(),
-            runtime: runtime(&version, info.default_runtime.as_deref().unwrap_or_default()),
+            runtime: runtime(&version, &default_runtime),
+            default_runtime,
             runtimes: info.runtimes.unwrap_or_default().into_keys().collect(),
             apparmor: has("apparmor"),
             own_ids: has("userns") || has("rootless"),
@@ -174,9 +189,9 @@ impl Engine {
             let text = |(major, minor, patch)| format!("{major}.{minor}.{patch}");
             return Err(old("its runc", text(found), text(RUNC_MIN)));
         }
-        if version.components.iter().flatten().any(|component| component.name == "Podman Engine") {
-            let missing = "Podman's own ways to limit the number of files that a job makes, and to be given a seccomp profile, \
-                           are not built in yet; Docker's engine it must be"
+        if podman && facts.own_ids {
+            let missing = "Podman without root gives a job no file system with a limit on its files (it mounts volumes only as \
+                           root); run `podman system service` as root, on a socket of its own"
                 .to_owned();
             return Err(EngineError::Unfit { socket, missing });
         }
@@ -224,16 +239,27 @@ async fn soon<T>(socket: &str, asked: impl Future<Output = Result<T, Error>>) ->
     }
 }
 
-/// The component that is the default runtime, with its version.
+/// The component that is the default runtime, with its version. Podman's is what the runtime itself prints: `crun version 1.8.1`
+/// and more lines.
 fn runtime(version: &SystemVersion, default: &str) -> String {
     let components = version.components.as_deref().unwrap_or_default();
-    let named = |name: &str| {
-        components.iter().find(|component| component.name.contains(name)).map(|component| &component.version)
+    let mut named = components.iter().filter(|component| component.name.contains(default));
+    let Some(found) = named.next() else { return format!("{default} of unknown version") };
+    let line = found.version.lines().next().unwrap_or_default();
+    format!("{default} {}", line.strip_prefix(&format!("{default} version ")).unwrap_or(line))
+}
+
+/// Whether this is a release of runc's own with known escapes. What a distribution has made of one it names by more than the three
+/// numbers, and whether it has mended it the number does not tell.
+pub(super) fn has_known_escapes(runtime: &str) -> bool {
+    let its_own = runtime.strip_prefix("runc ").is_some_and(|version| {
+        version.trim_end().chars().all(|character| character.is_ascii_digit() || character == '.')
+    });
+    let mended = |found: (u64, u64, u64)| match RUNC_MENDED {
+        [older, newer] if found < newer => found >= older && found.1 == older.1,
+        _newer_still => true,
     };
-    match named(default) {
-        Some(version) => format!("{default} {version}"),
-        None => format!("{default} of unknown version"),
-    }
+    its_own && runc(runtime).is_some_and(|found| !mended(found))
 }
 
 /// The three numbers in `runc 1.1.5+ds1`.
@@ -245,6 +271,8 @@ fn runc(runtime: &str) -> Option<(u64, u64, u64)> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -265,10 +293,41 @@ mod tests {
     }
 
     #[test]
+    fn a_runtime_is_named_as_docker_and_as_podman_tell_of_it() {
+        let of = |name: &str, said: &str, default: &str| {
+            let components =
+                json!([{"Name": "Podman Engine", "Version": "4.3.1"}, {"Name": name, "Version": said}]);
+            let version = serde_json::from_value(json!({"Components": components})).unwrap();
+            runtime(&version, default)
+        };
+        assert_eq!(of("runc", "1.1.5+ds1-1", "runc"), "runc 1.1.5+ds1-1");
+        assert_eq!(of("OCI Runtime (runc)", "runc version 1.1.5+ds1\ncommit: x", "runc"), "runc 1.1.5+ds1");
+        assert_eq!(of("OCI Runtime (crun)", "crun version 1.8.1\ncommit: f8", "crun"), "crun 1.8.1");
+        assert_eq!(of("runc", "1.1.5", "runsc"), "runsc of unknown version");
+    }
+
+    #[test]
     fn a_runtimes_version_is_compared_as_numbers() {
         assert_eq!(runc("runc 1.1.5+ds1-1+deb12u1"), Some((1, 1, 5)));
         assert!(runc("runc 1.0.0~rc93").is_some_and(|found| found < RUNC_MIN));
         assert!(runc("runc 1.10.0").is_some_and(|found| found > RUNC_MIN));
         assert_eq!(runc("crun 1.8"), None);
+    }
+
+    #[test]
+    fn a_release_of_runc_with_known_escapes_is_told_from_a_mended_one() {
+        for (runtime, known) in [
+            ("runc 1.1.5", true),
+            ("runc 1.2.7", true),
+            ("runc 1.2.8", false),
+            ("runc 1.3.2", true),
+            ("runc 1.3.3", false),
+            ("runc 1.4.0", false),
+            ("runc 1.1.5+ds1-1+deb12u1", false),
+            ("crun 1.8.1", false),
+            ("runc of unknown version", false),
+        ] {
+            assert_eq!(has_known_escapes(runtime), known, "{runtime}");
+        }
     }
 }

@@ -6,17 +6,24 @@ use stockade_plan::{ContainerEvidence, Limits, Mounted};
 use stockade_policies::ContainerPlan;
 use stockade_sandbox::{Enforcement, Layer, State};
 
+use super::container::{Part, parts};
 use super::engine::EngineFacts;
 
 /// What is missing: then the job does not start.
-pub(super) fn lacking(found: &ContainerEvidence, plan: &ContainerPlan, uid: u32) -> Option<String> {
+pub(super) fn lacking(
+    found: &ContainerEvidence,
+    plan: &ContainerPlan,
+    facts: &EngineFacts,
+    uid: u32,
+) -> Option<String> {
     let limits = &plan.errand.limits;
     let mount = |path: &str| found.mounts.iter().find(|mount| mount.path == path);
-    let fenced = |path: &str, of: u64| {
-        mount(path).is_some_and(|mount| {
-            // Whole pages; and the directory itself is a file.
-            let bytes = (limits.disk_bytes / of).max(4096).next_multiple_of(4096);
-            let bounded = mount.size_bytes <= bytes && mount.inodes <= (limits.files / of).max(1) + 1;
+    let fenced = |part: Part| {
+        mount(part.path).is_some_and(|mount| {
+            // Whole pages.
+            let bytes = part.bytes.next_multiple_of(4096);
+            // None at all: not counted.
+            let bounded = mount.size_bytes <= bytes && (1..=part.inodes).contains(&mount.inodes);
             mount.nosuid && mount.nodev && mount.noexec && bounded
         })
     };
@@ -27,12 +34,13 @@ pub(super) fn lacking(found: &ContainerEvidence, plan: &ContainerPlan, uid: u32)
         ),
         (found.capabilities == [0; 5], "it has no capability"),
         (found.no_new_privs, "it can gain no privileges"),
-        (found.seccomp_mode == 2, "its system calls are filtered"),
-        (mount("/").is_some_and(|mount| mount.read_only), "its root is read-only"),
         (
-            fenced("/job", 2) && fenced("/tmp", 4) && fenced("/dev/shm", 4),
-            "what it can write to is bounded and not executable",
+            found.seccomp_mode == 2 && found.seccomp_mark == Some(plan.seccomp_mark),
+            "its system calls are filtered as its policy says",
         ),
+        (mount("/").is_some_and(|mount| mount.read_only), "its root is read-only"),
+        (parts(limits).into_iter().all(fenced), "what it can write to is bounded and not executable"),
+        (found.writable.is_empty(), "it can write nowhere else"),
         (found.core_bytes == (0, 0), "it leaves no core dumps"),
         (found.open_files.1 == plan.open_files, "its open files are limited"),
         (own_descriptors(found), "it has no descriptors but those that it was given"),
@@ -41,10 +49,19 @@ pub(super) fn lacking(found: &ContainerEvidence, plan: &ContainerPlan, uid: u32)
             plan.errand.network.is_held_by(found.network.as_ref()),
             "its loopback is up and its only way, and on it listens what was handed over and nobody else",
         ),
-        (apart(found), "its namespaces are not the host's"),
+        (apart(found, facts), "its namespaces are not the host's"),
         (cgroup(found, limits), "its control group has the limits of the policy"),
     ];
-    checks.into_iter().find(|(holds, _)| !holds).map(|(_, what)| what.to_owned())
+    let failed = checks.into_iter().find(|(holds, _)| !holds).map(|(_, what)| what.to_owned());
+    failed.or_else(|| not_had(&enforcement(found, plan, facts), &plan.required))
+}
+
+/// A layer that the policy asks for and that is not wholly there.
+fn not_had(layers: &Enforcement, required: &[&'static str]) -> Option<String> {
+    let had = |name: &&&str| layers.0.get(**name).is_some_and(|layer| layer.state == State::Enforced);
+    let name = required.iter().find(|name| !had(name))?;
+    let detail = layers.0.get(name).map_or("not there", |layer| layer.detail.as_str());
+    Some(format!("`{name}` is enforced, which the policy requires (it is: {detail})"))
 }
 
 /// Three streams, the file that says whom the kernel ends first, and the listing itself. One more is somebody else's: what a
@@ -55,12 +72,19 @@ fn own_descriptors(found: &ContainerEvidence) -> bool {
 }
 
 /// An engine may run in namespaces of its own: what counts is that the container's are others than ours.
-fn apart(found: &ContainerEvidence) -> bool {
-    let shared = |name: &str, inode: u64| {
-        // One of ours that cannot be looked at may be the same.
-        std::fs::metadata(format!("/proc/self/ns/{name}")).map_or(true, |own| own.ino() == inode)
+fn apart(found: &ContainerEvidence, facts: &EngineFacts) -> bool {
+    let may_be_shared = |name: &str| match name {
+        "user" => true,
+        // Podman's interface does not take one, and its own default is the host's with control groups of version 1.
+        "cgroup" => facts.podman && !facts.cgroup_v2,
+        _ => false,
     };
-    found.namespaces.named().iter().all(|(name, inode)| *name == "user" || !shared(name, *inode))
+    found.namespaces.named().iter().all(|(name, inode)| may_be_shared(name) || !shared(name, *inode))
+}
+
+fn shared(name: &str, inode: u64) -> bool {
+    // One of ours that cannot be looked at may be the same.
+    std::fs::metadata(format!("/proc/self/ns/{name}")).map_or(true, |own| own.ino() == inode)
 }
 
 fn cgroup(found: &ContainerEvidence, limits: &Limits) -> bool {
@@ -93,6 +117,10 @@ pub(super) fn enforcement(
             "the engine's: its containers share the host's ids, and this one's is nobody else's".to_owned();
         layers.insert("user_namespace", Layer { state: State::Absent, detail });
     }
+    if shared("cgroup", found.namespaces.cgroup) {
+        let detail = "the host's: it sees what its control groups are called, and none but its own";
+        layers.insert("cgroup_namespace", absent(detail));
+    }
     if let Some(network) = layers.get_mut("network_namespace") {
         let what =
             found.network.as_ref().map_or_else(|| format!("only {}", found.interfaces), ToString::to_string);
@@ -116,7 +144,10 @@ pub(super) fn enforcement(
         .map_or("an unknown number of filters".to_owned(), |count| format!("{count} filter"));
     layers.insert(
         "seccomp",
-        enforced(format!("filter mode, {filters}, a profile of {} bytes", plan.seccomp.len())),
+        enforced(format!(
+            "filter mode, {filters}, a profile of {} bytes, told by its mark",
+            plan.seccomp.len()
+        )),
     );
     layers.insert(
         "landlock",
@@ -135,9 +166,16 @@ pub(super) fn enforcement(
     );
     layers.extend(found.mounts.iter().filter_map(|mount| mounted(mount, enforced)));
     if let Some(module) = &found.module {
-        layers.insert("security_module", enforced(module.clone()));
+        layers.insert("security_module", security_module(module));
     }
     Enforcement(layers)
+}
+
+/// As AppArmor and SELinux call a process that they let do anything.
+fn security_module(label: &str) -> Layer {
+    let free = label == "unconfined" || label.split(':').any(|part| part == "unconfined_t");
+    let state = if free { State::Absent } else { State::Enforced };
+    Layer { state, detail: label.to_owned() }
 }
 
 fn absent(why: &str) -> Layer {
@@ -157,5 +195,106 @@ fn mounted(mount: &Mounted, enforced: impl Fn(String) -> Layer) -> Option<(&'sta
         )),
         "/proc" => Some(("proc_filesystem", enforced(format!("own processes only, {flags}")))),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stockade_plan::{CPU_PERIOD_US, ContainerLimits, Namespaces};
+
+    use super::super::container::tests::{facts, plan};
+    use super::*;
+
+    const UID: u32 = 0x7F00_0001;
+
+    /// What a container's first process finds when all is as it was asked for.
+    fn good(plan: &ContainerPlan) -> ContainerEvidence {
+        let limits = &plan.errand.limits;
+        let mount = |path: &str, size_bytes, inodes| Mounted {
+            path: path.to_owned(),
+            read_only: path == "/",
+            nosuid: true,
+            nodev: true,
+            noexec: true,
+            size_bytes,
+            inodes,
+        };
+        let own = parts(limits).map(|part| mount(part.path, part.bytes, part.inodes));
+        let mounts = [mount("/", 1, 1), mount("/proc", 0, 0)].into_iter().chain(own).collect::<Vec<_>>();
+        ContainerEvidence {
+            namespaces: Namespaces { user: 1, mnt: 2, pid: 3, net: 4, ipc: 5, uts: 6, cgroup: 7 },
+            ids: (UID, UID),
+            groups: vec![UID].try_into().unwrap(),
+            capabilities: [0; 5],
+            no_new_privs: true,
+            seccomp_mode: 2,
+            seccomp_filters: Some(1),
+            seccomp_mark: Some(plan.seccomp_mark),
+            module: None,
+            mounts: mounts.try_into().unwrap(),
+            writable: Vec::new().try_into().unwrap(),
+            limits: ContainerLimits {
+                version: Some(1),
+                memory_bytes: Some(limits.memory_bytes),
+                swap_bytes: Some(0),
+                pids: Some(u64::from(limits.pids) + 1),
+                cpu: Some((limits.cpu_quota_us, CPU_PERIOD_US)),
+            },
+            open_files: (plan.open_files, plan.open_files),
+            core_bytes: (0, 0),
+            interfaces: vec!["lo".to_owned()].try_into().unwrap(),
+            network: None,
+            descriptors: vec![0, 1, 2, 3, 4].try_into().unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_job_starts_only_if_its_own_filter_and_nothing_writable_besides_is_found() {
+        let (plan, facts) = (plan(), facts(false, false));
+        let lacks = |change: &dyn Fn(&mut ContainerEvidence)| {
+            let mut found = good(&plan);
+            change(&mut found);
+            lacking(&found, &plan, &facts, UID)
+        };
+        assert_eq!(lacks(&|_| ()), None);
+        let another = plan.seccomp_mark ^ 1;
+        for mark in [None, Some(another)] {
+            let said = lacks(&|found| found.seccomp_mark = mark).unwrap();
+            assert!(said.contains("filtered as its policy says"), "{said}");
+        }
+        let said = lacks(&|found| found.writable = vec!["/run".to_owned()].try_into().unwrap()).unwrap();
+        assert!(said.contains("write nowhere else"), "{said}");
+    }
+
+    #[test]
+    fn a_namespace_of_ours_is_none_of_its_own_and_only_podman_may_leave_out_that_of_control_groups() {
+        let ours = std::fs::metadata("/proc/self/ns/cgroup").unwrap().ino();
+        let mut plan = plan();
+        let mut found = good(&plan);
+        found.namespaces.cgroup = ours;
+        let docker = facts(false, false);
+        let podman = EngineFacts { podman: true, cgroup_v2: false, ..docker.clone() };
+        let newer = EngineFacts { cgroup_v2: true, ..podman.clone() };
+        for engine in [&docker, &newer] {
+            assert!(lacking(&found, &plan, engine, UID).unwrap().contains("namespaces are not the host's"));
+        }
+        plan.required.clear();
+        assert_eq!(lacking(&found, &plan, &podman, UID), None);
+        assert_eq!(enforcement(&found, &plan, &podman).0["cgroup_namespace"].state, State::Absent);
+        plan.required.push("cgroup_namespace");
+        let said = lacking(&found, &plan, &podman, UID).unwrap();
+        assert!(said.contains("`cgroup_namespace` is enforced, which the policy requires"), "{said}");
+    }
+
+    #[test]
+    fn a_module_that_lets_a_process_do_anything_does_not_count() {
+        for (label, state) in [
+            ("docker-default (enforce)", State::Enforced),
+            ("system_u:system_r:container_t:s0:c1,c2", State::Enforced),
+            ("unconfined", State::Absent),
+            ("unconfined_u:unconfined_r:unconfined_t:s0", State::Absent),
+        ] {
+            assert_eq!(security_module(label).state, state, "{label}");
+        }
     }
 }

@@ -16,6 +16,8 @@ mod evidence;
 mod image;
 mod network;
 mod outcome;
+mod podman;
+mod profile;
 mod reaper;
 mod run;
 mod warnings;
@@ -35,6 +37,7 @@ pub use container::Identity;
 pub use engine::{Engine, EngineError, EngineFacts, socket_path};
 pub use image::ImageError;
 pub use network::Handovers;
+pub use profile::Profiles;
 pub use reaper::Reaper;
 pub use run::{NotRun, Order, Ran, Runs};
 
@@ -49,6 +52,7 @@ const INIT: &str = "stockade-container-init";
 pub struct DockerRunner {
     engines: Engines,
     init: Arc<ProgramFiles>,
+    profiles: Profiles,
     reaper: Reaper,
     handovers: Handovers,
     /// Of the worker, the same in every incarnation.
@@ -96,7 +100,8 @@ impl Engines {
 }
 
 impl DockerRunner {
-    /// A runner on the engine that listens at `address`, for the worker of this name. Containers hand over their sockets there.
+    /// A runner on the engine that listens at `address`, for the worker of this name, which keeps in `state_dir` what the engine
+    /// takes only as a file. Containers hand over their sockets at `handovers`.
     ///
     /// # Errors
     /// [`DockerError`] if the engine does not answer, or is not to be worked with.
@@ -105,6 +110,7 @@ impl DockerRunner {
         worker: &str,
         handovers: Handovers,
         host: &Host,
+        state_dir: &Path,
     ) -> Result<Self, DockerError> {
         let socket = socket_path(address)?;
         let init = init(host)?;
@@ -116,9 +122,16 @@ impl DockerRunner {
             runtime = facts.runtime,
             "a container engine answers"
         );
+        if engine::has_known_escapes(&facts.runtime) {
+            tracing::warn!(
+                runtime = facts.runtime,
+                "this release of the engine's runtime has known ways out of a container: install runc 1.2.8 or 1.3.3, or newer"
+            );
+        }
         Ok(Self {
             engines,
             init: Arc::new(init),
+            profiles: Profiles::beneath(state_dir),
             reaper: Reaper::default(),
             handovers,
             worker: worker.into(),
@@ -165,12 +178,13 @@ impl JobRunner for DockerRunner {
             .prepare(request.input, &request.proposal)
             .map_err(|refusal| Refusal::Refused(refusal.to_string()))?;
         let plan = compile_container(&prepared.policy, &prepared.job)?;
+        let egress = Egress::of(&prepared.policy);
         let facts = WorkFacts {
             plan_sha256: Some(plan.digest()),
-            idempotent: action.idempotent().unwrap_or(true),
+            // What a container without a network has done is gone with it.
+            idempotent: action.idempotent().unwrap_or(egress.is_none()),
             ..WorkFacts::of(&prepared.policy)
         };
-        let egress = Egress::of(&prepared.policy);
         Ok(Box::new(DockerWork { facts, plan, egress, inputs: prepared.files, runner: self.clone() }))
     }
 
@@ -249,6 +263,7 @@ impl Work for DockerWork {
             let runs = Runs {
                 engine,
                 init: Arc::clone(&runner.init),
+                profiles: runner.profiles.clone(),
                 reaper: runner.reaper.clone(),
                 handovers: runner.handovers.clone(),
             };

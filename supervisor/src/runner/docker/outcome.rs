@@ -82,10 +82,11 @@ pub(super) fn not_run(error: &NotRun) -> Finished {
         NotRun::Network { source, .. } if source.kind() != ErrorKind::InvalidInput => {
             (ErrorClass::Retryable, Retry::Default)
         }
-        NotRun::Init(_) => (ErrorClass::Retryable, Retry::Default),
+        NotRun::Init(_) | NotRun::Profile(_) => (ErrorClass::Retryable, Retry::Default),
         NotRun::Image(_)
         | NotRun::Engine(_)
         | NotRun::Unconfined(_)
+        | NotRun::Inexpressible(_)
         | NotRun::LeftAway(_)
         | NotRun::Network { .. }
         | NotRun::OwnNetwork(_)

@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use super::container::{ATTEMPT, JOB, PREFIX, WORKER};
 use super::engine::{Engine, EngineError, told};
+use super::podman;
 
 /// Between two tries to remove a container that will not go, or whose engine is gone; it doubles up to the longest.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -67,13 +68,21 @@ impl Reaper {
 
 /// Labels come from images too; a name does not.
 async fn sweep(engine: &Engine, labels: Vec<String>) -> Result<usize, EngineError> {
-    let filters = HashMap::from([("label", labels)]);
+    let filters = HashMap::from([("label", labels.clone())]);
     let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
     let found = engine.ask("list containers", engine.docker.list_containers(Some(options))).await?;
     let names = found.into_iter().filter_map(|container| container.names?.into_iter().next());
     let ours = names.filter_map(|name| {
         Some(name.strip_prefix('/').unwrap_or(&name).to_owned()).filter(|name| name.starts_with(PREFIX))
     });
+    let mut ours: Vec<String> = ours.collect();
+    if engine.facts.podman {
+        // Of one that was not made any more volumes may be there.
+        let owners = podman::owners(engine, &labels).await?;
+        ours.extend(owners);
+        ours.sort_unstable();
+        ours.dedup();
+    }
     let mut removed = 0;
     for name in ours {
         remove(engine, &name).await?;
@@ -96,6 +105,9 @@ async fn remove(engine: &Engine, name: &str) -> Result<(), EngineError> {
         Err(error) => return Err(error),
     }
     match engine.ask("look at a container", engine.docker.inspect_container(name, None)).await {
+        Err(EngineError::Refused { status: 404, .. }) if engine.facts.podman => {
+            podman::remove_volumes(engine, name).await
+        }
         Err(EngineError::Refused { status: 404, .. }) => Ok(()),
         Ok(_) => Err(EngineError::Refused {
             what: "remove a container",

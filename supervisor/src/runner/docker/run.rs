@@ -17,12 +17,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::container::{Identity, body};
 use super::engine::{Engine, EngineError, PATIENCE, told};
-use super::evidence;
 use super::image::{self, ImageError};
 use super::network::{Handover, Handovers};
+use super::profile::Profiles;
 use super::reaper::Reaper;
 use super::warnings::left_away;
 use super::wire::{self, Reader, WireError, Writer};
+use super::{evidence, podman};
 
 /// Init keeps the wall clock. What it has not ended by then is killed from outside.
 const OVERTIME: Duration = Duration::from_secs(3);
@@ -59,6 +60,12 @@ pub enum NotRun {
          `docker info` says of limits, runtime and security options"
     )]
     Unconfined(String),
+    /// The file with its seccomp profile.
+    #[error("cannot write the container's seccomp profile for the engine: {0}")]
+    Profile(std::io::Error),
+    /// The engine cannot be asked for it.
+    #[error("{0}")]
+    Inexpressible(String),
     /// The engine leaves away what was asked for.
     #[error(
         "the container would not be confined as the policy says: the engine warns `{0}`. Nothing has run in it"
@@ -132,6 +139,8 @@ pub struct Runs {
     pub engine: Engine,
     /// Our init.
     pub init: Arc<ProgramFiles>,
+    /// Where Podman finds its profiles.
+    pub profiles: Profiles,
     /// Who removes containers.
     pub reaper: Reaper,
     /// Where containers hand over their sockets.
@@ -212,7 +221,19 @@ impl Runs {
     /// [`NotRun`] by its image.
     pub async fn asked_for(&self, order: &Order) -> Result<ContainerCreateBody, NotRun> {
         let image = image::look(&self.engine, &order.plan.image).await?;
-        Ok(body(&order.plan, &image, &order.identity, &self.init, &self.engine.facts))
+        self.worded(order, &image)
+    }
+
+    /// In the words of this engine.
+    fn worded(&self, order: &Order, image: &image::Image) -> Result<ContainerCreateBody, NotRun> {
+        let Order { plan, identity, .. } = order;
+        let asked = body(plan, image, identity, &self.init, &self.engine.facts);
+        if !self.engine.facts.podman {
+            return Ok(asked);
+        }
+        podman::expressible(plan, &self.engine.facts)?;
+        let profile = self.profiles.place(&plan.seccomp).map_err(NotRun::Profile)?;
+        Ok(podman::reworded(asked, &plan.errand.limits, &identity.name(), &profile))
     }
 
     /// Makes the container, starts it, and lets the job go when everything is found in force.
@@ -220,7 +241,12 @@ impl Runs {
         let engine = &self.engine;
         let docker = &engine.docker;
         let handover = self.handovers.open(order, &engine.facts)?;
-        let mut asked = body(&order.plan, image, &order.identity, &self.init, &engine.facts);
+        let mut asked = self.worded(order, image)?;
+        if engine.facts.podman {
+            let uid = order.identity.uid(&engine.facts);
+            let volumes = podman::volumes(&order.plan.errand.limits, &order.identity, uid);
+            podman::make_volumes(engine, volumes).await?;
+        }
         if let Some(handover) = &handover {
             handover.join(&mut asked, &order.identity);
         }
@@ -247,7 +273,7 @@ impl Runs {
             received => return Err(not_ready(received, sent, &reader)),
         };
         let uid = order.identity.uid(&engine.facts);
-        if let Some(lacking) = evidence::lacking(&evidence, &order.plan, uid) {
+        if let Some(lacking) = evidence::lacking(&evidence, &order.plan, &engine.facts, uid) {
             return Err(NotRun::Unconfined(lacking));
         }
         let proxy = self.served(handover, order).await?;
