@@ -139,7 +139,7 @@ impl Engine {
         self.import_with(name, changes, |_| ())
     }
 
-    /// The same with what `add` puts into its `/bin`.
+    /// The same with what `add` puts into its `/bin`, or beside that.
     pub fn import_with(&self, name: &str, changes: &[&str], add: impl Fn(&Path)) -> String {
         let root = tempfile::tempdir().expect("directory");
         let bin = root.path().join("bin");
@@ -152,8 +152,10 @@ impl Engine {
             std::os::unix::fs::symlink("busybox", bin.join(applet)).expect("link");
         }
         add(&bin);
+        let names = std::fs::read_dir(root.path()).expect("directory");
+        let names: Vec<_> = names.map(|entry| entry.expect("entry").file_name()).collect();
         let tar = root.path().join("image.tar");
-        let made = Command::new("tar").arg("-C").arg(root.path()).arg("-cf").arg(&tar).arg("bin").status();
+        let made = Command::new("tar").arg("-C").arg(root.path()).arg("-cf").arg(&tar).args(names).status();
         assert!(made.expect("tar runs").success());
         let mut arguments = vec!["import"];
         for change in changes {

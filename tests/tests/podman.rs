@@ -16,6 +16,8 @@ mod honest;
 mod hostile;
 #[path = "docker/networked.rs"]
 mod networked;
+#[path = "docker/preloaded.rs"]
+mod preloaded;
 #[path = "docker/refused.rs"]
 mod refused;
 #[path = "docker/rig.rs"]

@@ -52,8 +52,17 @@ enum ExecCommand {
     Exec(Box<exec::Exec>),
 }
 
+/// Whether the command is `exec`; the options of the log may stand before it.
 fn is_exec(arguments: &[OsString]) -> bool {
-    arguments.get(1).is_some_and(|command| command == "exec")
+    let mut rest = arguments.iter().skip(1).map(|argument| argument.to_str().unwrap_or_default());
+    while let Some(argument) = rest.next() {
+        match argument {
+            "--log" | "--log-level" => drop(rest.next()),
+            _ if argument.starts_with("--log=") || argument.starts_with("--log-level=") => {}
+            command => return command == "exec",
+        }
+    }
+    false
 }
 
 #[derive(Debug, Args)]
@@ -189,6 +198,27 @@ mod tests {
         let Command::Exec(whole) = whole.command else { panic!("another command") };
         assert_eq!(format!("{alone:?}"), format!("{whole:?}"));
         assert!(ExecCli::try_parse_from(["stockade", "exec", "--nonsense"]).is_err());
+    }
+
+    #[test]
+    fn exec_is_known_behind_the_options_of_the_log_and_nothing_else_is_taken_for_it() {
+        let is = |arguments: &[&str]| {
+            let arguments = [&["stockade"], arguments].concat();
+            is_exec(&arguments.iter().map(OsString::from).collect::<Vec<_>>())
+        };
+        let before: [&[&str]; 5] = [
+            &[],
+            &["--log", "json"],
+            &["--log=json"],
+            &["--log-level", "off", "--log", "human"],
+            &["--log-level=off"],
+        ];
+        for options in before {
+            assert!(is(&[options, &["exec", "--nonsense"]].concat()), "{options:?}");
+            assert!(!is(&[options, &["jobs", "exec"]].concat()), "{options:?}");
+            assert!(!is(options), "{options:?}");
+        }
+        assert!(!is(&["--log", "exec", "jobs"]) && !is(&["--help", "exec"]) && !is(&["--", "exec"]));
     }
 
     #[test]

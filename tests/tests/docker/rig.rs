@@ -22,13 +22,17 @@ const TAKEN_BACK: &str = include_str!("taken_back.c");
 const KNOCK: &str = include_str!("knock.c");
 
 /// Makes a program that needs nothing else of an image.
-#[expect(clippy::disallowed_methods, reason = "a compiler and a source of our own, outside of any job")]
 fn compile(source: &str, program: &Path) {
+    compile_with(&["-static"], source, program);
+}
+
+#[expect(clippy::disallowed_methods, reason = "a compiler and a source of our own, outside of any job")]
+pub(crate) fn compile_with(how: &[&str], source: &str, program: &Path) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("source.c");
     std::fs::write(&file, source).unwrap();
     let mut compiler = std::process::Command::new("cc");
-    compiler.args(["-static", "-O1", "-Wall", "-Wextra", "-Werror"]).arg(file).arg("-o").arg(program);
+    compiler.args(how).args(["-O1", "-Wall", "-Wextra", "-Werror"]).arg(file).arg("-o").arg(program);
     assert!(compiler.status().unwrap().success());
 }
 

@@ -21,6 +21,10 @@ const IDS: u32 = 0x00FF_0000;
 const FIRST_MAPPED_ID: u32 = 1000;
 const MAPPED_IDS: u32 = 60_000;
 
+/// What a loader has every program load, init too: ld.so(8). The image's may not. A directory there names nothing, and an image
+/// with a file there, or a link to one, is not started.
+pub(super) const PRELOAD: &str = "/etc/ld.so.preload";
+
 /// Labels of our containers.
 pub(super) const WORKER: &str = "stockade.worker";
 pub(super) const JOB: &str = "stockade.job";
@@ -209,7 +213,9 @@ fn tmpfs(limits: &Limits, uid: u32) -> HashMap<String, String> {
         let Part { bytes, inodes, .. } = part;
         format!("rw,noexec,nosuid,nodev,size={bytes},nr_inodes={inodes},mode=0700,uid={uid},gid={uid}")
     };
-    parts(limits).map(|part| (part.path.to_owned(), options(part))).into()
+    let nothing = "ro,noexec,nosuid,nodev,size=4096,nr_inodes=1,mode=0000".to_owned();
+    let parts = parts(limits).map(|part| (part.path.to_owned(), options(part)));
+    parts.into_iter().chain([(PRELOAD.to_owned(), nothing)]).collect()
 }
 
 fn mounts(plan: &ContainerPlan, directory: &str, init: &ProgramFiles) -> Vec<Mount> {
