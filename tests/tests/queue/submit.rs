@@ -48,8 +48,7 @@ fn with_a_registry_what_it_does_not_have_is_not_handed_in() {
 fn with_a_registry_the_row_names_the_execution_type_of_its_service() {
     let services = SERVER.place().path().join("remote.yaml");
     let text = "services:\n  - name: remote\n    execution_type: http\n    base_url: https://api.example.com\n    \
-                security_policy: {extends: http-call, http: {hosts: [\"api.example.com:443\"]}}\n    operations:\n      \
-                - {name: get, method: GET, path: /}\n";
+                operations:\n      - {name: get, method: GET, path: /}\n";
     std::fs::write(&services, text).unwrap();
     let types = || {
         SERVER.sql("SELECT string_agg(execution_type, ' ' ORDER BY created_at) FROM jobs.tb_job_run WHERE service_name = 'remote'")
