@@ -55,8 +55,9 @@ fn a_job_that_does_not_care_ends_by_the_signal_and_so_says_exec() {
 #[test]
 fn the_whole_process_group_of_the_job_is_told() {
     let place = place();
-    // The shell waits for `sleep` before it answers: it could not within the time if that were not told too.
-    let (mut exec, _output) = ready(&place, "trap 'exit 7' TERM; echo ready; sleep 60; exit 8");
+    // The shell waits for `sleep` before it answers: it could not within the time if that were not told too. What says that it
+    // is ready is the process that becomes `sleep`: one that the shell starts after the signal has not heard it.
+    let (mut exec, _output) = ready(&place, "trap 'exit 7' TERM; (echo ready; exec sleep 60); exit 8");
     signal(exec.id(), Signal::TERM);
     assert_eq!(ended(&mut exec, SOON).unwrap().code(), Some(7));
 }
