@@ -76,7 +76,7 @@ bench:
 	@$(CARGO) install --quiet --locked --root $${CARGO_TARGET_DIR:-target}/peers hakoniwa-cli --version $(HAKONIWA) \
 		|| echo "make bench: hakoniwa-cli $(HAKONIWA) cannot be built here; it is not measured"
 	$(CARGO) build --release --locked --bins
-	$(CARGO) bench --locked -p stockade-tests
+	$(CARGO) bench --locked -p stockade-tests --no-fail-fast
 
 # The table of claims in SECURITY.md, from a run of the sandbox suite on this kernel. Needs root.
 security-table:

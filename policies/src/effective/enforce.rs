@@ -54,7 +54,7 @@ impl EffectivePolicy {
     /// bounded by the environment, without a promise to anybody.
     pub(crate) fn not_enforced_by(&self, kind: &str, enforces: Enforces) -> Vec<NotEnforced> {
         let mut found: Vec<NotEnforced> = Vec::new();
-        for (line, origin) in decided_lines(self.granted()) {
+        for (line, origin) in decided_lines(self.granted(), enforces) {
             let stated = !matches!(origin.layer, Layer::Default | Layer::Environment(_));
             let known = found.iter().any(|known| first_word(&known.clause) == first_word(&line.clause));
             if stated && !known && counts(&line, self.granted()) && !enforced(enforces, &line) {
@@ -69,12 +69,18 @@ impl EffectivePolicy {
 
 /// Whether `enforces` has the line: by its section, its clause, or its clause and value.
 pub(crate) fn enforced(enforces: Enforces, line: &Explained) -> bool {
-    enforces.iter().any(|known| {
-        let rest = line.clause.strip_prefix(known);
-        let with_value = known.strip_prefix(line.clause.as_str()).and_then(|rest| rest.strip_prefix(": "));
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-            || with_value == Some(line.value.as_str())
-    })
+    has_clause(enforces, &line.clause)
+        || enforces.iter().any(|known| {
+            let value = known.strip_prefix(line.clause.as_str()).and_then(|rest| rest.strip_prefix(": "));
+            value == Some(line.value.as_str())
+        })
+}
+
+/// Whether `enforces` has the clause whatever its value, by its section or itself.
+pub(super) fn has_clause(enforces: Enforces, clause: &str) -> bool {
+    enforces
+        .iter()
+        .any(|known| clause.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
 }
 
 /// What adds to a right that is not granted promises nothing.

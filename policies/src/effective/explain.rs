@@ -5,6 +5,7 @@ use std::fmt::{self, Display};
 use serde::Serialize;
 
 use super::cover::Right;
+use super::enforce::{Enforces, has_clause};
 use super::origin::Origin;
 use super::rights::Rights;
 
@@ -62,17 +63,25 @@ pub(crate) fn section_order(clause: &str) -> usize {
 }
 
 /// Lines as they are collected, each with who decided it.
-pub(crate) struct Lines(Vec<(Explained, Origin)>);
+pub(crate) struct Lines {
+    found: Vec<(Explained, Origin)>,
+    /// Clauses of which no line is wanted.
+    but_for: Enforces,
+}
 
 impl Lines {
     fn push(&mut self, clause: impl Into<String>, value: impl Into<String>, origin: &Origin) {
+        let clause = clause.into();
+        if has_clause(self.but_for, &clause) {
+            return;
+        }
         let place = origin.at.as_ref().map(|at| Place {
             file: at.source.name.clone(),
             line: at.span.line,
             column: at.span.column,
         });
-        let (clause, value) = (clause.into(), value.into());
-        self.0.push((Explained { clause, value, origin: origin.to_string(), place }, origin.clone()));
+        let value = value.into();
+        self.found.push((Explained { clause, value, origin: origin.to_string(), place }, origin.clone()));
     }
 
     pub(super) fn set<'a, T: Right + 'a>(
@@ -80,6 +89,9 @@ impl Lines {
         clause: &str,
         members: impl Iterator<Item = (&'a T, &'a Origin)>,
     ) {
+        if has_clause(self.but_for, clause) {
+            return;
+        }
         for (element, origin) in members {
             self.push(clause, element.line(), origin);
         }
@@ -88,12 +100,12 @@ impl Lines {
 
 /// Every effective value with who decided it.
 pub(crate) fn lines(rights: &Rights) -> Vec<Explained> {
-    decided_lines(rights).into_iter().map(|(line, _)| line).collect()
+    decided_lines(rights, &[]).into_iter().map(|(line, _)| line).collect()
 }
 
-/// The same, each with who decided it.
-pub(crate) fn decided_lines(rights: &Rights) -> Vec<(Explained, Origin)> {
-    let mut lines = Lines(Vec::new());
+/// The same, each with who decided it, but for those of some clauses: a registry has thousands of them that are in order.
+pub(crate) fn decided_lines(rights: &Rights, but_for: Enforces) -> Vec<(Explained, Origin)> {
+    let mut lines = Lines { found: Vec::new(), but_for };
     rights.show_sets(&mut lines);
     for (key, decided) in &rights.limits {
         lines.push(format!("resource_limits.{key}"), key.show(decided.value), &decided.origin);
@@ -119,5 +131,5 @@ pub(crate) fn decided_lines(rights: &Rights) -> Vec<(Explained, Origin)> {
     for (layer, origin) in &rights.require {
         lines.push("require", layer.name(), origin);
     }
-    lines.0
+    lines.found
 }
