@@ -33,9 +33,11 @@ static FRAMEWORK: LazyLock<(Program, String)> = LazyLock::new(|| {
     (program, format!("http://127.0.0.1:{port}"))
 });
 
-/// A token that is good for an hour, as far as it says itself.
+/// A token that is good for an hour, as far as it says itself; the same whenever it is asked for.
 fn token(audience: &str) -> String {
-    token_until(audience, SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 3600)
+    static UNTIL: LazyLock<u64> =
+        LazyLock::new(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 3600);
+    token_until(audience, *UNTIL)
 }
 
 fn token_until(audience: &str, until: u64) -> String {
