@@ -231,7 +231,9 @@ fn podman(path: &Path) -> Child {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(at("log")).expect("log");
     let socket = at("docker.sock");
     let _gone = std::fs::remove_file(&socket);
+    // What watches its containers leaves a file where it was started when one runs out of memory.
     let child = Command::new("podman")
+        .current_dir(path)
         .env("CONTAINERS_CONF", at("containers.conf"))
         .arg(format!("--root={}", at("data").display()))
         .arg(format!("--runroot={}", at("run").display()))
