@@ -145,10 +145,11 @@ impl Waiting {
         taken
     }
 
-    /// Takes away everything that waits, and forgets which policies were in use.
+    /// Takes away everything that waits, and forgets which policies were in use. Spare ones are wanted again.
     pub(crate) fn drain(&self) {
         let waiting = std::mem::take(&mut *self.shelves());
         drop(waiting);
+        self.wanted.notify_one();
     }
 
     /// Makes what is wanted and lets go what is not, until the sandbox closes or its launcher is gone.

@@ -32,6 +32,8 @@ const LAUNCHER_GROWTH_KB: u64 = 512;
 /// The kernel clears network namespaces away behind the scenes; and other programs of the host may have some.
 const NAMESPACE_GROWTH: u64 = 100;
 const REST: Duration = Duration::from_secs(20);
+/// A worker that shows the same for so long rests: longer than its keeper of sandboxes made ahead pauses (1 s).
+const STEADY: Duration = Duration::from_millis(1500);
 
 fn main() -> ExitCode {
     if std::env::args().any(|argument| argument == "--worker") {
@@ -110,13 +112,16 @@ impl Running {
         assert_eq!(answer.trim(), "as they must", "the worker: {answer}");
     }
 
-    /// Looks when two looks a while apart show the same.
+    /// Looks when nothing changes for longer than the worker's keeper rests: then the sandbox that waits for any policy
+    /// is there again, and nothing else is.
     fn look(&self) -> Look {
-        let mut last = self.worker.holdings();
+        let mut last = (self.worker.holdings(), Instant::now());
         let holdings = polled(REST, || {
-            std::thread::sleep(Duration::from_millis(300));
             let now = self.worker.holdings();
-            (now == std::mem::replace(&mut last, now.clone())).then_some(now)
+            if now != last.0 {
+                last = (now, Instant::now());
+            }
+            (last.1.elapsed() > STEADY).then(|| last.0.clone())
         });
         let memory_kb = [self.worker.supervisor, self.worker.launcher].map(memory_kb);
         Look { holdings: holdings.expect("a worker that rests"), memory_kb }
