@@ -38,7 +38,7 @@ pub use holdings::{Holdings, Worker, memory_kb, network_namespaces};
 pub use jobs::{bytes, is_final};
 pub use leftovers::Leftovers;
 pub use place::Place;
-pub use processes::{Process, children, groups_of_worker, job_processes, processes, signal};
+pub use processes::{Process, children, groups_of_worker, is_stopped, job_processes, processes, signal};
 pub use rig::{Rig, binary, job, plan_for};
 pub use server::Server;
 pub use suite::Suite;

@@ -56,6 +56,12 @@ pub fn children(pid: u32) -> Vec<Process> {
     processes().into_iter().filter(|process| process.parent == pid).collect()
 }
 
+/// Whether a process is stopped, as by `SIGSTOP`: `T` in stat of proc(5). A job of a test says so that it is ready.
+pub fn is_stopped(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+}
+
 /// Sends a signal to a process that a test has started, or that one of those has.
 pub fn signal(pid: u32, signal: Signal) {
     let raw = i32::try_from(pid).expect("a pid");

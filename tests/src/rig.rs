@@ -12,7 +12,7 @@ use stockade_sandbox::{
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Process, eventually, patience, processes};
+use crate::{Process, eventually, is_stopped, patience, processes};
 
 /// The account the tests drop to.
 pub(crate) const ACCOUNT: &str = "stockade";
@@ -98,19 +98,28 @@ impl Rig {
         self.runtime.spawn(async move { sandbox.run(job).await })
     }
 
-    /// How many processes of its jobs there are that have executed their command: until then they have the launcher's name,
-    /// as inits keep.
-    pub fn executed(&self) -> usize {
+    /// The processes of its jobs, inits among them.
+    pub fn processes(&self) -> Vec<Process> {
         let facts = self.sandbox.facts();
         let ids = facts.uid_base..facts.uid_base + facts.uid_slots;
-        let executed = |one: &&Process| ids.contains(&one.uid) && !one.name.starts_with("stockade");
-        processes().iter().filter(executed).count()
+        processes().into_iter().filter(|one| ids.contains(&one.uid)).collect()
+    }
+
+    /// How many of them have executed their command: until then they have the launcher's name, as inits keep.
+    pub fn executed(&self) -> usize {
+        self.processes().iter().filter(|one| !one.name.starts_with("stockade")).count()
     }
 
     /// Waits until so many have.
     pub fn until_executed(&self, count: usize) {
         let all = || (self.executed() == count).then_some(());
         eventually("jobs have executed their commands", patience(Duration::from_secs(20)), all);
+    }
+
+    /// Waits until one of them has stopped itself.
+    pub fn until_stopped(&self) {
+        let stopped = || self.processes().iter().any(|one| is_stopped(one.pid)).then_some(());
+        eventually("a job has stopped itself", patience(Duration::from_secs(20)), stopped);
     }
 
     /// Lets everything go and checks that it goes.

@@ -195,11 +195,11 @@ async fn what_living_workers_take_is_told_to_whoever_hands_jobs_in() {
     assert_eq!(submitter.taken_execution_types().await.unwrap(), ["shell"]);
     let mut other = NewWorker {
         execution_types: vec!["wasm-2".to_owned(), "shell".to_owned()],
-        ..new_worker("other", Duration::from_millis(300))
+        ..new_worker("other", Duration::from_secs(2))
     };
     store.register_worker(&other).await.unwrap();
     assert_eq!(submitter.taken_execution_types().await.unwrap(), ["shell", "wasm-2"]);
-    tokio::time::sleep(Duration::from_millis(400)).await;
+    tokio::time::sleep(Duration::from_millis(2100)).await;
     assert_eq!(submitter.taken_execution_types().await.unwrap(), ["shell"], "it has not been heard of since");
     store.shutdown_worker(me).await.unwrap();
     assert!(submitter.taken_execution_types().await.unwrap().is_empty());

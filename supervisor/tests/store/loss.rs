@@ -68,10 +68,10 @@ async fn what_must_not_be_done_twice_is_a_dead_letter_when_its_worker_is_lost() 
 async fn a_heartbeat_keeps_what_a_worker_holds() {
     let db = TestDatabase::new().await;
     let store = db.store(Access::Worker).await;
-    let living = worker_with_lease(&store, "living", Duration::from_millis(400)).await;
+    let living = worker_with_lease(&store, "living", Duration::from_secs(2)).await;
     let attempt = begun(&store, living, &job()).await;
     for _ in 0..12 {
-        tokio::time::sleep(Duration::from_millis(60)).await;
+        tokio::time::sleep(Duration::from_millis(250)).await;
         let beat = store.heartbeat(living).await.unwrap();
         assert!(beat.known);
         assert_eq!(

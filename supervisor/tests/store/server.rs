@@ -201,11 +201,11 @@ async fn a_lease_that_ran_out_while_the_server_was_away_is_not_held_against_its_
     let state = scratch();
     let server = start(state.path()).await;
     let before = store(&server).await;
-    let me = worker_with_lease(&before, "me", Duration::from_secs(2)).await;
+    let me = worker_with_lease(&before, "me", Duration::from_secs(5)).await;
     let attempt = begun(&before, me, &job()).await;
     before.close().await;
     server.stop().await;
-    tokio::time::sleep(Duration::from_millis(2100)).await;
+    tokio::time::sleep(Duration::from_millis(5100)).await;
 
     let server = start(state.path()).await;
     let after = store(&server).await;

@@ -76,8 +76,11 @@ async fn a_cancelled_job_is_killed_where_it_runs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_is_told_to_stop_lets_short_jobs_finish_and_gives_long_ones_back() {
     let rig = Rig::start().await;
-    let worker = rig.worker(Rig::settings()).await;
-    let (short, long) = (rig.job(100).await, rig.job(60_000).await);
+    let worker =
+        rig.worker(stockade::worker::Settings { grace: Duration::from_secs(3), ..Rig::settings() }).await;
+    let (short, long) = (rig.job(1000).await, rig.job(60_000).await);
+    // Neither goes back because it has not begun yet.
+    rig.until_running(short).await;
     rig.until_running(long).await;
     worker.stop().await;
     assert_eq!(rig.ended(short).await.status, JobStatus::Completed);

@@ -31,7 +31,7 @@ async fn a_result_is_kept_until_the_database_is_back() {
 async fn a_worker_cut_off_for_the_length_of_a_lease_ends_its_jobs() {
     let mut rig = Rig::start().await;
     let worker = rig.worker(Rig::settings()).await;
-    let id = rig.job(4000).await;
+    let id = rig.job(7000).await;
     rig.until_running(id).await;
     rig.stop_server().await;
     // Longer than the lease, shorter than lease and job together.

@@ -113,8 +113,11 @@ async fn a_registry_that_does_not_hold_is_refused_with_its_errors_and_changes_no
     let job = rig.done("run").await;
     assert_eq!((job.status, version_of(&job)), (JobStatus::Completed, json!(1)));
     // A file that others can write, and a link, are refused as they are at the start.
-    rig.write_services(&services("{name: run}, {name: added}"));
-    fs::set_permissions(rig.rules().services, fs::Permissions::from_mode(0o666)).unwrap();
+    // It never lies there with fewer writers: that would be taken.
+    let beside = rig.rules().services.with_extension("loose");
+    fs::write(&beside, services("{name: run}, {name: added}")).unwrap();
+    fs::set_permissions(&beside, fs::Permissions::from_mode(0o666)).unwrap();
+    fs::rename(beside, rig.rules().services).unwrap();
     let refused = rig.until_events("rules.refused", 2).await.remove(1);
     assert_eq!(refused["errors"][0]["code"], "writable-by-others");
     fs::rename(rig.rules().services, rig.rules().services.with_extension("kept")).unwrap();

@@ -7,7 +7,7 @@ use super::*;
 const SOON: Duration = Duration::from_secs(20);
 
 /// Waits until the container of a job runs: its name, and the host's id of its first process.
-fn running(engine: &Engine, job: &str) -> (String, u32) {
+pub(super) fn running(engine: &Engine, job: &str) -> (String, u32) {
     stockade_tests::eventually("the container runs", SOON, || {
         let name = engine.container_of(job)?;
         let pid = engine.docker(&["inspect", "--format", "{{.State.Pid}}", &name]);

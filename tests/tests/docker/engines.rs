@@ -15,14 +15,9 @@ fn an_engine_that_goes_in_the_middle_is_waited_for_or_the_job_given_up_as_the_re
     let server = Server::start_in(place(&services_of(&image), &engine));
     let ids = ["again", "once"].map(|operation| server.submit("box", operation, &json!({})));
     for id in &ids {
-        stockade_tests::eventually("it runs", SOON, || {
-            // One that is still being made can be listed before it can be looked at.
-            let looked =
-                engine.docker(&["inspect", "--format", "{{.State.Running}}", &engine.container_of(id)?]);
-            looked.stdout.starts_with(b"true").then_some(())
-        });
+        // Not only the container, but the job in it: the worker has seen what is in force there, and let it go on.
+        ends::running(&engine, id);
     }
-    std::thread::sleep(Duration::from_millis(500));
     engine.kill();
     let first = |id: &str| {
         stockade_tests::eventually("the attempt ends", SOON, || {

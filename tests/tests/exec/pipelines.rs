@@ -18,6 +18,11 @@ commands: [/usr/bin/yes, /usr/bin/cat, /bin/sh, /usr/bin/sleep]
 resource_limits: {memory_mb: 64, wall_seconds: 2, output_kb: 16384}
 ";
 
+/// The same with time to get everything through, however slow the machine.
+fn unhurried() -> String {
+    BUSY.replace("wall_seconds: 2", "wall_seconds: 20")
+}
+
 #[test]
 fn a_job_whose_reader_has_gone_ends_as_any_program_does() {
     let place = place();
@@ -40,7 +45,7 @@ fn a_job_that_ignores_its_lost_reader_goes_on() {
 #[test]
 fn megabytes_pass_through_the_middle_of_a_pipeline_unchanged() {
     let place = place();
-    let mut exec = under(&place, BUSY, &[], &["/usr/bin/cat"])
+    let mut exec = under(&place, &unhurried(), &[], &["/usr/bin/cat"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -100,7 +105,7 @@ fn a_slow_reader_gets_everything() {
     let place = place();
     let script = "i=0; while [ $i -lt 9000 ]; do echo 0123456789012345; i=$((i+1)); done";
     let mut exec =
-        under(&place, BUSY, &[], &["/bin/sh", "-c", script]).stdout(Stdio::piped()).spawn().unwrap();
+        under(&place, &unhurried(), &[], &["/bin/sh", "-c", script]).stdout(Stdio::piped()).spawn().unwrap();
     let (mut output, mut total) = (exec.stdout.take().unwrap(), 0);
     let mut buffer = [0; 16 * 1024];
     loop {

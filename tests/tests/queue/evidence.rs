@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
-use stockade_tests::{bytes, eventually, job_processes};
+use stockade_tests::{bytes, eventually, job_processes, signal};
 
 use super::{SERVER, id_of, only_attempt, script};
 
@@ -131,12 +132,15 @@ fn refused_path_call_address_and_program_are_in_the_job_row() {
 
 #[test]
 fn an_attempt_is_on_record_before_it_ends_and_again_when_it_has() {
-    let id = SERVER.submit("tools", "sh", &script("sleep 1.0625"));
-    eventually("the job runs", Duration::from_secs(10), || job_processes("1.0625").pop());
+    // It goes on when what it waits for is ended, so that there is time to look.
+    let id = SERVER.submit("tools", "sh", &script("sleep 61.0625; exit 0"));
+    let sleeps = || job_processes("61.0625").into_iter().find(|process| process.name == "sleep");
+    let sleeping = eventually("the job runs", Duration::from_secs(10), sleeps);
     let events = SERVER.events(&id);
     assert_eq!(events.len(), 1, "{events:?}");
     assert_eq!(events[0]["kind"], "attempt.started");
     assert_eq!(only_attempt(&id)["status"], "running");
+    signal(sleeping.pid, Signal::TERM);
     let job = SERVER.ended(&id);
     let events = SERVER.events(&id);
     assert_eq!(events.len(), 2, "{events:?}");

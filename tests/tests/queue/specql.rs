@@ -15,6 +15,9 @@ fn place_order(schema: &str, columns: &str, values: &str) -> String {
                    json.dump({'charged': order['rows'] * 100, 'mode': order['mode']}, open('result.json', 'w'))";
     format!(
         r#"
+BEGIN;
+-- Two tests do this, and nothing of it may be done by two at the same time.
+SELECT pg_advisory_xact_lock(7);
 CREATE SCHEMA IF NOT EXISTS app;
 DO $$ BEGIN
     CREATE TYPE app.mutation_result AS (id UUID, updated_fields TEXT[], status TEXT, message TEXT,
@@ -48,6 +51,7 @@ BEGIN
 END $fn$;
 GRANT USAGE ON SCHEMA {schema}, app TO stockade_submitter;
 GRANT INSERT, SELECT ON {schema}.tb_order TO stockade_submitter;
+COMMIT;
 "#,
         program = literal(program)
     )

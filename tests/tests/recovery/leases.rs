@@ -34,9 +34,10 @@ fn a_worker_that_was_frozen_gives_up_what_another_has_taken_meanwhile() {
 fn two_workers_share_a_queue_and_no_job_runs_twice() {
     let first = server();
     let second = first.second_worker();
+    // One has room for eight, and each takes longer than the other may need to hear of the rest.
     let ids = first.sql(
         "INSERT INTO jobs.tb_job_run (identifier, service_name, operation, input_data)
-         SELECT 'shared-' || n, 'tools', 'sh', '{\"script\": \"sleep 0.2\"}' FROM generate_series(1, 14) n RETURNING id",
+         SELECT 'shared-' || n, 'tools', 'sh', '{\"script\": \"sleep 1.5\"}' FROM generate_series(1, 14) n RETURNING id",
     );
     for id in ids.lines() {
         assert_eq!(first.ended(id)["status"], "completed");

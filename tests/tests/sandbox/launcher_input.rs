@@ -4,6 +4,7 @@ use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::process::{Child, Command};
+use std::time::{Duration, Instant};
 
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -15,7 +16,7 @@ use stockade_plan::{
     Confinement, Errno, FRAME_MAX, PLAN_VERSION, Reply, Request, SetupError, Stage, decode, encode,
 };
 use stockade_policies::{Host, Library};
-use stockade_tests::{Leftovers, Suite, binary, plan_for};
+use stockade_tests::{Leftovers, Suite, binary, eventually, patience, plan_for};
 
 /// An account that owns nothing.
 const NOBODY: u32 = 65534;
@@ -91,6 +92,24 @@ impl Raw {
             Some(Reply::Failed { error, .. }) => error,
             other => panic!("{other:?}"),
         }
+    }
+
+    pub(crate) fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
+    }
+
+    /// How many descriptors it has when they have not changed for a while: it lets go of what has ended after it has said so, and
+    /// makes namespaces ahead when nobody has asked for anything for a moment.
+    pub(crate) fn descriptors_at_rest(&self) -> usize {
+        let a_while = patience(Duration::from_millis(300));
+        let mut last = (self.descriptors(), Instant::now());
+        eventually("the launcher rests", patience(Duration::from_secs(10)), || {
+            let now = self.descriptors();
+            if now != last.0 {
+                last = (now, Instant::now());
+            }
+            (last.1.elapsed() > a_while).then_some(now)
+        })
     }
 
     pub(crate) fn end(mut self) {
@@ -169,13 +188,12 @@ pub(crate) fn run(suite: &mut Suite) {
         assert!(raw.refusal().target.contains("control group"));
     });
     suite.test("too_few_and_too_many_descriptors_are_refused_and_closed", || {
-        let open = || std::fs::read_dir(format!("/proc/{}/fd", raw.child.id())).unwrap().count();
-        let before = open();
+        let before = raw.descriptors_at_rest();
         raw.send(&prepare, &[]);
         assert!(raw.refusal().target.contains("0 descriptors"));
         raw.send(&prepare, &vec![null.as_fd(); 200]);
         assert!(raw.refusal().target.contains("200 descriptors"));
-        assert_eq!(open(), before);
+        assert_eq!(raw.descriptors_at_rest(), before);
     });
     suite.test("another_plan_version_is_refused", || {
         raw.send(&build(PLAN_VERSION + 1), &[]);

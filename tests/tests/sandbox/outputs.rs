@@ -143,15 +143,19 @@ if os.fork() == 0:
   while True: libc.syscall(316, -100, b'/job/result.json', -100, b'/job/other', 2)
 time.sleep(0.05)
 assert os.path.exists('/job/other')";
-    let mut links = 0;
-    for _ in 0..12 {
+    let (mut files, mut links) = (0, 0);
+    // One job in two leaves a link, so that a dozen may do so one after the other; not three dozen.
+    while files + links < 12 || (files == 0 && links < 36) {
         match python(rig, SWAP) {
-            OutputState::File(bytes) => assert_eq!(bytes, b"result"),
+            OutputState::File(bytes) => {
+                assert_eq!(bytes, b"result");
+                files += 1;
+            }
             OutputState::Not(NotCollected::Symlink) => links += 1,
             other => panic!("{other:?}"),
         }
     }
-    assert!(links < 12, "the file is found as well");
+    assert!(files > 0, "the file is found as well");
 }
 
 /// A process that ignores what it can ignore writes on and on. It is dead before anything is looked at: the size that

@@ -90,14 +90,10 @@ fn build(id: u64, plan: &Plan) -> Vec<u8> {
     encode(&Request::Build { id, version: stockade_plan::PLAN_VERSION, confinement }).unwrap()
 }
 
-fn open_descriptors(pid: u32) -> u64 {
-    std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count() as u64
-}
-
 /// Lets the launcher open that many more.
 fn allow(raw: &Raw, more: u64) {
     let pid = Pid::from_raw(i32::try_from(raw.child.id()).unwrap());
-    let current = Some(open_descriptors(raw.child.id()) + more);
+    let current = Some(raw.descriptors() as u64 + more);
     // It has the hard limit of the process that started it.
     let maximum = getrlimit(Resource::Nofile).maximum;
     prlimit(pid, Resource::Nofile, Rlimit { current, maximum }).unwrap();
@@ -108,8 +104,7 @@ fn launcher_without_descriptors() {
     // What it keeps for all sandboxes, and what it makes ahead, is there before its descriptors are counted.
     raw.send(&prepare(99), &[leaf.open().as_fd()]);
     end_prepared(&raw, &leaf, raw.receive_all());
-    std::thread::sleep(Duration::from_millis(200));
-    let at_rest = open_descriptors(raw.child.id());
+    let at_rest = raw.descriptors_at_rest();
     let mut refused = 0;
     for id in 0..40 {
         allow(&raw, id);
@@ -127,8 +122,7 @@ fn launcher_without_descriptors() {
         }
     }
     assert!((1..40).contains(&refused), "{refused} of 40 were refused");
-    std::thread::sleep(Duration::from_millis(200));
-    assert_eq!(open_descriptors(raw.child.id()), at_rest, "a refusal keeps nothing open");
+    assert_eq!(raw.descriptors_at_rest(), at_rest, "a refusal keeps nothing open");
     raw.end();
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use stockade_sandbox::{End, NotRun, Outcome};
-use stockade_tests::{Leftovers, Rig, Suite, patience};
+use stockade_tests::{Leftovers, Rig, Suite, eventually, patience};
 use tokio_util::sync::CancellationToken;
 
 const POLICY: &str = "\
@@ -94,7 +94,7 @@ def look():
     );
     let cancel = CancellationToken::new();
     let maker = rig.start_job(POLICY, &["/usr/bin/python3", "-c", &make], &cancel);
-    std::thread::sleep(std::time::Duration::from_millis(700));
+    rig.until_stopped();
     let other = rig.run(POLICY, &["/usr/bin/python3", "-c", &format!("{LOOK}look()")]);
     cancel.cancel();
     let maker = rig.runtime.block_on(maker).unwrap().unwrap();
@@ -115,7 +115,7 @@ HOLD";
     let hold = TAKE_ALL.replace("HOLD", "os.kill(os.getpid(), signal.SIGSTOP)");
     let cancel = CancellationToken::new();
     let greedy = rig.start_job(POLICY, &["/usr/bin/python3", "-c", &hold], &cancel);
-    std::thread::sleep(patience(Duration::from_millis(700)));
+    rig.until_stopped();
     let other = rig.run(POLICY, &["/usr/bin/python3", "-c", &TAKE_ALL.replace("HOLD", "")]);
     cancel.cancel();
     let greedy = rig.runtime.block_on(greedy).unwrap().unwrap();
@@ -134,5 +134,7 @@ fn many_jobs(rig: &Rig) {
         assert_eq!(rig.run("shell-utils", &["/bin/sh", "-c", "exit 3"]).end, End::Exited(3));
     }
     Leftovers::assert_none_since(&before);
-    assert_eq!(descriptors(), open);
+    // The last ones are closed behind the scenes.
+    let closed = || (descriptors() <= open).then_some(());
+    eventually("no descriptor is kept", patience(Duration::from_secs(5)), closed);
 }

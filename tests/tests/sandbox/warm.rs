@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use stockade_plan::Entry;
 use stockade_sandbox::{End, Outcome, State, Warm};
-use stockade_tests::{Leftovers, Rig, Suite, eventually, patience};
+use stockade_tests::{Leftovers, Rig, Suite, eventually, is_stopped, patience};
 use tokio_util::sync::CancellationToken;
 
 const POLICY: &str = "\
@@ -48,15 +48,13 @@ fn python(rig: &Rig, code: &str) -> Outcome {
 
 /// Runs jobs of the policy until one finds its sandbox made.
 fn ahead(rig: &Rig, code: &str) -> Outcome {
-    let deadline = Instant::now() + patience(Duration::from_secs(10));
-    loop {
-        let outcome = python(rig, code);
-        if outcome.made_ahead {
-            return outcome;
-        }
-        assert!(Instant::now() < deadline, "no sandbox is ever made ahead");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    until_ahead(|| python(rig, code))
+}
+
+/// Runs jobs until one finds its sandbox made.
+fn until_ahead(mut run: impl FnMut() -> Outcome) -> Outcome {
+    let made_ahead = || Some(run()).filter(|outcome| outcome.made_ahead);
+    eventually("a sandbox that was made ahead", patience(Duration::from_secs(10)), made_ahead)
 }
 
 fn second_is_ahead(rig: &Rig) {
@@ -155,26 +153,7 @@ fn set_readable(path: &Path) {
 
 /// Processes under the ids of this launcher's jobs.
 fn waiting(rig: &Rig) -> usize {
-    statuses(rig).len()
-}
-
-fn stopped(rig: &Rig) -> bool {
-    statuses(rig).iter().any(|status| status.contains("State:\tT"))
-}
-
-fn statuses(rig: &Rig) -> Vec<String> {
-    let facts = rig.sandbox.facts();
-    let ids = facts.uid_base..facts.uid_base + facts.uid_slots;
-    let own = |status: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix("Uid:"));
-        line.and_then(|line| line.split_whitespace().next()?.parse().ok())
-            .is_some_and(|uid| ids.contains(&uid))
-    };
-    let processes = std::fs::read_dir("/proc").unwrap().flatten();
-    processes
-        .filter_map(|entry| std::fs::read_to_string(entry.path().join("status")).ok())
-        .filter(|text| own(text))
-        .collect()
+    rig.processes().len()
 }
 
 /// A ready one is an init and the job's process, both under the job's id; a spare one is an init that is root's.
@@ -198,11 +177,8 @@ fn inputs(rig: &Rig) {
     let large = vec![7_u8; 3 << 20];
     let files: [(&str, &[u8]); 3] = [("small", b"\0\xff"), ("large", &large), ("empty", b"")];
     let code = "import os; print([len(open(f, 'rb').read()) for f in sorted(os.listdir('.'))], os.stat('large').st_uid)";
-    ahead(rig, "pass");
-    std::thread::sleep(patience(Duration::from_millis(100)));
     let plan = rig.plan(POLICY, &["/usr/bin/python3", "-c", code], &files);
-    let outcome = rig.run_plan(plan, &files).unwrap();
-    assert!(outcome.made_ahead);
+    let outcome = until_ahead(|| rig.run_plan(plan.clone(), &files).unwrap());
     assert_eq!(String::from_utf8_lossy(&outcome.stdout.bytes).trim(), "[0, 3145728, 2] 1000");
 }
 
@@ -219,18 +195,18 @@ fn no_such_command(rig: &Rig) {
 }
 
 fn limits_hold(rig: &Rig) {
-    ahead(rig, "pass");
-    std::thread::sleep(patience(Duration::from_millis(100)));
-    let outcome = python(rig, "x = bytearray(200 << 20); print(len(x))");
-    assert_eq!((outcome.end, outcome.made_ahead), (End::OutOfMemory, true));
-    std::thread::sleep(patience(Duration::from_millis(100)));
-    let cancel = CancellationToken::new();
-    let job = rig.start_job(POLICY, &["/usr/bin/python3", "-c", "while True: pass"], &cancel);
-    std::thread::sleep(patience(Duration::from_millis(300)));
-    cancel.cancel();
-    let outcome = rig.runtime.block_on(job).unwrap().unwrap();
-    assert_eq!((outcome.end, outcome.made_ahead), (End::Cancelled, true));
-    assert!(outcome.usage.user_cpu_ms > 20.0, "{:?}", outcome.usage);
+    assert_eq!(ahead(rig, "x = bytearray(200 << 20); print(len(x))").end, End::OutOfMemory);
+    let busy = "import os, signal, time\nwhile time.process_time() < 0.05: pass\nos.kill(os.getpid(), signal.SIGSTOP)";
+    let outcome = until_ahead(|| {
+        let cancel = CancellationToken::new();
+        let job = rig.start_job(POLICY, &["/usr/bin/python3", "-c", busy], &cancel);
+        rig.until_stopped();
+        cancel.cancel();
+        rig.runtime.block_on(job).unwrap().unwrap()
+    });
+    assert_eq!(outcome.end, End::Cancelled);
+    let used = outcome.usage.user_cpu_ms + outcome.usage.system_cpu_ms;
+    assert!(used > 20.0, "{:?}", outcome.usage);
 }
 
 fn caller_gone(rig: &Rig) {
@@ -243,7 +219,7 @@ fn caller_gone(rig: &Rig) {
         assert!(rig.runtime.block_on(job).unwrap_err().is_cancelled());
     }
     let deadline = Instant::now() + patience(Duration::from_secs(5));
-    while waiting(rig) > 2 * kept().ready || stopped(rig) {
+    while waiting(rig) > 2 * kept().ready || rig.processes().iter().any(|one| is_stopped(one.pid)) {
         assert!(Instant::now() < deadline, "{:?}", Leftovers::now().processes());
         std::thread::sleep(Duration::from_millis(20));
     }
