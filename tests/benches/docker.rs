@@ -11,7 +11,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, ExitCode};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bollard::models::ContainerCreateBody;
@@ -46,7 +45,7 @@ async fn measure(socket: &Path, image: &str) -> ExitCode {
     let plan = plan(image);
     let runs = Runs {
         engine: docker::Engine::connect(socket).await.expect("the engine answers"),
-        init: Arc::new(init(&Host::new()).expect("init is built")),
+        init: init(&Host::new()).expect("init is built"),
         profiles: Profiles::beneath(&std::env::temp_dir()),
         reaper: Reaper::default(),
         handovers: Handovers::in_directory(std::env::temp_dir().join("stockade-bench-containers")),

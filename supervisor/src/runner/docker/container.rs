@@ -6,8 +6,8 @@ use bollard::models::{
     ContainerCreateBody, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Mount,
     MountType, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
 };
-use stockade_plan::{CPU_PERIOD_US, Digest, Limits, WORK_DIR};
-use stockade_policies::{ContainerPlan, ProgramFiles};
+use stockade_plan::{AbsPath, CPU_PERIOD_US, Digest, Limits, WORK_DIR};
+use stockade_policies::ContainerPlan;
 
 use super::engine::EngineFacts;
 use super::image::Image;
@@ -20,10 +20,6 @@ const IDS: u32 = 0x00FF_0000;
 /// The same where ids are mapped: only those below 65536 surely are.
 const FIRST_MAPPED_ID: u32 = 1000;
 const MAPPED_IDS: u32 = 60_000;
-
-/// What a loader has every program load, init too: ld.so(8). The image's may not. A directory there names nothing, and an image
-/// with a file there, or a link to one, is not started.
-pub(super) const PRELOAD: &str = "/etc/ld.so.preload";
 
 /// Labels of our containers.
 pub(super) const WORKER: &str = "stockade.worker";
@@ -58,7 +54,7 @@ impl Identity {
         labels.map(|(key, value)| (key.to_owned(), value)).into()
     }
 
-    /// Where init lies: nothing in an image can lie there before.
+    /// Where what is ours lies: nothing in an image can lie there before.
     pub(super) fn directory(&self) -> String {
         format!("/.stockade-{}", self.nonce)
     }
@@ -79,7 +75,7 @@ pub(super) fn body(
     plan: &ContainerPlan,
     image: &Image,
     identity: &Identity,
-    init: &ProgramFiles,
+    init: &AbsPath,
     facts: &EngineFacts,
 ) -> ContainerCreateBody {
     let uid = identity.uid(facts);
@@ -94,7 +90,7 @@ pub(super) fn body(
         stdin_once: Some(true),
         // A name without a value takes away what the image would set.
         env: Some(image.variables.clone()),
-        entrypoint: Some(entrypoint(init, &identity.directory())),
+        entrypoint: Some(vec![init_in(&identity.directory())]),
         cmd: Some(Vec::new()),
         healthcheck: Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() }),
         image: Some(image.id.clone()),
@@ -107,29 +103,16 @@ pub(super) fn body(
     }
 }
 
-/// Our init by its own loader, with its own libraries: the image's have no part in it.
-fn entrypoint(init: &ProgramFiles, directory: &str) -> Vec<String> {
-    let program = format!("{directory}/init");
-    match &init.loader {
-        None => vec![program],
-        Some(_) => {
-            let loader = format!("{directory}/loader");
-            vec![
-                loader,
-                "--inhibit-cache".to_owned(),
-                "--library-path".to_owned(),
-                directory.to_owned(),
-                program,
-            ]
-        }
-    }
+/// Our init. It needs no loader and no library: nothing of the image's has a part in it.
+fn init_in(directory: &str) -> String {
+    format!("{directory}/init")
 }
 
 /// Everything that Docker would otherwise decide is said, even where its default is the same.
 fn host_config(
     plan: &ContainerPlan,
     identity: &Identity,
-    init: &ProgramFiles,
+    init: &AbsPath,
     facts: &EngineFacts,
     uid: u32,
 ) -> HostConfig {
@@ -213,12 +196,10 @@ fn tmpfs(limits: &Limits, uid: u32) -> HashMap<String, String> {
         let Part { bytes, inodes, .. } = part;
         format!("rw,noexec,nosuid,nodev,size={bytes},nr_inodes={inodes},mode=0700,uid={uid},gid={uid}")
     };
-    let nothing = "ro,noexec,nosuid,nodev,size=4096,nr_inodes=1,mode=0000".to_owned();
-    let parts = parts(limits).map(|part| (part.path.to_owned(), options(part)));
-    parts.into_iter().chain([(PRELOAD.to_owned(), nothing)]).collect()
+    parts(limits).map(|part| (part.path.to_owned(), options(part))).into()
 }
 
-fn mounts(plan: &ContainerPlan, directory: &str, init: &ProgramFiles) -> Vec<Mount> {
+fn mounts(plan: &ContainerPlan, directory: &str, init: &AbsPath) -> Vec<Mount> {
     let bind = |source: &str, target: String| Mount {
         source: Some(source.to_owned()),
         target: Some(target),
@@ -226,15 +207,9 @@ fn mounts(plan: &ContainerPlan, directory: &str, init: &ProgramFiles) -> Vec<Mou
         read_only: Some(true),
         ..Mount::default()
     };
-    let own = [(Some(&init.program), "init"), (init.loader.as_ref(), "loader")];
-    let own =
-        own.into_iter().filter_map(|(path, name)| Some(bind(path?.as_str(), format!("{directory}/{name}"))));
-    let libraries = init.libraries.iter().map(|library| {
-        let name = library.as_str().rsplit('/').next().unwrap_or_default();
-        bind(library.as_str(), format!("{directory}/{name}"))
-    });
+    let own = bind(init.as_str(), init_in(directory));
     let granted = plan.binds.iter().map(|path| bind(path.as_str(), path.to_string()));
-    own.chain(libraries).chain(granted).collect()
+    std::iter::once(own).chain(granted).collect()
 }
 
 #[cfg(test)]
@@ -242,7 +217,6 @@ pub(super) mod tests {
     use std::collections::BTreeMap;
 
     use serde_json::{Value, json};
-    use stockade_plan::AbsPath;
     use stockade_policies::{
         Capabilities, ContainerJob, DOCKER_ENFORCES, Environment, Library, Registry, compile_container,
     };
@@ -301,12 +275,7 @@ pub(super) mod tests {
     }
 
     pub(crate) fn asked_for(facts: &EngineFacts) -> ContainerCreateBody {
-        let path = |text: &str| AbsPath::new(text).unwrap();
-        let init = ProgramFiles {
-            program: path("/usr/bin/stockade-container-init"),
-            loader: Some(path("/lib64/ld-linux-x86-64.so.2")),
-            libraries: vec![path("/usr/lib/x86_64-linux-gnu/libc.so.6")],
-        };
+        let init = AbsPath::new("/usr/bin/stockade-container-init").unwrap();
         let image = Image {
             id: "sha256:1".to_owned(),
             command: Vec::new(),

@@ -28,8 +28,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use stockade_plan::AbsPath;
 use stockade_policies::{
-    ContainerPlan, DOCKER_ENFORCES, Egress, Enforces, Host, HostError, ProgramFiles, Runner,
-    compile_container,
+    ContainerPlan, DOCKER_ENFORCES, Egress, Enforces, Host, HostError, Runner, compile_container,
 };
 use uuid::Uuid;
 
@@ -51,7 +50,7 @@ const INIT: &str = "stockade-container-init";
 #[derive(Debug, Clone)]
 pub struct DockerRunner {
     engines: Engines,
-    init: Arc<ProgramFiles>,
+    init: AbsPath,
     profiles: Profiles,
     reaper: Reaper,
     handovers: Handovers,
@@ -130,7 +129,7 @@ impl DockerRunner {
         }
         Ok(Self {
             engines,
-            init: Arc::new(init),
+            init,
             profiles: Profiles::beneath(state_dir),
             reaper: Reaper::default(),
             handovers,
@@ -145,11 +144,11 @@ impl DockerRunner {
     }
 }
 
-/// Our init, and what it takes to run it where nothing of this host is.
+/// Our init, which runs where nothing of this host is.
 ///
 /// # Errors
-/// If it is not beside this program.
-pub fn init(host: &Host) -> Result<ProgramFiles, DockerError> {
+/// If it is not beside this program, or needs more than itself: a loader would take what to load from the image, ld.so(8).
+pub fn init(host: &Host) -> Result<AbsPath, DockerError> {
     let own = std::env::current_exe().unwrap_or_default();
     let mut directories = own.ancestors().skip(1).take(2);
     let beside = directories.find(|directory| std::fs::symlink_metadata(directory.join(INIT)).is_ok());
@@ -157,7 +156,19 @@ pub fn init(host: &Host) -> Result<ProgramFiles, DockerError> {
     let unusable = |reason: String| DockerError::Init { path: path.clone(), reason };
     let name = path.to_str().ok_or_else(|| unusable("its path is not UTF-8".to_owned()))?;
     let name = AbsPath::new(name).map_err(|error| unusable(error.to_string()))?;
-    host.files_of(&name).map_err(|error: HostError| unusable(error.to_string()))
+    needs_nothing(host, &name).map_err(unusable)
+}
+
+/// The program of that name, if there is no more to it.
+fn needs_nothing(host: &Host, name: &AbsPath) -> Result<AbsPath, String> {
+    let files = host.files_of(name).map_err(|error: HostError| error.to_string())?;
+    match files.loader {
+        None => Ok(files.program),
+        Some(loader) => Err(format!(
+            "it is started by `{loader}`, which loads what an image says; build it within the repository, whose `.cargo/config.toml` has it \
+             linked statically"
+        )),
+    }
 }
 
 impl JobRunner for DockerRunner {
@@ -262,7 +273,7 @@ impl Work for DockerWork {
             let mut order = Order { plan, inputs, egress, identity, cancel: place.token() };
             let runs = Runs {
                 engine,
-                init: Arc::clone(&runner.init),
+                init: runner.init.clone(),
                 profiles: runner.profiles.clone(),
                 reaper: runner.reaper.clone(),
                 handovers: runner.handovers.clone(),
@@ -283,5 +294,30 @@ impl Work for DockerWork {
                 }
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_first_process_into_which_an_image_could_have_something_loaded_is_refused() {
+        let found = |name: &str| needs_nothing(&Host::new(), &AbsPath::new(name).unwrap());
+        let said = found("/usr/bin/env").unwrap_err();
+        assert!(said.contains("/ld-linux") && said.contains("linked statically"), "{said}");
+        // A header alone, of a program that names no loader; elf(5).
+        let file = tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempfile().unwrap();
+        let mut header = [0; 64];
+        header[..18].copy_from_slice(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0");
+        for (at, value) in [(18, 62), (20, 1), (52, 64), (54, 56), (58, 64)] {
+            header[at] = value;
+        }
+        std::fs::write(file.path(), header).unwrap();
+        let name = file.path().to_str().unwrap();
+        assert_eq!(found(name).unwrap().as_str(), name);
     }
 }

@@ -9,7 +9,7 @@ use bollard::query_parameters::{ListVolumesOptionsBuilder, RemoveVolumeOptions};
 use stockade_plan::Limits;
 use stockade_policies::ContainerPlan;
 
-use super::container::{Identity, PREFIX, PRELOAD, Part, parts};
+use super::container::{Identity, PREFIX, Part, parts};
 use super::engine::{Engine, EngineError, EngineFacts};
 use super::run::NotRun;
 
@@ -72,8 +72,8 @@ pub(super) fn reworded(
         .map(|part| format!("{}:{}:rw,noexec,nosuid,nodev", volume_of(container, part.path), part.path));
     host.binds = Some(binds.into());
     let sealed = "ro,noexec,nosuid,nodev,size=4096,mode=0555,notmpcopyup";
-    let sealed = UNASKED.into_iter().chain([PRELOAD]).map(|path| (path.to_owned(), sealed.to_owned()));
-    host.tmpfs = Some(sealed.collect());
+    let sealed = UNASKED.map(|path| (path.to_owned(), sealed.to_owned()));
+    host.tmpfs = Some(sealed.into());
     let processes = i64::from(limits.pids) + RUNTIME_THREADS;
     let ulimit =
         ResourcesUlimits { name: Some("nproc".to_owned()), soft: Some(processes), hard: Some(processes) };

@@ -1,6 +1,5 @@
 //! One job in one container, from the image to the end of the last process.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bollard::models::{ContainerCreateBody, ContainerState};
@@ -9,8 +8,8 @@ use bollard::query_parameters::{
 };
 use futures_util::StreamExt as _;
 use stockade_egress::{Proxy, Traffic};
-use stockade_plan::{Account, Cause, ContainerEvidence, ContainerMessage, Ended, Found};
-use stockade_policies::{ContainerPlan, Egress, ProgramFiles};
+use stockade_plan::{AbsPath, Account, Cause, ContainerEvidence, ContainerMessage, Ended, Found};
+use stockade_policies::{ContainerPlan, Egress};
 use stockade_sandbox::{Captured, Collected, End, Limit, OutputState};
 use tokio::time::{Instant as Deadline, timeout};
 use tokio_util::sync::CancellationToken;
@@ -139,7 +138,7 @@ pub struct Runs {
     /// The engine.
     pub engine: Engine,
     /// Our init.
-    pub init: Arc<ProgramFiles>,
+    pub init: AbsPath,
     /// Where Podman finds its profiles.
     pub profiles: Profiles,
     /// Who removes containers.
