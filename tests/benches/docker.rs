@@ -17,7 +17,7 @@ use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::{CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder};
 use bollard::{API_DEFAULT_VERSION, Docker};
 use futures_util::StreamExt as _;
-use stockade::runner::docker::{self, Handovers, Identity, Order, Profiles, Reaper, Runs, init};
+use stockade::runner::docker::{self, Handovers, Identity, Known, Order, Profiles, Reaper, Runs, init};
 use stockade_policies::{
     Capabilities, ContainerJob, ContainerPlan, DOCKER_ENFORCES, Environment, Host, Library, Registry,
     compile_container,
@@ -60,7 +60,7 @@ async fn measure(socket: &Path, image: &str) -> ExitCode {
         let body = ContainerCreateBody { entrypoint: Some(vec!["/bin/true".to_owned()]), ..asked };
         let alone = alone(&bare, body, round).await;
         let began = Instant::now();
-        let ran = runs.run(&mut order).await.expect("the job runs");
+        let ran = runs.run(&mut order, &mut Known::default()).await.expect("the job runs");
         let job = began.elapsed();
         assert!(matches!(ran.end, Ok(stockade_sandbox::End::Exited(0))), "{:?}", ran.end);
         // Removing is not part of either.

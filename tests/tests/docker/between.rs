@@ -6,6 +6,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use stockade_plan::{ContainerMessage, encode};
 use tempfile::TempDir;
 
 /// What is changed.
@@ -16,6 +17,8 @@ pub(crate) enum Changed {
     Warning(&'static str),
     /// Who asks for a container hears nothing.
     NoContainer,
+    /// Nobody hears of a container's first process that it has started the job.
+    NoStart,
 }
 
 /// Ends with the process.
@@ -70,6 +73,7 @@ fn between(worker: UnixStream, engine: &Path, changed: &Arc<Mutex<Changed>>) {
     });
     pass(engine, worker, |bytes| match &*changed.lock().unwrap() {
         Changed::Warning(warning) => warned(bytes, warning),
+        Changed::NoStart if contains(&bytes, &started()) => Vec::new(),
         _ => bytes,
     });
 }
@@ -82,6 +86,13 @@ fn pass(mut from: UnixStream, mut to: UnixStream, change: impl Fn(Vec<u8>) -> Ve
         }
     }
     let _gone = to.shutdown(Shutdown::Write);
+}
+
+/// As an engine passes it on: one piece of standard output, and in that one message.
+fn started() -> Vec<u8> {
+    let message = encode(&ContainerMessage::Started).unwrap();
+    let len = u8::try_from(message.len()).unwrap();
+    [&[1, 0, 0, 0, 0, 0, 0, len + 4, len, 0, 0, 0], &message[..]].concat()
 }
 
 fn contains(bytes: &[u8], what: &[u8]) -> bool {

@@ -14,6 +14,7 @@ mod container;
 mod engine;
 mod evidence;
 mod image;
+mod known;
 mod network;
 mod outcome;
 mod podman;
@@ -35,6 +36,7 @@ use uuid::Uuid;
 pub use container::Identity;
 pub use engine::{Engine, EngineError, EngineFacts, socket_path};
 pub use image::ImageError;
+pub use known::Known;
 pub use network::Handovers;
 pub use profile::Profiles;
 pub use reaper::Reaper;
@@ -278,19 +280,20 @@ impl Work for DockerWork {
                 reaper: runner.reaper.clone(),
                 handovers: runner.handovers.clone(),
             };
-            match runs.run(&mut order).await {
+            let mut known = Known::default();
+            match runs.run(&mut order, &mut known).await {
                 Ok(ran) => {
                     if ran.end.is_err() {
                         runner.engines.forget();
                     }
-                    outcome::finished(ran, &order.plan, &runs.engine.facts, facts.idempotent)
+                    outcome::finished(ran, &known, &order.plan, &runs.engine.facts, facts.idempotent)
                 }
                 Err(error) => {
                     if matches!(error, NotRun::Engine(EngineError::Gone { .. } | EngineError::Silent { .. }))
                     {
                         runner.engines.forget();
                     }
-                    outcome::not_run(&error)
+                    outcome::not_started(&error, &known, &order.plan, &runs.engine.facts, facts.idempotent)
                 }
             }
         })

@@ -8,7 +8,7 @@ use bollard::query_parameters::{
 };
 use futures_util::StreamExt as _;
 use stockade_egress::{Proxy, Traffic};
-use stockade_plan::{AbsPath, Account, Cause, ContainerEvidence, ContainerMessage, Ended, Found};
+use stockade_plan::{AbsPath, Account, Cause, ContainerMessage, Ended, Found};
 use stockade_policies::{ContainerPlan, Egress};
 use stockade_sandbox::{Captured, Collected, End, Limit, OutputState};
 use tokio::time::{Instant as Deadline, timeout};
@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::container::{Identity, body};
 use super::engine::{Engine, EngineError, PATIENCE, told};
 use super::image::{self, ImageError};
+use super::known::Known;
 use super::network::{Handover, Handovers};
 use super::profile::Profiles;
 use super::reaper::Reaper;
@@ -112,22 +113,14 @@ pub struct Ran {
     pub stderr: Captured,
     /// Its outputs.
     pub outputs: Vec<Collected>,
-    /// What init found in force.
-    pub evidence: Box<ContainerEvidence>,
     /// What init counted, if it came to that.
     pub account: Option<Box<Account>>,
-    /// The image's id.
-    pub image_id: String,
-    /// The host's id of the job.
-    pub uid: u32,
     /// From the request to the job's first instruction.
     pub setup: Duration,
     /// From there to the end.
     pub lived: Duration,
     /// The engine's own times and exit code.
     pub state: Option<ContainerState>,
-    /// What the engine warned of.
-    pub warnings: Vec<String>,
     /// Its connections, if it had a network.
     pub traffic: Option<Traffic>,
 }
@@ -160,11 +153,11 @@ impl Drop for Made<'_> {
 }
 
 impl Runs {
-    /// Runs a job to its end.
+    /// Runs a job to its end, and notes what is known of it on the way.
     ///
     /// # Errors
-    /// [`NotRun`]: nothing of the job has run.
-    pub async fn run(&self, order: &mut Order) -> Result<Ran, NotRun> {
+    /// [`NotRun`]: nothing of the job has run, unless it was let go by then, and nobody heard of its start.
+    pub async fn run(&self, order: &mut Order, known: &mut Known) -> Result<Ran, NotRun> {
         let began = Instant::now();
         let cancel = order.cancel.clone();
         if order.identity.attempt > 1 {
@@ -175,13 +168,14 @@ impl Runs {
             () = cancel.cancelled() => return Err(NotRun::Cancelled),
             image = image::look(&self.engine, &order.plan.image) => image?,
         };
+        known.image_id = Some(image.id.clone());
         if order.plan.errand.arguments.is_empty() {
             order.plan.errand.arguments = own_command(&image)?;
         }
         let made = Made { runs: self, name: order.identity.name() };
         let begun = tokio::select! {
             () = cancel.cancelled() => return Err(NotRun::Cancelled),
-            begun = self.begin(order, &image, &made.name) => begun?,
+            begun = self.begin(order, &image, &made.name, known) => begun?,
         };
         let setup = began.elapsed();
         let running = Instant::now();
@@ -203,14 +197,10 @@ impl Runs {
             stdout: watched.stdout,
             stderr: watched.stderr,
             outputs: watched.outputs,
-            evidence: begun.evidence,
             account: watched.account,
-            image_id: image.id,
-            uid: order.identity.uid(&self.engine.facts),
             setup,
             lived,
             state: state.ok(),
-            warnings: begun.warnings,
             traffic,
         })
     }
@@ -237,7 +227,13 @@ impl Runs {
     }
 
     /// Makes the container, starts it, and lets the job go when everything is found in force.
-    async fn begin(&self, order: &Order, image: &image::Image, name: &str) -> Result<Begun, NotRun> {
+    async fn begin(
+        &self,
+        order: &Order,
+        image: &image::Image,
+        name: &str,
+        known: &mut Known,
+    ) -> Result<Begun, NotRun> {
         let engine = &self.engine;
         let docker = &engine.docker;
         let handover = self.handovers.open(order, &engine.facts)?;
@@ -252,7 +248,10 @@ impl Runs {
         }
         let options = CreateContainerOptionsBuilder::new().name(name).build();
         let made = engine.ask("make a container", docker.create_container(Some(options), asked)).await?;
-        if let Some(warning) = left_away(&made.warnings) {
+        let uid = order.identity.uid(&engine.facts);
+        known.uid = Some(uid);
+        known.warnings = made.warnings;
+        if let Some(warning) = left_away(&known.warnings) {
             return Err(NotRun::LeftAway(warning.clone()));
         }
         let options =
@@ -272,16 +271,15 @@ impl Runs {
             Ok(Some(ContainerMessage::Ready(evidence))) => evidence,
             received => return Err(not_ready(received, sent, &reader)),
         };
-        let uid = order.identity.uid(&engine.facts);
         if let Some(lacking) = evidence::lacking(&evidence, &order.plan, &engine.facts, uid) {
             return Err(NotRun::Unconfined(lacking));
         }
+        known.evidence = Some(evidence);
         let proxy = self.served(handover, order).await?;
+        known.let_go = true;
         wire::send_byte(&mut writer).await.map_err(|error| NotRun::Init(error.to_string()))?;
         match timeout(PATIENCE, reader.receive()).await {
-            Ok(Ok(Some(ContainerMessage::Started))) => {
-                Ok(Begun { reader, writer, evidence, proxy, warnings: made.warnings })
-            }
+            Ok(Ok(Some(ContainerMessage::Started))) => Ok(Begun { reader, writer, proxy }),
             Ok(received) => Err(not_ready(received, Ok(()), &reader)),
             Err(_) => Err(NotRun::Init("it said nothing".to_owned())),
         }
@@ -340,9 +338,7 @@ impl Runs {
 struct Begun {
     reader: Reader,
     writer: Writer,
-    evidence: Box<ContainerEvidence>,
     proxy: Option<Proxy>,
-    warnings: Vec<String>,
 }
 
 fn own_command(image: &image::Image) -> Result<stockade_plan::List<stockade_plan::Arg, 4096>, NotRun> {
