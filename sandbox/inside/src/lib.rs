@@ -10,7 +10,7 @@ mod status;
 
 pub use collect::{Teller, collect};
 pub use listeners::{found as listeners_found, listen};
-pub use mounts::mounts;
+pub use mounts::{mount_at, mounts};
 pub use namespaces::namespaces;
 pub use status::Status;
 

@@ -6,7 +6,7 @@ use bollard::models::{
     ContainerCreateBody, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Mount,
     MountType, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
 };
-use stockade_plan::{AbsPath, CPU_PERIOD_US, Digest, Limits, WORK_DIR};
+use stockade_plan::{AbsPath, CPU_PERIOD_US, Digest, WORK_DIR};
 use stockade_policies::ContainerPlan;
 
 use super::engine::EngineFacts;
@@ -98,7 +98,7 @@ pub(super) fn body(
         network_disabled: Some(true),
         labels: Some(identity.labels()),
         stop_signal: Some("SIGKILL".to_owned()),
-        host_config: Some(host_config(plan, identity, init, facts, uid)),
+        host_config: Some(host_config(plan, image, identity, init, facts, uid)),
         ..ContainerCreateBody::default()
     }
 }
@@ -111,6 +111,7 @@ fn init_in(directory: &str) -> String {
 /// Everything that Docker would otherwise decide is said, even where its default is the same.
 fn host_config(
     plan: &ContainerPlan,
+    image: &Image,
     identity: &Identity,
     init: &AbsPath,
     facts: &EngineFacts,
@@ -141,7 +142,7 @@ fn host_config(
         uts_mode: Some(String::new()),
         cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
         userns_mode: Some(String::new()),
-        tmpfs: Some(tmpfs(limits, uid)),
+        tmpfs: Some(tmpfs(plan, image, uid)),
         mounts: Some(mounts(plan, &identity.directory(), init)),
         devices: Some(Vec::new()),
         group_add: Some(Vec::new()),
@@ -173,30 +174,40 @@ fn ulimit(name: &str, soft: i64, hard: i64) -> ResourcesUlimits {
 }
 
 /// A file system in memory that a job can write to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Part {
-    pub(super) path: &'static str,
+    pub(super) path: String,
     pub(super) bytes: u64,
     /// The directory itself is one.
     pub(super) inodes: u64,
 }
 
-/// Of the disk and its files half is `/job`'s, a quarter `/tmp`'s and a quarter `/dev/shm`'s: together they are no more than
-/// the policy says, where a sandbox has one file system for all three.
-pub(super) fn parts(limits: &Limits) -> [Part; 3] {
-    [(WORK_DIR, 2), ("/tmp", 4), ("/dev/shm", 4)].map(|(path, of)| Part {
-        path,
+/// Of the disk and its files half is `/job`'s; `/tmp`, `/dev/shm` and each volume that the image declares have the same part of
+/// the other: together they are no more than the policy says, where a sandbox has one file system for all.
+pub(super) fn parts(plan: &ContainerPlan, image: &Image) -> Vec<Part> {
+    const OTHERS: [&str; 2] = ["/tmp", "/dev/shm"];
+    let limits = &plan.errand.limits;
+    // What is mounted there anyway is mounted in its place.
+    let ours = |path: &str| path == WORK_DIR || OTHERS.contains(&path);
+    let granted = |path: &AbsPath| plan.binds.contains(path);
+    let volumes = image.volumes.iter().filter(|path| !ours(path.as_str()) && !granted(path));
+    let others: Vec<&str> = OTHERS.into_iter().chain(volumes.map(AbsPath::as_str)).collect();
+    let of = 2 * u64::try_from(others.len()).unwrap_or(u64::MAX);
+    let part = |(path, of): (&str, u64)| Part {
+        path: path.to_owned(),
         bytes: (limits.disk_bytes / of).max(4096),
         inodes: (limits.files / of).max(1) + 1,
-    })
+    };
+    std::iter::once((WORK_DIR, 2)).chain(others.into_iter().map(|path| (path, of))).map(part).collect()
 }
 
-fn tmpfs(limits: &Limits, uid: u32) -> HashMap<String, String> {
-    let options = |part: Part| {
-        let Part { bytes, inodes, .. } = part;
-        format!("rw,noexec,nosuid,nodev,size={bytes},nr_inodes={inodes},mode=0700,uid={uid},gid={uid}")
+/// A volume that is a file system here is none of the engine's making.
+fn tmpfs(plan: &ContainerPlan, image: &Image, uid: u32) -> HashMap<String, String> {
+    let option = |Part { path, bytes, inodes }| {
+        let size = format!("size={bytes},nr_inodes={inodes}");
+        (path, format!("rw,noexec,nosuid,nodev,{size},mode=0700,uid={uid},gid={uid}"))
     };
-    parts(limits).map(|part| (part.path.to_owned(), options(part))).into()
+    parts(plan, image).into_iter().map(option).collect()
 }
 
 fn mounts(plan: &ContainerPlan, directory: &str, init: &AbsPath) -> Vec<Mount> {
@@ -274,14 +285,19 @@ pub(super) mod tests {
         }
     }
 
-    pub(crate) fn asked_for(facts: &EngineFacts) -> ContainerCreateBody {
-        let init = AbsPath::new("/usr/bin/stockade-container-init").unwrap();
-        let image = Image {
+    /// An image that sets a variable and declares volumes: one of its own, one where there is something anyway.
+    pub(crate) fn image() -> Image {
+        Image {
             id: "sha256:1".to_owned(),
             command: Vec::new(),
             variables: vec!["LD_PRELOAD".to_owned()],
-        };
-        body(&plan(), &image, &identity(), &init, facts)
+            volumes: ["/tmp", "/var/lib/data"].map(|path| AbsPath::new(path).unwrap()).into(),
+        }
+    }
+
+    pub(crate) fn asked_for(facts: &EngineFacts) -> ContainerCreateBody {
+        let init = AbsPath::new("/usr/bin/stockade-container-init").unwrap();
+        body(&plan(), &image(), &identity(), &init, facts)
     }
 
     fn asked(facts: &EngineFacts) -> Value {
@@ -307,6 +323,23 @@ pub(super) mod tests {
     #[test]
     fn what_the_engine_is_asked_for_is_what_was_reviewed() {
         reviewed(&asked(&facts(true, false)), GOLDEN);
+    }
+
+    #[test]
+    fn volumes_of_an_image_share_what_the_policy_says_of_the_disk_and_a_granted_path_is_none() {
+        let (mut plan, mut image) = (plan(), image());
+        let path = |text: &str| AbsPath::new(text).unwrap();
+        let total = |parts: &[Part]| parts.iter().map(|part| part.bytes).sum::<u64>();
+        let paths = |parts: &[Part]| parts.iter().map(|part| part.path.clone()).collect::<Vec<_>>();
+        image.volumes = vec![path("/data"), path("/job"), path("/models")];
+        plan.binds = vec![path("/models")];
+        let with = parts(&plan, &image);
+        assert_eq!(paths(&with), ["/job", "/tmp", "/dev/shm", "/data"]);
+        image.volumes.clear();
+        let without = parts(&plan, &image);
+        let disk = plan.errand.limits.disk_bytes;
+        assert_eq!((total(&without), without[0].bytes), (disk, with[0].bytes));
+        assert!((disk - 4..=disk).contains(&total(&with)), "{with:?}");
     }
 
     #[test]

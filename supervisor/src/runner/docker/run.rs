@@ -14,7 +14,7 @@ use stockade_sandbox::{Captured, Collected, End, Limit, OutputState};
 use tokio::time::{Instant as Deadline, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::container::{Identity, body};
+use super::container::{Identity, body, parts};
 use super::engine::{Engine, EngineError, PATIENCE, told};
 use super::image::{self, ImageError};
 use super::known::Known;
@@ -223,7 +223,7 @@ impl Runs {
         }
         podman::expressible(plan, &self.engine.facts)?;
         let profile = self.profiles.place(&plan.seccomp).map_err(NotRun::Profile)?;
-        Ok(podman::reworded(asked, &plan.errand.limits, &identity.name(), &profile))
+        Ok(podman::reworded(asked, &parts(plan, image), plan.errand.limits.pids, &identity.name(), &profile))
     }
 
     /// Makes the container, starts it, and lets the job go when everything is found in force.
@@ -240,7 +240,7 @@ impl Runs {
         let mut asked = self.worded(order, image)?;
         if engine.facts.podman {
             let uid = order.identity.uid(&engine.facts);
-            let volumes = podman::volumes(&order.plan.errand.limits, &order.identity, uid);
+            let volumes = podman::volumes(&parts(&order.plan, image), &order.identity, uid);
             podman::make_volumes(engine, volumes).await?;
         }
         if let Some(handover) = &handover {
@@ -271,7 +271,7 @@ impl Runs {
             Ok(Some(ContainerMessage::Ready(evidence))) => evidence,
             received => return Err(not_ready(received, sent, &reader)),
         };
-        if let Some(lacking) = evidence::lacking(&evidence, &order.plan, &engine.facts, uid) {
+        if let Some(lacking) = evidence::lacking(&evidence, &order.plan, image, &engine.facts, uid) {
             return Err(NotRun::Unconfined(lacking));
         }
         known.evidence = Some(evidence);
