@@ -12,6 +12,9 @@ use super::*;
 
 const SOON: Duration = Duration::from_secs(20);
 
+/// Postgres has room for not much more in the path of its socket.
+const STATE: &str = "a-state-directory-whose-path-is-longer-than-most";
+
 /// One with a server on loopback, that the policy names by a name and by its address.
 struct Net {
     server: Server,
@@ -36,7 +39,7 @@ impl Net {
              security_policy: {{use: sandboxed}}\n    operations:\n      - {{name: script, max_retries: 0, runner_config: \
              {{interpreter: [/bin/busybox, sh], script_from_input: script}}}}\n"
         );
-        let place = place(&services, &RIG.engine).with_engine(engine.to_owned());
+        let place = place(&services, &RIG.engine).with_engine(engine.to_owned()).with_state_in(STATE);
         let policies = place.path().join("policies");
         std::fs::create_dir(&policies).unwrap();
         let network = format!(
@@ -302,6 +305,15 @@ fn a_worker_that_dies_while_a_container_is_made_leaves_nothing_to_its_next_start
         worker.arg("--policies").arg(&policies);
     });
     assert!(!net.handovers().contains(&format!("{id}-1")));
+}
+
+#[test]
+fn a_container_has_its_network_though_the_path_to_where_it_hands_it_over_is_longer_than_a_sockets() {
+    let job = NET.run("echo ran");
+    assert_eq!(stdout(&job), "ran\n", "{job}");
+    let attempt = format!("containers/{}-1/network", job["id"].as_str().unwrap());
+    let path = NET.server.place().state_dir().join(attempt);
+    assert!(path.as_os_str().len() > 107, "{path:?}");
 }
 
 #[test]

@@ -1,7 +1,5 @@
 //! From what became of a container to what Stockade says of an attempt.
 
-use std::io::ErrorKind;
-
 use serde_json::{Value, json};
 use stockade_policies::ContainerPlan;
 use stockade_sandbox::{End, Enforcement};
@@ -111,17 +109,14 @@ pub(super) fn not_run(error: &NotRun) -> Finished {
         NotRun::Engine(engine) | NotRun::Image(super::ImageError::Engine(engine)) if engine.is_passing() => {
             (ErrorClass::Retryable, Retry::Default)
         }
-        // A path that is too long for a socket stays so.
-        NotRun::Network { source, .. } if source.kind() != ErrorKind::InvalidInput => {
+        NotRun::Init(_) | NotRun::Profile(_) | NotRun::Network { .. } => {
             (ErrorClass::Retryable, Retry::Default)
         }
-        NotRun::Init(_) | NotRun::Profile(_) => (ErrorClass::Retryable, Retry::Default),
         NotRun::Image(_)
         | NotRun::Engine(_)
         | NotRun::Unconfined(_)
         | NotRun::Inexpressible(_)
         | NotRun::LeftAway(_)
-        | NotRun::Network { .. }
         | NotRun::OwnNetwork(_)
         | NotRun::Program { .. } => (ErrorClass::Permanent, Retry::Never),
     };
@@ -130,6 +125,8 @@ pub(super) fn not_run(error: &NotRun) -> Finished {
 
 #[cfg(test)]
 mod tests {
+    use std::io::ErrorKind;
+
     use super::super::container::tests::{facts, plan};
     use super::super::{EngineError, ImageError};
     use super::*;
@@ -177,9 +174,8 @@ mod tests {
             || EngineError::Gone { socket: "/run/docker.sock".to_owned(), reason: "refused".to_owned() };
         assert_eq!(class(gone().into()), (Some(ErrorClass::Retryable), Retry::Default));
         assert_eq!(class(ImageError::Engine(gone()).into()), (Some(ErrorClass::Retryable), Retry::Default));
-        let network = |kind: ErrorKind| NotRun::Network { what: "bind".to_owned(), source: kind.into() };
-        assert_eq!(class(network(ErrorKind::StorageFull)), (Some(ErrorClass::Retryable), Retry::Default));
-        assert_eq!(class(network(ErrorKind::InvalidInput)), (Some(ErrorClass::Permanent), Retry::Never));
+        let full = NotRun::Network { what: "bind".to_owned(), source: ErrorKind::StorageFull.into() };
+        assert_eq!(class(full), (Some(ErrorClass::Retryable), Retry::Default));
         let missing = ImageError::Missing("a@sha256:0".to_owned());
         assert_eq!(class(missing.into()), (Some(ErrorClass::Permanent), Retry::Never));
         assert_eq!(not_run(&NotRun::Cancelled).verdict, Verdict::Cancelled);
