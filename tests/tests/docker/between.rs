@@ -15,6 +15,8 @@ pub(crate) enum Changed {
     Nothing,
     /// The engine's answer to who makes a container has this warning.
     Warning(&'static str),
+    /// The engine does not hear this of what it is asked for.
+    Unheard(&'static str),
     /// Who asks for a container hears nothing.
     NoContainer,
     /// Nobody hears of a container's first process that it has started the job.
@@ -67,6 +69,8 @@ fn between(worker: UnixStream, engine: &Path, changed: &Arc<Mutex<Changed>>) {
             let asks = bytes.starts_with(b"POST") && contains(&bytes, b"/containers/create");
             match &*held.lock().unwrap() {
                 Changed::NoContainer if asks => Vec::new(),
+                // More of it may follow in another piece.
+                Changed::Unheard(name) => unheard(bytes, name),
                 _ => bytes,
             }
         });
@@ -86,6 +90,15 @@ fn pass(mut from: UnixStream, mut to: UnixStream, change: impl Fn(Vec<u8>) -> Ve
         }
     }
     let _gone = to.shutdown(Shutdown::Write);
+}
+
+/// A name that no engine knows, as long as that.
+fn unheard(mut bytes: Vec<u8>, name: &str) -> Vec<u8> {
+    let name = format!("\"{name}\":");
+    if let Some(at) = bytes.windows(name.len()).position(|part| part == name.as_bytes()) {
+        bytes[at + 1] = b'X';
+    }
+    bytes
 }
 
 /// As an engine passes it on: one piece of standard output, and in that one message.

@@ -331,26 +331,3 @@ fn a_container_whose_network_cannot_be_made_does_not_start() {
     std::fs::remove_file(&in_the_way).unwrap();
     assert_eq!(stdout(&net.run("echo ran")), "ran\n");
 }
-
-#[test]
-fn an_engine_that_warns_of_a_limit_that_it_leaves_away_runs_no_job_and_other_warnings_are_recorded() {
-    let between = Between::start(&RIG.engine.socket());
-    let server =
-        Server::start_in(place(&services_of(&RIG.image), &RIG.engine).with_engine(between.address()));
-    let warnings = |job: &Value| job["security_context"]["target"]["warnings"].clone();
-    let fixed = || server.run("box", "fixed", &json!({}));
-    let job = fixed();
-    assert_eq!((stdout(&job), warnings(&job)), ("fixed\n", json!([])), "{job}");
-    let platform = "The requested image's platform does not match the detected host platform";
-    between.change(Changed::Warning(platform));
-    let job = fixed();
-    assert_eq!((stdout(&job), warnings(&job)), ("fixed\n", json!([platform])), "{job}");
-    let discarded = "Your kernel does not support pids limit capabilities or the cgroup is not mounted. PIDs limit discarded.";
-    between.change(Changed::Warning(discarded));
-    let job = fixed();
-    assert!(job["error_message"].as_str().unwrap().contains(discarded), "{job}");
-    assert_eq!(only_attempt(&server, &job)["status"], "setup_failed", "{job}");
-    assert_eq!(job["output_data"]["error_class"], "permanent", "{job}");
-    let id = job["id"].as_str().unwrap();
-    stockade_tests::eventually("it is removed", SOON, || RIG.engine.container_of(id).is_none().then_some(()));
-}

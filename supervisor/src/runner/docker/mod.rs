@@ -14,6 +14,7 @@ mod container;
 mod engine;
 mod evidence;
 mod image;
+mod kept;
 mod known;
 mod network;
 mod outcome;
@@ -21,7 +22,6 @@ mod podman;
 mod profile;
 mod reaper;
 mod run;
-mod warnings;
 mod wire;
 
 use std::path::{Path, PathBuf};

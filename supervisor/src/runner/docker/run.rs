@@ -17,11 +17,11 @@ use tokio_util::sync::CancellationToken;
 use super::container::{Identity, body, parts};
 use super::engine::{Engine, EngineError, PATIENCE, told};
 use super::image::{self, ImageError};
+use super::kept::Kept;
 use super::known::Known;
 use super::network::{Handover, Handovers};
 use super::profile::Profiles;
 use super::reaper::Reaper;
-use super::warnings::left_away;
 use super::wire::{self, Reader, WireError, Writer};
 use super::{evidence, podman};
 
@@ -68,8 +68,7 @@ pub enum NotRun {
     Inexpressible(String),
     /// The engine leaves away what was asked for.
     #[error(
-        "the container would not be confined as the policy says: the engine warns `{0}`; see `docker info` for \
-         what it lacks. Nothing has run in it"
+        "the container would not be confined as the policy says: {0}; see `docker info` for what the engine lacks. Nothing has run in it"
     )]
     LeftAway(String),
     /// Its network.
@@ -246,18 +245,22 @@ impl Runs {
         if let Some(handover) = &handover {
             handover.join(&mut asked, &order.identity);
         }
+        let kept = Kept::of(asked.host_config.get_or_insert_default());
         let options = CreateContainerOptionsBuilder::new().name(name).build();
         let made = engine.ask("make a container", docker.create_container(Some(options), asked)).await?;
         let uid = order.identity.uid(&engine.facts);
         known.uid = Some(uid);
         known.warnings = made.warnings;
-        if let Some(warning) = left_away(&known.warnings) {
-            return Err(NotRun::LeftAway(warning.clone()));
-        }
         let options =
             AttachContainerOptionsBuilder::new().stdin(true).stdout(true).stderr(true).stream(true).build();
-        let attached =
-            engine.ask("attach to a container", docker.attach_container(name, Some(options))).await?;
+        let (attached, found) = tokio::join!(
+            engine.ask("attach to a container", docker.attach_container(name, Some(options))),
+            engine.ask("look at a container", docker.inspect_container(name, None)),
+        );
+        if let Some(lacking) = kept.lacking(name, &found?) {
+            return Err(NotRun::LeftAway(lacking));
+        }
+        let attached = attached?;
         engine.ask("start a container", docker.start_container(name, None)).await?;
         let (mut reader, mut writer) = wire::split(attached);
         let ready = async {
