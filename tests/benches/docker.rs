@@ -127,7 +127,14 @@ fn order(plan: &ContainerPlan) -> Order {
         attempt: 1,
         nonce: Uuid::new_v4().simple().to_string(),
     };
-    Order { plan: plan.clone(), inputs: Vec::new(), egress: None, identity, cancel: CancellationToken::new() }
+    Order {
+        plan: plan.clone(),
+        inputs: Vec::new(),
+        egress: None,
+        identity,
+        secrets: Vec::new(),
+        cancel: CancellationToken::new(),
+    }
 }
 
 fn plan(image: &str) -> ContainerPlan {

@@ -22,6 +22,8 @@ mod preloaded;
 mod refused;
 #[path = "docker/rig.rs"]
 mod rig;
+#[path = "docker/secrets.rs"]
+mod secrets;
 #[path = "docker/volumes.rs"]
 mod volumes;
 

@@ -24,12 +24,13 @@ mod reaper;
 mod run;
 mod wire;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use stockade_plan::AbsPath;
+use stockade_plan::{AbsPath, EnvName};
 use stockade_policies::{
-    ContainerPlan, DOCKER_ENFORCES, Egress, Enforces, Host, HostError, Runner, compile_container,
+    ContainerPlan, DOCKER_ENFORCES, Egress, Enforces, Host, HostError, Runner, SecretRef, compile_container,
 };
 use uuid::Uuid;
 
@@ -43,6 +44,7 @@ pub use reaper::Reaper;
 pub use run::{NotRun, Order, Ran, Runs};
 
 use super::{Boxed, Finished, JobRunner, Refusal, Request, RunnerError, Running, Work, WorkFacts};
+use crate::secret::{self, Redactor, Secret, SecretError};
 use crate::store::AttemptId;
 
 /// The program that is the first in every container, beside this one.
@@ -198,7 +200,8 @@ impl JobRunner for DockerRunner {
             idempotent: action.idempotent().unwrap_or(egress.is_none()),
             ..WorkFacts::of(&prepared.policy)
         };
-        Ok(Box::new(DockerWork { facts, plan, egress, inputs: prepared.files, runner: self.clone() }))
+        let (inputs, secrets) = (prepared.files, prepared.secrets);
+        Ok(Box::new(DockerWork { facts, plan, egress, inputs, secrets, runner: self.clone() }))
     }
 
     fn cancel(&self, attempt: &AttemptId) {
@@ -249,7 +252,13 @@ struct DockerWork {
     plan: ContainerPlan,
     egress: Option<Egress>,
     inputs: Vec<Vec<u8>>,
+    secrets: BTreeMap<EnvName, SecretRef>,
     runner: DockerRunner,
+}
+
+fn resolved(named: BTreeMap<EnvName, SecretRef>) -> Result<Vec<(EnvName, Secret)>, NotRun> {
+    let found = named.into_iter().map(|(name, named)| Ok((name, secret::resolve(&named)?)));
+    found.collect::<Result<_, SecretError>>().map_err(|error| NotRun::Secret(error.to_string()))
 }
 
 impl Work for DockerWork {
@@ -261,7 +270,7 @@ impl Work for DockerWork {
         // Before the future is polled for the first time: `cancel` must find the attempt from now on.
         let place = self.runner.running.enter(attempt);
         Box::pin(async move {
-            let Self { facts, plan, egress, inputs, runner } = *self;
+            let Self { facts, plan, egress, inputs, secrets, runner } = *self;
             let engine = match runner.engines.engine().await {
                 Ok(engine) => engine,
                 Err(error) => return outcome::not_run(&error.into()),
@@ -272,7 +281,12 @@ impl Work for DockerWork {
                 attempt: i64::from(attempt.attempt),
                 nonce: Uuid::new_v4().simple().to_string(),
             };
-            let mut order = Order { plan, inputs, egress, identity, cancel: place.token() };
+            let secrets = match resolved(secrets) {
+                Ok(secrets) => secrets,
+                Err(error) => return outcome::not_run(&error),
+            };
+            let redactor = Redactor::new(secrets.iter().map(|(_, secret)| secret));
+            let mut order = Order { plan, inputs, egress, identity, secrets, cancel: place.token() };
             let runs = Runs {
                 engine,
                 init: runner.init.clone(),
@@ -281,7 +295,7 @@ impl Work for DockerWork {
                 handovers: runner.handovers.clone(),
             };
             let mut known = Known::default();
-            match runs.run(&mut order, &mut known).await {
+            let finished = match runs.run(&mut order, &mut known).await {
                 Ok(ran) => {
                     if ran.end.is_err() {
                         runner.engines.forget();
@@ -295,7 +309,8 @@ impl Work for DockerWork {
                     }
                     outcome::not_started(&error, &known, &order.plan, &runs.engine.facts, facts.idempotent)
                 }
-            }
+            };
+            outcome::redacted(finished, &redactor)
         })
     }
 }

@@ -11,7 +11,8 @@ use super::run::{NotRun, Ran};
 use crate::runner::shell::network;
 use crate::runner::shell::outcome::{exit_code, output, signal, stream, verdict};
 use crate::runner::{ErrorClass, Finished};
-use crate::store::{Retry, Verdict};
+use crate::secret::Redactor;
+use crate::store::{Output, Retry, Stream, Verdict};
 
 /// A job that ran.
 pub(super) fn finished(
@@ -94,6 +95,30 @@ pub(super) fn not_started(
     }
 }
 
+/// Without the secrets that the job was given. Of an output that held one the rest is kept, and its size is that of the rest.
+pub(super) fn redacted(finished: Finished, redactor: &Redactor) -> Finished {
+    let stream = |stream: Stream| {
+        let bytes = redactor.bytes(stream.bytes);
+        let bytes = if stream.truncated { redactor.cut_tail(bytes) } else { bytes };
+        Stream { bytes, truncated: stream.truncated }
+    };
+    let output = |output: Output| {
+        let Some(bytes) = output.bytes.map(|bytes| redactor.bytes(bytes)) else {
+            return Output { bytes: None, ..output };
+        };
+        Output { size: i64::try_from(bytes.len()).unwrap_or(i64::MAX), bytes: Some(bytes), ..output }
+    };
+    Finished {
+        error: finished.error.map(|error| redactor.text(&error)),
+        stdout: stream(finished.stdout),
+        stderr: stream(finished.stderr),
+        outputs: finished.outputs.into_iter().map(output).collect(),
+        denials: redactor.json(finished.denials),
+        network: finished.network.map(|network| redactor.json(network)),
+        ..finished
+    }
+}
+
 fn layers(enforcement: Option<Enforcement>) -> Value {
     enforcement.and_then(|found| serde_json::to_value(found).ok()).unwrap_or_else(|| json!({}))
 }
@@ -117,6 +142,7 @@ pub(super) fn not_run(error: &NotRun) -> Finished {
         | NotRun::Unconfined(_)
         | NotRun::Inexpressible(_)
         | NotRun::LeftAway(_)
+        | NotRun::Secret(_)
         | NotRun::OwnNetwork(_)
         | NotRun::Program { .. } => (ErrorClass::Permanent, Retry::Never),
     };

@@ -8,7 +8,9 @@ use bollard::query_parameters::{
 };
 use futures_util::StreamExt as _;
 use stockade_egress::{Proxy, Traffic};
-use stockade_plan::{AbsPath, Account, Cause, ContainerMessage, Ended, Found};
+use stockade_plan::{
+    AbsPath, Account, Arg, Cause, ContainerMessage, Ended, EnvName, EnvVar, Errand, Found, OutOfBounds,
+};
 use stockade_policies::{ContainerPlan, Egress};
 use stockade_sandbox::{Captured, Collected, End, Limit, OutputState};
 use tokio::time::{Instant as Deadline, timeout};
@@ -24,6 +26,7 @@ use super::profile::Profiles;
 use super::reaper::Reaper;
 use super::wire::{self, Reader, WireError, Writer};
 use super::{evidence, podman};
+use crate::secret::Secret;
 
 /// Init keeps the wall clock. What it has not ended by then is killed from outside.
 const OVERTIME: Duration = Duration::from_secs(3);
@@ -41,8 +44,29 @@ pub struct Order {
     pub egress: Option<Egress>,
     /// Who it is.
     pub identity: Identity,
+    /// Variables that it is given besides those of the plan.
+    pub secrets: Vec<(EnvName, Secret)>,
     /// Ends it.
     pub cancel: CancellationToken,
+}
+
+impl Order {
+    /// What init is told: the plan's errand, and the secrets, which nobody else is. No engine has them, as it would if they were
+    /// variables of the container.
+    fn errand(&self) -> Result<Errand, NotRun> {
+        let mut errand = self.plan.errand.clone();
+        let mut environment = errand.environment.into_vec();
+        for (name, secret) in &self.secrets {
+            let unfit = |why: String| NotRun::Secret(format!("`{name}` cannot be set: {why}"));
+            // What it is not is in the error, and no part of it.
+            let value = Arg::new(secret.reveal()).map_err(|error| unfit(error.to_string()))?;
+            environment.retain(|variable| variable.name != *name);
+            environment.push(EnvVar { name: name.clone(), value });
+        }
+        let bounded = environment.try_into();
+        errand.environment = bounded.map_err(|error: OutOfBounds| NotRun::Secret(error.to_string()))?;
+        Ok(errand)
+    }
 }
 
 /// A job did not start.
@@ -60,6 +84,9 @@ pub enum NotRun {
          `docker info` says of limits, runtime and security options"
     )]
     Unconfined(String),
+    /// Its secrets.
+    #[error("the job cannot be given its secrets: {0}")]
+    Secret(String),
     /// The file with its seccomp profile.
     #[error("cannot write the container's seccomp profile for the engine: {0}")]
     Profile(std::io::Error),
@@ -235,6 +262,7 @@ impl Runs {
     ) -> Result<Begun, NotRun> {
         let engine = &self.engine;
         let docker = &engine.docker;
+        let errand = order.errand()?;
         let handover = self.handovers.open(order, &engine.facts)?;
         let mut asked = self.worded(order, image)?;
         if engine.facts.podman {
@@ -264,7 +292,7 @@ impl Runs {
         engine.ask("start a container", docker.start_container(name, None)).await?;
         let (mut reader, mut writer) = wire::split(attached);
         let ready = async {
-            let sent = wire::send_errand(&mut writer, &order.plan.errand, &order.inputs).await;
+            let sent = wire::send_errand(&mut writer, &errand, &order.inputs).await;
             // If it could not be told, it may have said why.
             (reader.receive().await, sent)
         };
