@@ -11,14 +11,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, ExitCode};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::{CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder};
 use bollard::{API_DEFAULT_VERSION, Docker};
 use futures_util::StreamExt as _;
-use stockade::runner::docker::{self, Handovers, Identity, Order, Profiles, Reaper, Runs, init};
+use stockade::runner::docker::{self, Handovers, Identity, Known, Order, Profiles, Reaper, Runs, init};
 use stockade_policies::{
     Capabilities, ContainerJob, ContainerPlan, DOCKER_ENFORCES, Environment, Host, Library, Registry,
     compile_container,
@@ -46,7 +45,7 @@ async fn measure(socket: &Path, image: &str) -> ExitCode {
     let plan = plan(image);
     let runs = Runs {
         engine: docker::Engine::connect(socket).await.expect("the engine answers"),
-        init: Arc::new(init(&Host::new()).expect("init is built")),
+        init: init(&Host::new()).expect("init is built"),
         profiles: Profiles::beneath(&std::env::temp_dir()),
         reaper: Reaper::default(),
         handovers: Handovers::in_directory(std::env::temp_dir().join("stockade-bench-containers")),
@@ -61,7 +60,7 @@ async fn measure(socket: &Path, image: &str) -> ExitCode {
         let body = ContainerCreateBody { entrypoint: Some(vec!["/bin/true".to_owned()]), ..asked };
         let alone = alone(&bare, body, round).await;
         let began = Instant::now();
-        let ran = runs.run(&mut order).await.expect("the job runs");
+        let ran = runs.run(&mut order, &mut Known::default()).await.expect("the job runs");
         let job = began.elapsed();
         assert!(matches!(ran.end, Ok(stockade_sandbox::End::Exited(0))), "{:?}", ran.end);
         // Removing is not part of either.
@@ -128,7 +127,14 @@ fn order(plan: &ContainerPlan) -> Order {
         attempt: 1,
         nonce: Uuid::new_v4().simple().to_string(),
     };
-    Order { plan: plan.clone(), inputs: Vec::new(), egress: None, identity, cancel: CancellationToken::new() }
+    Order {
+        plan: plan.clone(),
+        inputs: Vec::new(),
+        egress: None,
+        identity,
+        secrets: Vec::new(),
+        cancel: CancellationToken::new(),
+    }
 }
 
 fn plan(image: &str) -> ContainerPlan {

@@ -14,6 +14,7 @@ pub struct Place {
     directory: TempDir,
     engine: Option<String>,
     environment: Option<&'static str>,
+    state: &'static str,
 }
 
 impl Place {
@@ -23,7 +24,7 @@ impl Place {
         let directory = tempfile::Builder::new().prefix("stockade-").tempdir_in("/tmp").expect("directory");
         std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755))
             .expect("permissions");
-        let place = Self { directory, engine: None, environment: None };
+        let place = Self { directory, engine: None, environment: None, state: "state" };
         std::fs::write(place.services(), services).expect("registry");
         place
     }
@@ -38,6 +39,12 @@ impl Place {
     #[must_use]
     pub fn in_environment(self, environment: Option<&'static str>) -> Self {
         Self { environment, ..self }
+    }
+
+    /// With a state directory of this name.
+    #[must_use]
+    pub fn with_state_in(self, name: &'static str) -> Self {
+        Self { state: name, ..self }
     }
 
     /// Another with the same engine and environment.
@@ -57,7 +64,7 @@ impl Place {
 
     /// The state directory. It is there once something has been started.
     pub fn state_dir(&self) -> PathBuf {
-        self.path().join("state")
+        self.path().join(self.state)
     }
 
     /// `stockade` with these arguments and this state directory.

@@ -22,6 +22,10 @@ mod preloaded;
 mod refused;
 #[path = "docker/rig.rs"]
 mod rig;
+#[path = "docker/secrets.rs"]
+mod secrets;
+#[path = "docker/volumes.rs"]
+mod volumes;
 
 use rig::{RIG, lacks_a_namespace, only_attempt, place, run, script, services_of, stdout};
 use serde_json::{Value, json};

@@ -11,14 +11,14 @@ use super::proposal::JobProposal;
 use super::remote::RemoteAction;
 use super::schema::Schema;
 use super::settings::named;
-use super::settings::{seconds, text, texts};
+use super::settings::{seconds, secret, text, texts};
 use super::shell::{self, INPUT_FILE, Refusal, Run, SCRIPT_FILE};
 use crate::compile::{ContainerJob, uncontainable};
 use crate::diagnostic::Diagnostic;
 use crate::effective::{EffectivePolicy, Enforces, Layer, Origin};
 use crate::egress::Egress;
-use crate::policy::{Clauses, Image, LimitKey, variable};
-use crate::yaml::{Fields, Node, Reader};
+use crate::policy::{Clauses, Image, LimitKey, SecretRef, variable};
+use crate::yaml::{At, Fields, Node, Reader};
 
 /// What the Docker runner puts in force.
 pub const DOCKER_ENFORCES: Enforces = &[
@@ -59,6 +59,7 @@ pub const DOCKER_ENFORCES: Enforces = &[
     "require: proc_filesystem",
     "outputs",
     "environment",
+    "secrets",
 ];
 
 /// More variables than this are not taken from an input.
@@ -85,6 +86,12 @@ pub struct DockerSettings {
     pub runtime: Option<String>,
     /// Variables that a job may set.
     pub allowed_env: Vec<String>,
+    /// Variables that every job is given, and where the secrets are kept that are in them.
+    #[serde(skip)]
+    pub secrets: BTreeMap<EnvName, SecretRef>,
+    /// Where that is said.
+    #[serde(skip)]
+    pub(crate) secrets_at: Option<At>,
     /// The image of the operation; else a job names one of the allowed, or there is but one.
     pub image: Option<String>,
     /// What is run.
@@ -132,11 +139,36 @@ impl DockerSettings {
         settings.runtime =
             text(reader, fields.optional("runtime"), "a runtime of the engine, such as `crun`");
         settings.allowed_env = variables(reader, fields.optional("allowed_env"));
+        if let Some(node) = fields.optional("secrets") {
+            settings.secrets(reader, node);
+        }
         if let Some(node) = fields.optional("resource_limits") {
             settings.limits(reader, node);
         }
         fields.finish();
         settings
+    }
+
+    fn secrets(&mut self, reader: &Reader, node: &Node) {
+        self.secrets_at = Some(reader.at(node.span));
+        for (key, node) in
+            reader.map(node, "variables, each with a reference to a secret").unwrap_or_default()
+        {
+            match variable(&key.text) {
+                Ok(name) => self.secrets.extend(secret(reader, node).map(|secret| (name, secret))),
+                Err(why) => {
+                    let message =
+                        format!("`{}` is not the name of a variable: {why}", crate::yaml::shorten(&key.text));
+                    reader.report(reader.at(key.span).error("bad-value", message));
+                }
+            }
+        }
+    }
+
+    /// Where its secrets are kept, and where that is said.
+    pub(super) fn kept_secrets(&self) -> Vec<(SecretRef, At)> {
+        let at = self.secrets_at.iter().cycle();
+        self.secrets.values().zip(at).map(|(secret, at)| (secret.clone(), at.clone())).collect()
     }
 
     fn limits(&mut self, reader: &Reader, node: &Node) {
@@ -265,6 +297,13 @@ pub(crate) fn settled(
     if let Some(missing) = settings.keeps_from_the_proxy().filter(|_| Egress::of(&policy).is_some()) {
         unenforceable("network.mode: allowlist", missing);
     }
+    for (secret, at) in settings.kept_secrets() {
+        if !policy.secrets().any(|granted| *granted == secret) {
+            let message = format!("`{secret}` is none of the policy's `secrets`");
+            let help = format!("grant it: `security_policy: {{secrets: [\"{secret}\"]}}`");
+            reader.report(at.error("wider", message).help(help));
+        }
+    }
     let warn =
         |message: String, help: &str| reader.report(at.error("cannot-run", message).warning().help(help));
     if settings.image.as_ref().is_some_and(|image| !policy.images().any(|known| known == image)) {
@@ -304,6 +343,8 @@ pub struct PreparedContainer {
     pub job: ContainerJob,
     /// The bytes of its input files, in the order of `job.inputs`.
     pub files: Vec<Vec<u8>>,
+    /// Variables that it is given besides, and where the secrets are kept that are in them. They are in no plan.
+    pub secrets: BTreeMap<EnvName, SecretRef>,
 }
 
 impl RemoteAction<DockerSettings> {
@@ -328,6 +369,14 @@ impl RemoteAction<DockerSettings> {
         };
         repeats(input, "command", command.as_deref().unwrap_or_default())?;
         repeats(input, "volumes", &policy.reads().map(AbsPath::to_string).collect::<Vec<_>>())?;
+        let secrets = self.settings.secrets.clone();
+        if let Some(named) = secrets.values().find(|named| !policy.secrets().any(|granted| granted == *named))
+        {
+            let why = format!(
+                "cannot be run: the policy does not grant the secret `{named}`; grant it in `secrets`, of the job's row as well if that has any"
+            );
+            return Err(InputErrors::one("", why).into());
+        }
         let mut inputs = Vec::new();
         for (name, content) in &files {
             inputs
@@ -341,7 +390,8 @@ impl RemoteAction<DockerSettings> {
             stdin: Some(name_of(INPUT_FILE)?),
             runtime: self.settings.runtime.clone(),
         };
-        Ok(PreparedContainer { policy, job, files: files.into_iter().map(|(_, content)| content).collect() })
+        let files = files.into_iter().map(|(_, content)| content).collect();
+        Ok(PreparedContainer { policy, job, files, secrets })
     }
 
     fn image(&self, input: &Value, policy: &EffectivePolicy) -> Result<String, InputErrors> {

@@ -184,7 +184,7 @@ impl Registry {
         if found.is_empty() { Ok(()) } else { Err(found) }
     }
 
-    /// Asks `lacking` of every place where a service that calls others keeps a secret, so that one that is not there
+    /// Asks `lacking` of every place where a service keeps a secret, so that one that is not there
     /// shows when services load and not at the first job.
     ///
     /// # Errors
@@ -197,10 +197,9 @@ impl Registry {
             })
             .filter_map(|(operation, secret, at)| {
                 let service = &operation.service;
-                let message =
-                    format!("the calls of service `{service}` lack their secret: {}", lacking(&secret)?);
+                let message = format!("service `{service}` lacks a secret: {}", lacking(&secret)?);
                 let help =
-                    "or say in `auth` where else it is kept: `env:NAME`, `file:/PATH` or `credential:NAME`";
+                    "or say there where else it is kept: `env:NAME`, `file:/PATH` or `credential:NAME`";
                 Some(at.error("not-on-this-host", message).help(help))
             })
             .collect();
@@ -347,7 +346,8 @@ impl Operation {
         match &self.runner {
             Runner::Http(action) => action.settings.kept_secret().map(owned).into_iter().collect(),
             Runner::Serverless(action) => action.settings.kept_secrets(),
-            Runner::Shell(_) | Runner::Docker(_) | Runner::Other(_) => Vec::new(),
+            Runner::Docker(action) => action.settings.kept_secrets(),
+            Runner::Shell(_) | Runner::Other(_) => Vec::new(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::settings::{named, seconds, text, texts, word};
+use super::settings::{named, seconds, secret, text, texts, word};
 use crate::diagnostic::Diagnostic;
 use crate::effective::EffectivePolicy;
 use crate::policy::{Clauses, FunctionArn, SecretRef};
@@ -236,16 +236,4 @@ impl ServerlessSettings {
         });
         other.collect()
     }
-}
-
-fn secret(reader: &Reader, node: &Node) -> Option<SecretRef> {
-    let text = reader.text(node, "a reference to a secret")?;
-    let found = SecretRef::parse(text);
-    if found.is_none() {
-        // Not the text itself: it might be the secret.
-        let help = "write `env:NAME`, `file:/PATH` or `credential:NAME`";
-        let message = "this is no reference to a secret";
-        reader.report(reader.at(node.span).error("bad-value", message).help(help));
-    }
-    found
 }

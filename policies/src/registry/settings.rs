@@ -1,7 +1,7 @@
 //! What settings of every execution type are decoded with.
 
 use crate::diagnostic::Diagnostic;
-use crate::policy::NotTaken;
+use crate::policy::{NotTaken, SecretRef};
 use crate::yaml::{Node, Reader, Spanned, Value, shorten};
 
 /// A week, in seconds: longer timeouts are slips of the unit.
@@ -10,6 +10,18 @@ pub(crate) const TIMEOUT_MAX: u64 = 7 * 86_400;
 /// Seconds at `node`.
 pub(crate) fn seconds(reader: &Reader, node: Option<&Node>) -> Option<u64> {
     node.and_then(|node| reader.integer(node, 1..=TIMEOUT_MAX))
+}
+
+pub(super) fn secret(reader: &Reader, node: &Node) -> Option<SecretRef> {
+    let text = reader.text(node, "a reference to a secret")?;
+    let found = SecretRef::parse(text);
+    if found.is_none() {
+        // Not the text itself: it might be the secret.
+        let help = "write `env:NAME`, `file:/PATH` or `credential:NAME`";
+        let message = "this is no reference to a secret";
+        reader.report(reader.at(node.span).error("bad-value", message).help(help));
+    }
+    found
 }
 
 pub(super) fn text(reader: &Reader, node: Option<&Node>, what: &str) -> Option<String> {

@@ -110,6 +110,34 @@ fn docker_and_serverless_settings_are_read() {
 }
 
 #[test]
+fn a_docker_service_gives_secrets_that_its_policy_grants_and_nothing_else() {
+    let of = |secrets: &str| {
+        load(&format!(
+            "services:\n  - name: images\n    execution_type: docker\n    runner_config: {{allowed_images: [\"a@sha256:{}\"], \
+             secrets: {secrets}}}\n    security_policy: {{secrets: [\"env:KEY\"]}}\n    operations:\n      \
+             - {{name: run, runner_config: {{command: [/bin/run]}}}}\n",
+            "0".repeat(64)
+        ))
+    };
+    let registry = of("{API_KEY: \"env:KEY\"}").unwrap_or_else(|found| panic!("{found}"));
+    let Runner::Docker(docker) = registry.operation("images", "run").unwrap().runner() else { panic!() };
+    let prepared = docker.prepare(&json!({}), &JobProposal::default()).unwrap();
+    let given: Vec<_> = prepared.secrets.iter().map(|(name, named)| format!("{name}={named}")).collect();
+    assert_eq!(given, ["API_KEY=env:KEY"]);
+    let lacking = registry.check_secrets(|_| Some("it is not here".to_owned())).unwrap_err().to_string();
+    assert!(lacking.contains("service `images` lacks a secret: it is not here"), "{lacking}");
+    for (secrets, said) in [
+        ("{API_KEY: \"env:OTHER\"}", "`env:OTHER` is none of the policy's `secrets`"),
+        ("{LD_PRELOAD: \"env:KEY\"}", "steers the dynamic loader"),
+        ("{API_KEY: sk_live_1}", "this is no reference to a secret"),
+        ("[API_KEY]", "variables, each with a reference to a secret"),
+    ] {
+        let found = of(secrets).unwrap_err().to_string();
+        assert!(found.contains(said), "{found}");
+    }
+}
+
+#[test]
 fn a_runner_that_is_not_ours_gets_its_settings_as_they_are() {
     let text = "services:\n  - name: q\n    execution_type: quantum\n    runner_config: {qubits: 5}\n    operations:\n      \
                 - {name: o, runner_config: {shots: [1, \"2\"]}}\n";

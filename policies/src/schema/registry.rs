@@ -155,6 +155,11 @@ fn service_config(kind: &str) -> Value {
                 "Variables that a job may set.",
                 json!({"type": "array", "items": text(VARIABLE)}),
             )
+            .key(
+                "secrets",
+                "Variables that every job is given, and where the secrets are kept that are in them.",
+                json!({"type": "object", "propertyNames": text(VARIABLE), "additionalProperties": text(SECRET)}),
+            )
             .key("resource_limits", "Limits of a container.", container_limits()),
         "serverless" => {
             let sign_in = words(SIGN_INS.map(|(word, _)| word));

@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use nix::unistd::{getegid, geteuid};
 use rustix::fs::{Access, access};
 use rustix::process::{Pid, getsid};
-use stockade_inside::{Status, mounts, namespaces};
+use stockade_inside::{Status, mount_at, mounts, namespaces};
 use stockade_plan::{ContainerEvidence, List, Mounted, SECCOMP_MARK, SECCOMP_MARKS};
 
 use crate::cgroup::Group;
@@ -62,13 +62,15 @@ fn seccomp_mark() -> Option<u16> {
 }
 
 /// Engines mount more than they are asked for. The queues of `mqueue` have a limit of their own; mq_overview(7).
-fn writable(known: &[Mounted]) -> Result<Vec<String>, Fault> {
+fn writable(known: &[Mounted]) -> Result<Vec<Mounted>, Fault> {
     let text = read_to_string(MOUNTINFO).map_err(|error| Fault::io(format!("read `{MOUNTINFO}`"), &error))?;
     let others = text.lines().filter_map(mount_of).filter(|(path, kind)| {
         let is_directory = metadata(path).is_ok_and(|found| found.is_dir());
         !known.iter().any(|known| known.path == *path) && *kind != "mqueue" && is_directory
     });
-    Ok(others.map(|(path, _)| path).filter(|path| access(path, Access::WRITE_OK).is_ok()).collect())
+    let paths = others.map(|(path, _)| path).filter(|path| access(path, Access::WRITE_OK).is_ok());
+    let look = |path: String| mount_at(&path).map_err(|errno| Fault::new(format!("look at `{path}`"), errno));
+    paths.map(look).collect()
 }
 
 /// Mount point and type of a file system, of a line of proc_pid_mountinfo(5).

@@ -11,7 +11,7 @@ mod status;
 
 pub use collect::{Teller, collect};
 pub use listeners::{found as listeners_found, listen};
-pub use mounts::mounts;
+pub use mounts::{mount_at, mounts};
 pub use namespaces::namespaces;
 pub use proc::proc_text;
 pub use status::Status;

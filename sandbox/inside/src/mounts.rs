@@ -12,11 +12,15 @@ const MOUNTS: [&str; 5] = ["/", "/job", "/tmp", "/dev/shm", "/proc"];
 /// # Errors
 /// [`Unread`] with the path of the first that cannot be looked at.
 pub fn mounts() -> Result<Vec<Mounted>, Unread> {
-    MOUNTS.into_iter().map(mounted).collect()
+    MOUNTS.into_iter().map(|path| mount_at(path).map_err(|errno| Unread { what: path, errno })).collect()
 }
 
-fn mounted(path: &'static str) -> Result<Mounted, Unread> {
-    let found = statvfs(path).map_err(|errno| Unread { what: path, errno })?;
+/// What is mounted at `path`, as statvfs(3) shows it.
+///
+/// # Errors
+/// What the kernel answered, if it cannot be looked at.
+pub fn mount_at(path: &str) -> nix::Result<Mounted> {
+    let found = statvfs(path)?;
     let flags = found.flags();
     Ok(Mounted {
         path: path.to_owned(),
@@ -35,7 +39,7 @@ mod tests {
 
     #[test]
     fn a_mount_is_read_as_the_kernel_shows_it() {
-        let proc = mounted("/proc").unwrap();
+        let proc = mount_at("/proc").unwrap();
         assert_eq!((proc.path.as_str(), proc.size_bytes), ("/proc", 0));
         let table = std::fs::read_to_string("/proc/self/mounts").unwrap();
         let line = table.lines().find(|line| line.split(' ').nth(1) == Some("/proc")).unwrap();
@@ -43,7 +47,6 @@ mod tests {
         for (held, option) in [(proc.nosuid, "nosuid"), (proc.nodev, "nodev"), (proc.noexec, "noexec")] {
             assert_eq!(held, options.contains(&option), "{option} in {line}");
         }
-        let missing = mounted("/no/such/mount");
-        assert_eq!(missing, Err(Unread { what: "/no/such/mount", errno: nix::errno::Errno::ENOENT }));
+        assert_eq!(mount_at("/no/such/mount"), Err(nix::errno::Errno::ENOENT));
     }
 }

@@ -153,8 +153,8 @@ pub struct ContainerEvidence {
     pub module: Option<String>,
     /// The root, `/job`, `/tmp`, `/dev/shm` and `/proc`.
     pub mounts: List<Mounted, 8>,
-    /// Where else it could write: roots of other mounts.
-    pub writable: List<String, 64>,
+    /// Where else it could write: other mounts.
+    pub writable: List<Mounted, 64>,
     /// The limits of the control group, as far as it is shown inside.
     pub limits: ContainerLimits,
     /// Soft and hard limit on open files.

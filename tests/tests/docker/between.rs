@@ -6,6 +6,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use stockade_plan::{ContainerMessage, encode};
 use tempfile::TempDir;
 
 /// What is changed.
@@ -14,8 +15,12 @@ pub(crate) enum Changed {
     Nothing,
     /// The engine's answer to who makes a container has this warning.
     Warning(&'static str),
+    /// The engine does not hear this of what it is asked for.
+    Unheard(&'static str),
     /// Who asks for a container hears nothing.
     NoContainer,
+    /// Nobody hears of a container's first process that it has started the job.
+    NoStart,
 }
 
 /// Ends with the process.
@@ -64,12 +69,15 @@ fn between(worker: UnixStream, engine: &Path, changed: &Arc<Mutex<Changed>>) {
             let asks = bytes.starts_with(b"POST") && contains(&bytes, b"/containers/create");
             match &*held.lock().unwrap() {
                 Changed::NoContainer if asks => Vec::new(),
+                // More of it may follow in another piece.
+                Changed::Unheard(name) => unheard(bytes, name),
                 _ => bytes,
             }
         });
     });
     pass(engine, worker, |bytes| match &*changed.lock().unwrap() {
         Changed::Warning(warning) => warned(bytes, warning),
+        Changed::NoStart if contains(&bytes, &started()) => Vec::new(),
         _ => bytes,
     });
 }
@@ -82,6 +90,22 @@ fn pass(mut from: UnixStream, mut to: UnixStream, change: impl Fn(Vec<u8>) -> Ve
         }
     }
     let _gone = to.shutdown(Shutdown::Write);
+}
+
+/// A name that no engine knows, as long as that.
+fn unheard(mut bytes: Vec<u8>, name: &str) -> Vec<u8> {
+    let name = format!("\"{name}\":");
+    if let Some(at) = bytes.windows(name.len()).position(|part| part == name.as_bytes()) {
+        bytes[at + 1] = b'X';
+    }
+    bytes
+}
+
+/// As an engine passes it on: one piece of standard output, and in that one message.
+fn started() -> Vec<u8> {
+    let message = encode(&ContainerMessage::Started).unwrap();
+    let len = u8::try_from(message.len()).unwrap();
+    [&[1, 0, 0, 0, 0, 0, 0, len + 4, len, 0, 0, 0], &message[..]].concat()
 }
 
 fn contains(bytes: &[u8], what: &[u8]) -> bool {

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::alike::keys;
+use super::between::{Between, Changed};
 use super::*;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -53,6 +55,30 @@ fn a_cancelled_job_is_gone_within_a_second_from_the_engine_and_from_the_process_
     let job = server.until(&id, SOON, |job| job["status"] == "cancelled");
     assert_eq!(only_attempt(server, &job)["status"], "cancelled");
     removed(engine, &id);
+}
+
+#[test]
+fn a_job_that_is_cancelled_before_its_start_is_heard_of_is_on_record_like_one_that_ran() {
+    let (engine, between) = (&RIG.engine, Between::start(&RIG.engine.socket()));
+    let server = Server::start_in(place(&services_of(&RIG.image), engine).with_engine(between.address()));
+    let ended = |changed: Changed| {
+        between.change(changed);
+        let id = server.submit("box", "long", &json!({}));
+        let (name, _) = running(engine, &id);
+        let user = engine.said(&["inspect", "--format", "{{.Config.User}}", &name]);
+        assert!(server.place().stockade(&["jobs", "cancel", &id]).status.success());
+        let job = server.until(&id, SOON, |job| job["status"] == "cancelled");
+        removed(engine, &id);
+        let context = only_attempt(&server, &job)["security_context"].clone();
+        assert_eq!(format!("{0}:{0}", context["host_uid"]), user, "{context}");
+        context
+    };
+    let [heard_of, not] = [Changed::Nothing, Changed::NoStart].map(ended);
+    assert_eq!(not["enforcement"]["seccomp"]["state"], "enforced", "{not}");
+    for part in ["enforcement", "target"] {
+        assert_eq!(keys(&heard_of[part]), keys(&not[part]));
+    }
+    assert_eq!(heard_of["target"]["image_id"], not["target"]["image_id"]);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
+use super::between::{Between, Changed};
 use super::*;
 
 const SOON: Duration = Duration::from_secs(40);
@@ -195,4 +196,49 @@ fn the_doctor_says_which_engine_answers() {
     assert_eq!(check["standing"], "good", "{check}");
     let found = check["found"].as_str().unwrap();
     assert!(found.contains("interface 1.") && found.contains("runc"), "{found}");
+}
+
+#[test]
+fn an_engine_that_leaves_away_what_it_is_asked_for_runs_no_job_and_what_it_warns_of_is_recorded() {
+    let between = Between::start(&RIG.engine.socket());
+    let server =
+        Server::start_in(place(&services_of(&RIG.image), &RIG.engine).with_engine(between.address()));
+    let warnings = |job: &Value| job["security_context"]["target"]["warnings"].clone();
+    let fixed = || server.run("box", "fixed", &json!({}));
+    let job = fixed();
+    assert_eq!((stdout(&job), warnings(&job)), ("fixed\n", json!([])), "{job}");
+    let warning = "PIDs limit discarded, it says, and has kept it.";
+    between.change(Changed::Warning(warning));
+    let job = fixed();
+    assert_eq!((stdout(&job), warnings(&job)), ("fixed\n", json!([warning])), "{job}");
+    for (name, said) in
+        [("PidsLimit", "`PidsLimit` is"), ("LogConfig", "`LogConfig` is"), ("Ulimits", "`ulimit co")]
+    {
+        between.change(Changed::Unheard(name));
+        let job = fixed();
+        let error = job["error_message"].as_str().unwrap();
+        assert!(error.contains(said) && error.contains("as it was asked for"), "{error}");
+        assert_eq!(only_attempt(&server, &job)["status"], "setup_failed", "{job}");
+        assert_eq!(job["output_data"]["error_class"], "permanent", "{job}");
+        let id = job["id"].as_str().unwrap();
+        let gone = || RIG.engine.container_of(id).is_none().then_some(());
+        stockade_tests::eventually("it is removed", SOON, gone);
+    }
+}
+
+#[test]
+fn a_volume_of_an_image_that_an_engine_would_make_itself_is_found_before_anything_runs() {
+    let between = Between::start(&RIG.engine.socket());
+    let image = RIG.engine.import("one-volume", &["VOLUME /data"]);
+    let server = Server::start_in(place(&services_of(&image), &RIG.engine).with_engine(between.address()));
+    let fixed = || server.run("box", "fixed", &json!({}));
+    assert_eq!(stdout(&fixed()), "fixed\n");
+    between.change(Changed::Unheard(match MAKER {
+        Maker::Docker => "Tmpfs",
+        Maker::Podman => "Binds",
+    }));
+    let job = fixed();
+    let error = job["error_message"].as_str().unwrap();
+    assert!(error.contains("at `/data` it has the volume"), "{error}");
+    assert_eq!(only_attempt(&server, &job)["status"], "setup_failed", "{job}");
 }

@@ -12,6 +12,9 @@ use super::*;
 
 const SOON: Duration = Duration::from_secs(20);
 
+/// Postgres has room for not much more in the path of its socket.
+const STATE: &str = "a-state-directory-whose-path-is-longer-than-most";
+
 /// One with a server on loopback, that the policy names by a name and by its address.
 struct Net {
     server: Server,
@@ -36,7 +39,7 @@ impl Net {
              security_policy: {{use: sandboxed}}\n    operations:\n      - {{name: script, max_retries: 0, runner_config: \
              {{interpreter: [/bin/busybox, sh], script_from_input: script}}}}\n"
         );
-        let place = place(&services, &RIG.engine).with_engine(engine.to_owned());
+        let place = place(&services, &RIG.engine).with_engine(engine.to_owned()).with_state_in(STATE);
         let policies = place.path().join("policies");
         std::fs::create_dir(&policies).unwrap();
         let network = format!(
@@ -305,6 +308,15 @@ fn a_worker_that_dies_while_a_container_is_made_leaves_nothing_to_its_next_start
 }
 
 #[test]
+fn a_container_has_its_network_though_the_path_to_where_it_hands_it_over_is_longer_than_a_sockets() {
+    let job = NET.run("echo ran");
+    assert_eq!(stdout(&job), "ran\n", "{job}");
+    let attempt = format!("containers/{}-1/network", job["id"].as_str().unwrap());
+    let path = NET.server.place().state_dir().join(attempt);
+    assert!(path.as_os_str().len() > 107, "{path:?}");
+}
+
+#[test]
 fn a_container_whose_network_cannot_be_made_does_not_start() {
     let net = Net::start(&RIG.engine.address());
     let in_the_way = net.server.place().state_dir().join("containers");
@@ -318,27 +330,4 @@ fn a_container_whose_network_cannot_be_made_does_not_start() {
     assert_eq!(job["output_data"]["error_class"], "retryable", "{job}");
     std::fs::remove_file(&in_the_way).unwrap();
     assert_eq!(stdout(&net.run("echo ran")), "ran\n");
-}
-
-#[test]
-fn an_engine_that_warns_of_a_limit_that_it_leaves_away_runs_no_job_and_other_warnings_are_recorded() {
-    let between = Between::start(&RIG.engine.socket());
-    let server =
-        Server::start_in(place(&services_of(&RIG.image), &RIG.engine).with_engine(between.address()));
-    let warnings = |job: &Value| job["security_context"]["target"]["warnings"].clone();
-    let fixed = || server.run("box", "fixed", &json!({}));
-    let job = fixed();
-    assert_eq!((stdout(&job), warnings(&job)), ("fixed\n", json!([])), "{job}");
-    let platform = "The requested image's platform does not match the detected host platform";
-    between.change(Changed::Warning(platform));
-    let job = fixed();
-    assert_eq!((stdout(&job), warnings(&job)), ("fixed\n", json!([platform])), "{job}");
-    let discarded = "Your kernel does not support pids limit capabilities or the cgroup is not mounted. PIDs limit discarded.";
-    between.change(Changed::Warning(discarded));
-    let job = fixed();
-    assert!(job["error_message"].as_str().unwrap().contains(discarded), "{job}");
-    assert_eq!(only_attempt(&server, &job)["status"], "setup_failed", "{job}");
-    assert_eq!(job["output_data"]["error_class"], "permanent", "{job}");
-    let id = job["id"].as_str().unwrap();
-    stockade_tests::eventually("it is removed", SOON, || RIG.engine.container_of(id).is_none().then_some(()));
 }

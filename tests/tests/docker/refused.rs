@@ -44,9 +44,9 @@ fn a_tag_another_image_a_command_and_a_volume_are_not_a_jobs_to_say() {
 }
 
 #[test]
-fn an_image_that_declares_volumes_is_refused() {
-    let (error, class, _) = not_run("volumes", "run", &json!({}));
-    assert!(error.contains("/data") && error.contains("VOLUME"), "{error}");
+fn an_image_that_declares_a_volume_where_the_kernels_own_is_mounted_is_refused() {
+    let (error, class, _) = not_run("proc-volume", "script", &script("echo ran"));
+    assert!(error.contains("/proc/data") && error.contains("VOLUME"), "{error}");
     assert_eq!(class, "permanent");
 }
 

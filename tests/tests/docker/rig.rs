@@ -50,10 +50,11 @@ pub(crate) static RIG: LazyLock<Rig> = LazyLock::new(|| {
         compile(KNOCK, &bin.join("knock"));
     });
     let hostile = engine.import("hostile", &HOSTILE);
-    let volumes = engine.import("volumes", &["VOLUME /data"]);
+    let volumes = engine.import("volumes", &["VOLUME /data /var/lib/box"]);
+    let proc_volume = engine.import("proc-volume", &["VOLUME /proc/data"]);
     let talkative =
         engine.import("talkative", &["ENTRYPOINT [\"/bin/echo\", \"its\"]", "CMD [\"own\", \"words\"]"]);
-    let services = services(&image, &hostile, &volumes, &talkative);
+    let services = services(&image, &hostile, [&volumes, &proc_volume], &talkative);
     let server = Server::start_in(place(&services, &engine));
     Rig { engine, server, image }
 });
@@ -72,14 +73,15 @@ pub(crate) fn place(services: &str, engine: &Engine) -> Place {
 
 /// The registry of a server with one image.
 pub(crate) fn services_of(image: &str) -> String {
-    services(image, image, image, image)
+    services(image, image, [image; 2], image)
 }
 
-fn services(image: &str, hostile: &str, volumes: &str, talkative: &str) -> String {
+fn services(image: &str, hostile: &str, [volumes, proc_volume]: [&str; 2], talkative: &str) -> String {
     include_str!("services.yaml")
         .replace("BOX", image)
         .replace("HOSTILE", hostile)
         .replace("VOLUMES", volumes)
+        .replace("PROC-VOLUME", proc_volume)
         .replace("TALKATIVE", talkative)
         .replace("MISSING", &format!("box@sha256:{}", "0".repeat(64)))
 }

@@ -222,7 +222,7 @@ fn a_worker_that_lacks_a_key_does_not_start_and_says_where_it_should_be() {
     };
     for key in ["TEST_KEY_ID", "TEST_KEY"] {
         let said = without(key);
-        assert!(said.contains("the calls of service `functions` lack their secret"), "{said}");
+        assert!(said.contains("service `functions` lacks a secret"), "{said}");
         assert!(said.contains(&format!("env:{key}`")) && said.contains("service `events`"), "{said}");
     }
 }

@@ -6,8 +6,8 @@ use bollard::models::{
     ContainerCreateBody, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Mount,
     MountType, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
 };
-use stockade_plan::{CPU_PERIOD_US, Digest, Limits, WORK_DIR};
-use stockade_policies::{ContainerPlan, ProgramFiles};
+use stockade_plan::{AbsPath, CPU_PERIOD_US, Digest, WORK_DIR};
+use stockade_policies::ContainerPlan;
 
 use super::engine::EngineFacts;
 use super::image::Image;
@@ -20,10 +20,6 @@ const IDS: u32 = 0x00FF_0000;
 /// The same where ids are mapped: only those below 65536 surely are.
 const FIRST_MAPPED_ID: u32 = 1000;
 const MAPPED_IDS: u32 = 60_000;
-
-/// What a loader has every program load, init too: ld.so(8). The image's may not. A directory there names nothing, and an image
-/// with a file there, or a link to one, is not started.
-pub(super) const PRELOAD: &str = "/etc/ld.so.preload";
 
 /// Labels of our containers.
 pub(super) const WORKER: &str = "stockade.worker";
@@ -58,7 +54,7 @@ impl Identity {
         labels.map(|(key, value)| (key.to_owned(), value)).into()
     }
 
-    /// Where init lies: nothing in an image can lie there before.
+    /// Where what is ours lies: nothing in an image can lie there before.
     pub(super) fn directory(&self) -> String {
         format!("/.stockade-{}", self.nonce)
     }
@@ -79,7 +75,7 @@ pub(super) fn body(
     plan: &ContainerPlan,
     image: &Image,
     identity: &Identity,
-    init: &ProgramFiles,
+    init: &AbsPath,
     facts: &EngineFacts,
 ) -> ContainerCreateBody {
     let uid = identity.uid(facts);
@@ -94,7 +90,7 @@ pub(super) fn body(
         stdin_once: Some(true),
         // A name without a value takes away what the image would set.
         env: Some(image.variables.clone()),
-        entrypoint: Some(entrypoint(init, &identity.directory())),
+        entrypoint: Some(vec![init_in(&identity.directory())]),
         cmd: Some(Vec::new()),
         healthcheck: Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() }),
         image: Some(image.id.clone()),
@@ -102,34 +98,22 @@ pub(super) fn body(
         network_disabled: Some(true),
         labels: Some(identity.labels()),
         stop_signal: Some("SIGKILL".to_owned()),
-        host_config: Some(host_config(plan, identity, init, facts, uid)),
+        host_config: Some(host_config(plan, image, identity, init, facts, uid)),
         ..ContainerCreateBody::default()
     }
 }
 
-/// Our init by its own loader, with its own libraries: the image's have no part in it.
-fn entrypoint(init: &ProgramFiles, directory: &str) -> Vec<String> {
-    let program = format!("{directory}/init");
-    match &init.loader {
-        None => vec![program],
-        Some(_) => {
-            let loader = format!("{directory}/loader");
-            vec![
-                loader,
-                "--inhibit-cache".to_owned(),
-                "--library-path".to_owned(),
-                directory.to_owned(),
-                program,
-            ]
-        }
-    }
+/// Our init. It needs no loader and no library: nothing of the image's has a part in it.
+fn init_in(directory: &str) -> String {
+    format!("{directory}/init")
 }
 
 /// Everything that Docker would otherwise decide is said, even where its default is the same.
 fn host_config(
     plan: &ContainerPlan,
+    image: &Image,
     identity: &Identity,
-    init: &ProgramFiles,
+    init: &AbsPath,
     facts: &EngineFacts,
     uid: u32,
 ) -> HostConfig {
@@ -158,7 +142,7 @@ fn host_config(
         uts_mode: Some(String::new()),
         cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
         userns_mode: Some(String::new()),
-        tmpfs: Some(tmpfs(limits, uid)),
+        tmpfs: Some(tmpfs(plan, image, uid)),
         mounts: Some(mounts(plan, &identity.directory(), init)),
         devices: Some(Vec::new()),
         group_add: Some(Vec::new()),
@@ -190,35 +174,43 @@ fn ulimit(name: &str, soft: i64, hard: i64) -> ResourcesUlimits {
 }
 
 /// A file system in memory that a job can write to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Part {
-    pub(super) path: &'static str,
+    pub(super) path: String,
     pub(super) bytes: u64,
     /// The directory itself is one.
     pub(super) inodes: u64,
 }
 
-/// Of the disk and its files half is `/job`'s, a quarter `/tmp`'s and a quarter `/dev/shm`'s: together they are no more than
-/// the policy says, where a sandbox has one file system for all three.
-pub(super) fn parts(limits: &Limits) -> [Part; 3] {
-    [(WORK_DIR, 2), ("/tmp", 4), ("/dev/shm", 4)].map(|(path, of)| Part {
-        path,
+/// Of the disk and its files half is `/job`'s; `/tmp`, `/dev/shm` and each volume that the image declares have the same part of
+/// the other: together they are no more than the policy says, where a sandbox has one file system for all.
+pub(super) fn parts(plan: &ContainerPlan, image: &Image) -> Vec<Part> {
+    const OTHERS: [&str; 2] = ["/tmp", "/dev/shm"];
+    let limits = &plan.errand.limits;
+    // What is mounted there anyway is mounted in its place.
+    let ours = |path: &str| path == WORK_DIR || OTHERS.contains(&path);
+    let granted = |path: &AbsPath| plan.binds.contains(path);
+    let volumes = image.volumes.iter().filter(|path| !ours(path.as_str()) && !granted(path));
+    let others: Vec<&str> = OTHERS.into_iter().chain(volumes.map(AbsPath::as_str)).collect();
+    let of = 2 * u64::try_from(others.len()).unwrap_or(u64::MAX);
+    let part = |(path, of): (&str, u64)| Part {
+        path: path.to_owned(),
         bytes: (limits.disk_bytes / of).max(4096),
         inodes: (limits.files / of).max(1) + 1,
-    })
-}
-
-fn tmpfs(limits: &Limits, uid: u32) -> HashMap<String, String> {
-    let options = |part: Part| {
-        let Part { bytes, inodes, .. } = part;
-        format!("rw,noexec,nosuid,nodev,size={bytes},nr_inodes={inodes},mode=0700,uid={uid},gid={uid}")
     };
-    let nothing = "ro,noexec,nosuid,nodev,size=4096,nr_inodes=1,mode=0000".to_owned();
-    let parts = parts(limits).map(|part| (part.path.to_owned(), options(part)));
-    parts.into_iter().chain([(PRELOAD.to_owned(), nothing)]).collect()
+    std::iter::once((WORK_DIR, 2)).chain(others.into_iter().map(|path| (path, of))).map(part).collect()
 }
 
-fn mounts(plan: &ContainerPlan, directory: &str, init: &ProgramFiles) -> Vec<Mount> {
+/// A volume that is a file system here is none of the engine's making.
+fn tmpfs(plan: &ContainerPlan, image: &Image, uid: u32) -> HashMap<String, String> {
+    let option = |Part { path, bytes, inodes }| {
+        let size = format!("size={bytes},nr_inodes={inodes}");
+        (path, format!("rw,noexec,nosuid,nodev,{size},mode=0700,uid={uid},gid={uid}"))
+    };
+    parts(plan, image).into_iter().map(option).collect()
+}
+
+fn mounts(plan: &ContainerPlan, directory: &str, init: &AbsPath) -> Vec<Mount> {
     let bind = |source: &str, target: String| Mount {
         source: Some(source.to_owned()),
         target: Some(target),
@@ -226,15 +218,9 @@ fn mounts(plan: &ContainerPlan, directory: &str, init: &ProgramFiles) -> Vec<Mou
         read_only: Some(true),
         ..Mount::default()
     };
-    let own = [(Some(&init.program), "init"), (init.loader.as_ref(), "loader")];
-    let own =
-        own.into_iter().filter_map(|(path, name)| Some(bind(path?.as_str(), format!("{directory}/{name}"))));
-    let libraries = init.libraries.iter().map(|library| {
-        let name = library.as_str().rsplit('/').next().unwrap_or_default();
-        bind(library.as_str(), format!("{directory}/{name}"))
-    });
+    let own = bind(init.as_str(), init_in(directory));
     let granted = plan.binds.iter().map(|path| bind(path.as_str(), path.to_string()));
-    own.chain(libraries).chain(granted).collect()
+    std::iter::once(own).chain(granted).collect()
 }
 
 #[cfg(test)]
@@ -242,7 +228,6 @@ pub(super) mod tests {
     use std::collections::BTreeMap;
 
     use serde_json::{Value, json};
-    use stockade_plan::AbsPath;
     use stockade_policies::{
         Capabilities, ContainerJob, DOCKER_ENFORCES, Environment, Library, Registry, compile_container,
     };
@@ -300,19 +285,19 @@ pub(super) mod tests {
         }
     }
 
-    pub(crate) fn asked_for(facts: &EngineFacts) -> ContainerCreateBody {
-        let path = |text: &str| AbsPath::new(text).unwrap();
-        let init = ProgramFiles {
-            program: path("/usr/bin/stockade-container-init"),
-            loader: Some(path("/lib64/ld-linux-x86-64.so.2")),
-            libraries: vec![path("/usr/lib/x86_64-linux-gnu/libc.so.6")],
-        };
-        let image = Image {
+    /// An image that sets a variable and declares volumes: one of its own, one where there is something anyway.
+    pub(crate) fn image() -> Image {
+        Image {
             id: "sha256:1".to_owned(),
             command: Vec::new(),
             variables: vec!["LD_PRELOAD".to_owned()],
-        };
-        body(&plan(), &image, &identity(), &init, facts)
+            volumes: ["/tmp", "/var/lib/data"].map(|path| AbsPath::new(path).unwrap()).into(),
+        }
+    }
+
+    pub(crate) fn asked_for(facts: &EngineFacts) -> ContainerCreateBody {
+        let init = AbsPath::new("/usr/bin/stockade-container-init").unwrap();
+        body(&plan(), &image(), &identity(), &init, facts)
     }
 
     fn asked(facts: &EngineFacts) -> Value {
@@ -338,6 +323,23 @@ pub(super) mod tests {
     #[test]
     fn what_the_engine_is_asked_for_is_what_was_reviewed() {
         reviewed(&asked(&facts(true, false)), GOLDEN);
+    }
+
+    #[test]
+    fn volumes_of_an_image_share_what_the_policy_says_of_the_disk_and_a_granted_path_is_none() {
+        let (mut plan, mut image) = (plan(), image());
+        let path = |text: &str| AbsPath::new(text).unwrap();
+        let total = |parts: &[Part]| parts.iter().map(|part| part.bytes).sum::<u64>();
+        let paths = |parts: &[Part]| parts.iter().map(|part| part.path.clone()).collect::<Vec<_>>();
+        image.volumes = vec![path("/data"), path("/job"), path("/models")];
+        plan.binds = vec![path("/models")];
+        let with = parts(&plan, &image);
+        assert_eq!(paths(&with), ["/job", "/tmp", "/dev/shm", "/data"]);
+        image.volumes.clear();
+        let without = parts(&plan, &image);
+        let disk = plan.errand.limits.disk_bytes;
+        assert_eq!((total(&without), without[0].bytes), (disk, with[0].bytes));
+        assert!((disk - 4..=disk).contains(&total(&with)), "{with:?}");
     }
 
     #[test]

@@ -8,18 +8,22 @@ use stockade_sandbox::{Enforcement, Layer, State};
 
 use super::container::{Part, parts};
 use super::engine::EngineFacts;
+use super::image::Image;
 
 /// What is missing: then the job does not start.
 pub(super) fn lacking(
     found: &ContainerEvidence,
     plan: &ContainerPlan,
+    image: &Image,
     facts: &EngineFacts,
     uid: u32,
 ) -> Option<String> {
     let limits = &plan.errand.limits;
-    let mount = |path: &str| found.mounts.iter().find(|mount| mount.path == path);
-    let fenced = |part: Part| {
-        mount(part.path).is_some_and(|mount| {
+    let parts = parts(plan, image);
+    let mount =
+        |path: &str| found.mounts.iter().chain(found.writable.iter()).find(|mount| mount.path == path);
+    let fenced = |part: &Part| {
+        mount(&part.path).is_some_and(|mount| {
             // Whole pages.
             let bytes = part.bytes.next_multiple_of(4096);
             // None at all: not counted.
@@ -39,8 +43,11 @@ pub(super) fn lacking(
             "its system calls are filtered as its policy says",
         ),
         (mount("/").is_some_and(|mount| mount.read_only), "its root is read-only"),
-        (parts(limits).into_iter().all(fenced), "what it can write to is bounded and not executable"),
-        (found.writable.is_empty(), "it can write nowhere else"),
+        (parts.iter().all(fenced), "what it can write to is bounded and not executable"),
+        (
+            found.writable.iter().all(|mount| parts.iter().any(|part| part.path == mount.path)),
+            "it can write nowhere else",
+        ),
         (found.core_bytes == (0, 0), "it leaves no core dumps"),
         (found.open_files.1 == plan.open_files, "its open files are limited"),
         (own_descriptors(found), "it has no descriptors but those that it was given"),
@@ -165,6 +172,10 @@ pub(super) fn enforcement(
         },
     );
     layers.extend(found.mounts.iter().filter_map(|mount| mounted(mount, enforced)));
+    if let Some(work) = layers.get_mut("work_filesystem") {
+        let volumes = found.writable.iter().map(|mount| format!(", {}", mount.path));
+        work.detail.extend(volumes);
+    }
     if let Some(module) = &found.module {
         layers.insert("security_module", security_module(module));
     }
@@ -202,7 +213,7 @@ fn mounted(mount: &Mounted, enforced: impl Fn(String) -> Layer) -> Option<(&'sta
 mod tests {
     use stockade_plan::{CPU_PERIOD_US, ContainerLimits, Namespaces};
 
-    use super::super::container::tests::{facts, plan};
+    use super::super::container::tests::{facts, image, plan};
     use super::*;
 
     const UID: u32 = 0x7F00_0001;
@@ -219,7 +230,9 @@ mod tests {
             size_bytes,
             inodes,
         };
-        let own = parts(limits).map(|part| mount(part.path, part.bytes, part.inodes));
+        let mut own: Vec<_> =
+            parts(plan, &image()).iter().map(|part| mount(&part.path, part.bytes, part.inodes)).collect();
+        let volumes = own.split_off(3);
         let mounts = [mount("/", 1, 1), mount("/proc", 0, 0)].into_iter().chain(own).collect::<Vec<_>>();
         ContainerEvidence {
             namespaces: Namespaces { user: 1, mnt: 2, pid: 3, net: 4, ipc: 5, uts: 6, cgroup: 7 },
@@ -232,7 +245,7 @@ mod tests {
             seccomp_mark: Some(plan.seccomp_mark),
             module: None,
             mounts: mounts.try_into().unwrap(),
-            writable: Vec::new().try_into().unwrap(),
+            writable: volumes.try_into().unwrap(),
             limits: ContainerLimits {
                 version: Some(1),
                 memory_bytes: Some(limits.memory_bytes),
@@ -254,7 +267,7 @@ mod tests {
         let lacks = |change: &dyn Fn(&mut ContainerEvidence)| {
             let mut found = good(&plan);
             change(&mut found);
-            lacking(&found, &plan, &facts, UID)
+            lacking(&found, &plan, &image(), &facts, UID)
         };
         assert_eq!(lacks(&|_| ()), None);
         let another = plan.seccomp_mark ^ 1;
@@ -262,8 +275,19 @@ mod tests {
             let said = lacks(&|found| found.seccomp_mark = mark).unwrap();
             assert!(said.contains("filtered as its policy says"), "{said}");
         }
-        let said = lacks(&|found| found.writable = vec!["/run".to_owned()].try_into().unwrap()).unwrap();
-        assert!(said.contains("write nowhere else"), "{said}");
+        let volume = good(&plan).writable.iter().next().unwrap().clone();
+        let other = Mounted { path: "/run".to_owned(), ..volume.clone() };
+        let large = Mounted { size_bytes: volume.size_bytes * 2, ..volume.clone() };
+        let executable = Mounted { noexec: false, ..volume.clone() };
+        for (writable, word) in [
+            (vec![volume, other], "write nowhere else"),
+            (vec![large], "bounded and not executable"),
+            (vec![executable], "bounded and not executable"),
+            (Vec::new(), "bounded and not executable"),
+        ] {
+            let said = lacks(&|found| found.writable = writable.clone().try_into().unwrap()).unwrap();
+            assert!(said.contains(word), "{said}");
+        }
     }
 
     #[test]
@@ -276,13 +300,17 @@ mod tests {
         let podman = EngineFacts { podman: true, cgroup_v2: false, ..docker.clone() };
         let newer = EngineFacts { cgroup_v2: true, ..podman.clone() };
         for engine in [&docker, &newer] {
-            assert!(lacking(&found, &plan, engine, UID).unwrap().contains("namespaces are not the host's"));
+            assert!(
+                lacking(&found, &plan, &image(), engine, UID)
+                    .unwrap()
+                    .contains("namespaces are not the host's")
+            );
         }
         plan.required.clear();
-        assert_eq!(lacking(&found, &plan, &podman, UID), None);
+        assert_eq!(lacking(&found, &plan, &image(), &podman, UID), None);
         assert_eq!(enforcement(&found, &plan, &podman).0["cgroup_namespace"].state, State::Absent);
         plan.required.push("cgroup_namespace");
-        let said = lacking(&found, &plan, &podman, UID).unwrap();
+        let said = lacking(&found, &plan, &image(), &podman, UID).unwrap();
         assert!(said.contains("`cgroup_namespace` is enforced, which the policy requires"), "{said}");
     }
 

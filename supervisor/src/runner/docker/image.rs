@@ -1,6 +1,7 @@
 //! The image: whether it is the one that was reviewed, and what it brings.
 
 use bollard::models::ImageInspect;
+use stockade_plan::AbsPath;
 
 use super::engine::{Engine, EngineError};
 
@@ -13,7 +14,14 @@ pub(super) struct Image {
     pub(super) command: Vec<String>,
     /// Names of the variables that it would set.
     pub(super) variables: Vec<String>,
+    /// The volumes that it declares, in order.
+    pub(super) volumes: Vec<AbsPath>,
 }
+
+/// No image declares as many that would share a job's disk.
+const VOLUMES_MAX: usize = 16;
+/// The kernel's; what is mounted there is not an image's to choose.
+const KERNELS: [&str; 3] = ["/proc", "/sys", "/dev"];
 
 /// An image cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -34,9 +42,10 @@ pub enum ImageError {
         /// By which digests it was fetched.
         digests: Vec<String>,
     },
-    /// A volume of an image is a directory of the host's that a job could fill, and run programs from.
+    /// A volume of an image would be a directory of the host's that a job could fill, and run programs from.
     #[error(
-        "the image declares the volumes {0:?}, which would be writable, executable and without a limit; build one without `VOLUME`"
+        "the image declares the volumes {0:?}, which cannot be given a limit: there may be 16, each an absolute path without `:`, `,` or `\"`, \
+         outside of `/proc`, `/sys` and `/dev`; build one without such a `VOLUME`"
     )]
     Volumes(Vec<String>),
 }
@@ -66,17 +75,33 @@ fn checked(asked: &str, digest: &str, found: ImageInspect) -> Result<Image, Imag
         return Err(ImageError::Other { asked: asked.to_owned(), id, digests });
     }
     let config = found.config.unwrap_or_default();
-    let volumes = config.volumes.unwrap_or_default();
-    if !volumes.is_empty() {
-        return Err(ImageError::Volumes(volumes));
-    }
+    let volumes = volumes(config.volumes.unwrap_or_default())?;
     let name = |variable: String| variable.split('=').next().map(str::to_owned);
     let command = config.entrypoint.unwrap_or_default().into_iter().chain(config.cmd.unwrap_or_default());
     Ok(Image {
         id,
         command: command.collect(),
         variables: config.env.unwrap_or_default().into_iter().filter_map(name).collect(),
+        volumes,
     })
+}
+
+/// Paths where an engine can be asked for a file system in place of a volume.
+fn volumes(mut declared: Vec<String>) -> Result<Vec<AbsPath>, ImageError> {
+    declared.sort_unstable();
+    let within = |path: &str, above: &str| {
+        path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let path = |text: &String| {
+        let path = AbsPath::new(text.strip_suffix('/').unwrap_or(text)).ok()?;
+        let kernels = path.as_str() != "/dev/shm" && KERNELS.iter().any(|above| within(path.as_str(), above));
+        let sayable = !path.as_str().contains([':', ',', '"', '\n']);
+        (sayable && !kernels && path.as_str() != "/").then_some(path)
+    };
+    let paths: Option<Vec<_>> = declared.iter().map(path).collect();
+    let mut paths = paths.filter(|paths| paths.len() <= VOLUMES_MAX).ok_or(ImageError::Volumes(declared))?;
+    paths.dedup();
+    Ok(paths)
 }
 
 #[cfg(test)]
@@ -108,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_image_would_run_is_known_and_its_volumes_are_refused() {
+    fn what_an_image_would_run_is_known() {
         let config = ImageConfig {
             entrypoint: Some(vec!["/run".to_owned()]),
             cmd: Some(vec!["all".to_owned()]),
@@ -120,7 +145,34 @@ mod tests {
             (image.command, image.variables),
             (vec!["/run".into(), "all".into()], vec!["LD_PRELOAD".into()])
         );
-        let config = ImageConfig { volumes: Some(vec!["/data".to_owned()]), ..config };
-        assert!(matches!(checked("box", ID, found(&[], config)), Err(ImageError::Volumes(_))));
+    }
+
+    #[test]
+    fn volumes_where_nothing_can_be_mounted_for_a_job_are_refused() {
+        let of = |paths: &[&str]| {
+            let volumes = Some(paths.iter().map(ToString::to_string).collect());
+            checked("box", ID, found(&[], ImageConfig { volumes, ..ImageConfig::default() }))
+        };
+        let paths = |image: Image| image.volumes.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(
+            paths(of(&["/var/data/", "/data", "/var/data", "/dev/shm"]).unwrap()),
+            ["/data", "/dev/shm", "/var/data"]
+        );
+        let many: Vec<_> = (0..17).map(|number| format!("/{number}")).collect();
+        let many: Vec<_> = many.iter().map(String::as_str).collect();
+        assert!(of(&many[1..]).is_ok());
+        for paths in [
+            &["/"][..],
+            &["data"],
+            &["/a/../proc"],
+            &["/proc"],
+            &["/sys/fs"],
+            &["/dev"],
+            &["/a:ro"],
+            &["/a,b"],
+            &many,
+        ] {
+            assert!(matches!(of(paths), Err(ImageError::Volumes(_))), "{paths:?}");
+        }
     }
 }

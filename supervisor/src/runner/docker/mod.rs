@@ -14,34 +14,37 @@ mod container;
 mod engine;
 mod evidence;
 mod image;
+mod kept;
+mod known;
 mod network;
 mod outcome;
 mod podman;
 mod profile;
 mod reaper;
 mod run;
-mod warnings;
 mod wire;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use stockade_plan::AbsPath;
+use stockade_plan::{AbsPath, EnvName};
 use stockade_policies::{
-    ContainerPlan, DOCKER_ENFORCES, Egress, Enforces, Host, HostError, ProgramFiles, Runner,
-    compile_container,
+    ContainerPlan, DOCKER_ENFORCES, Egress, Enforces, Host, HostError, Runner, SecretRef, compile_container,
 };
 use uuid::Uuid;
 
 pub use container::Identity;
 pub use engine::{Engine, EngineError, EngineFacts, socket_path};
 pub use image::ImageError;
+pub use known::Known;
 pub use network::Handovers;
 pub use profile::Profiles;
 pub use reaper::Reaper;
 pub use run::{NotRun, Order, Ran, Runs};
 
 use super::{Boxed, Finished, JobRunner, Refusal, Request, RunnerError, Running, Work, WorkFacts};
+use crate::secret::{self, Redactor, Secret, SecretError};
 use crate::store::AttemptId;
 
 /// The program that is the first in every container, beside this one.
@@ -51,7 +54,7 @@ const INIT: &str = "stockade-container-init";
 #[derive(Debug, Clone)]
 pub struct DockerRunner {
     engines: Engines,
-    init: Arc<ProgramFiles>,
+    init: AbsPath,
     profiles: Profiles,
     reaper: Reaper,
     handovers: Handovers,
@@ -130,7 +133,7 @@ impl DockerRunner {
         }
         Ok(Self {
             engines,
-            init: Arc::new(init),
+            init,
             profiles: Profiles::beneath(state_dir),
             reaper: Reaper::default(),
             handovers,
@@ -145,11 +148,11 @@ impl DockerRunner {
     }
 }
 
-/// Our init, and what it takes to run it where nothing of this host is.
+/// Our init, which runs where nothing of this host is.
 ///
 /// # Errors
-/// If it is not beside this program.
-pub fn init(host: &Host) -> Result<ProgramFiles, DockerError> {
+/// If it is not beside this program, or needs more than itself: a loader would take what to load from the image, ld.so(8).
+pub fn init(host: &Host) -> Result<AbsPath, DockerError> {
     let own = std::env::current_exe().unwrap_or_default();
     let mut directories = own.ancestors().skip(1).take(2);
     let beside = directories.find(|directory| std::fs::symlink_metadata(directory.join(INIT)).is_ok());
@@ -157,7 +160,19 @@ pub fn init(host: &Host) -> Result<ProgramFiles, DockerError> {
     let unusable = |reason: String| DockerError::Init { path: path.clone(), reason };
     let name = path.to_str().ok_or_else(|| unusable("its path is not UTF-8".to_owned()))?;
     let name = AbsPath::new(name).map_err(|error| unusable(error.to_string()))?;
-    host.files_of(&name).map_err(|error: HostError| unusable(error.to_string()))
+    needs_nothing(host, &name).map_err(unusable)
+}
+
+/// The program of that name, if there is no more to it.
+fn needs_nothing(host: &Host, name: &AbsPath) -> Result<AbsPath, String> {
+    let files = host.files_of(name).map_err(|error: HostError| error.to_string())?;
+    match files.loader {
+        None => Ok(files.program),
+        Some(loader) => Err(format!(
+            "it is started by `{loader}`, which loads what an image says; build it within the repository, whose `.cargo/config.toml` has it \
+             linked statically"
+        )),
+    }
 }
 
 impl JobRunner for DockerRunner {
@@ -185,7 +200,8 @@ impl JobRunner for DockerRunner {
             idempotent: action.idempotent().unwrap_or(egress.is_none()),
             ..WorkFacts::of(&prepared.policy)
         };
-        Ok(Box::new(DockerWork { facts, plan, egress, inputs: prepared.files, runner: self.clone() }))
+        let (inputs, secrets) = (prepared.files, prepared.secrets);
+        Ok(Box::new(DockerWork { facts, plan, egress, inputs, secrets, runner: self.clone() }))
     }
 
     fn cancel(&self, attempt: &AttemptId) {
@@ -236,7 +252,13 @@ struct DockerWork {
     plan: ContainerPlan,
     egress: Option<Egress>,
     inputs: Vec<Vec<u8>>,
+    secrets: BTreeMap<EnvName, SecretRef>,
     runner: DockerRunner,
+}
+
+fn resolved(named: BTreeMap<EnvName, SecretRef>) -> Result<Vec<(EnvName, Secret)>, NotRun> {
+    let found = named.into_iter().map(|(name, named)| Ok((name, secret::resolve(&named)?)));
+    found.collect::<Result<_, SecretError>>().map_err(|error| NotRun::Secret(error.to_string()))
 }
 
 impl Work for DockerWork {
@@ -248,7 +270,7 @@ impl Work for DockerWork {
         // Before the future is polled for the first time: `cancel` must find the attempt from now on.
         let place = self.runner.running.enter(attempt);
         Box::pin(async move {
-            let Self { facts, plan, egress, inputs, runner } = *self;
+            let Self { facts, plan, egress, inputs, secrets, runner } = *self;
             let engine = match runner.engines.engine().await {
                 Ok(engine) => engine,
                 Err(error) => return outcome::not_run(&error.into()),
@@ -259,29 +281,61 @@ impl Work for DockerWork {
                 attempt: i64::from(attempt.attempt),
                 nonce: Uuid::new_v4().simple().to_string(),
             };
-            let mut order = Order { plan, inputs, egress, identity, cancel: place.token() };
+            let secrets = match resolved(secrets) {
+                Ok(secrets) => secrets,
+                Err(error) => return outcome::not_run(&error),
+            };
+            let redactor = Redactor::new(secrets.iter().map(|(_, secret)| secret));
+            let mut order = Order { plan, inputs, egress, identity, secrets, cancel: place.token() };
             let runs = Runs {
                 engine,
-                init: Arc::clone(&runner.init),
+                init: runner.init.clone(),
                 profiles: runner.profiles.clone(),
                 reaper: runner.reaper.clone(),
                 handovers: runner.handovers.clone(),
             };
-            match runs.run(&mut order).await {
+            let mut known = Known::default();
+            let finished = match runs.run(&mut order, &mut known).await {
                 Ok(ran) => {
                     if ran.end.is_err() {
                         runner.engines.forget();
                     }
-                    outcome::finished(ran, &order.plan, &runs.engine.facts, facts.idempotent)
+                    outcome::finished(ran, &known, &order.plan, &runs.engine.facts, facts.idempotent)
                 }
                 Err(error) => {
                     if matches!(error, NotRun::Engine(EngineError::Gone { .. } | EngineError::Silent { .. }))
                     {
                         runner.engines.forget();
                     }
-                    outcome::not_run(&error)
+                    outcome::not_started(&error, &known, &order.plan, &runs.engine.facts, facts.idempotent)
                 }
-            }
+            };
+            outcome::redacted(finished, &redactor)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_first_process_into_which_an_image_could_have_something_loaded_is_refused() {
+        let found = |name: &str| needs_nothing(&Host::new(), &AbsPath::new(name).unwrap());
+        let said = found("/usr/bin/env").unwrap_err();
+        assert!(said.contains("/ld-linux") && said.contains("linked statically"), "{said}");
+        // A header alone, of a program that names no loader; elf(5).
+        let file = tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempfile().unwrap();
+        let mut header = [0; 64];
+        header[..18].copy_from_slice(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0");
+        for (at, value) in [(18, 62), (20, 1), (52, 64), (54, 56), (58, 64)] {
+            header[at] = value;
+        }
+        std::fs::write(file.path(), header).unwrap();
+        let name = file.path().to_str().unwrap();
+        assert_eq!(found(name).unwrap().as_str(), name);
     }
 }

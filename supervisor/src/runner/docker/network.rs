@@ -4,9 +4,9 @@
 //! hands them over at a Unix socket that is mounted into the container. That takes one connection, and is closed and removed before
 //! the job starts: nothing of the job's ever passes through it, and no way leads out of the container but the proxy.
 
-use std::fs::{DirBuilder, Permissions};
+use std::fs::{DirBuilder, File, Permissions};
 use std::io;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -82,11 +82,17 @@ fn make(directory: &Path, hosts: &str) -> io::Result<UnixListener> {
     }
     removed(directory)?;
     DirBuilder::new().mode(0o700).create(directory)?;
-    let listener = UnixListener::bind(directory.join(SOCKET))?;
+    let listener = listen(directory)?;
     std::fs::set_permissions(directory.join(SOCKET), Permissions::from_mode(0o666))?;
     std::fs::write(directory.join("hosts"), hosts)?;
     std::fs::set_permissions(directory.join("hosts"), Permissions::from_mode(0o644))?;
     Ok(listener)
+}
+
+/// An address has room for no more than 107 bytes, unix(7). By our own descriptor of it a directory has a short name.
+fn listen(directory: &Path) -> io::Result<UnixListener> {
+    let held = File::open(directory)?;
+    UnixListener::bind(format!("/proc/self/fd/{}/{SOCKET}", held.as_raw_fd()))
 }
 
 fn removed(directory: &Path) -> io::Result<()> {
@@ -185,6 +191,20 @@ mod tests {
         assert_eq!(with_own_network(Some("runsc"), "runc 1.1.5"), Some("runsc"));
         assert_eq!(with_own_network(Some("runc"), "runsc of unknown version"), None);
         assert_eq!(with_own_network(None, "runc 1.1.5"), None);
+    }
+
+    #[tokio::test]
+    async fn a_directory_may_have_a_longer_path_than_a_sockets_address() {
+        let place = tempfile::tempdir().unwrap();
+        let directory = place.path().join("d".repeat(200)).join("7-1");
+        let listener = make(&directory, "").unwrap();
+        assert!(UnixListener::bind(directory.join("another")).is_err(), "the control");
+        let held = File::open(&directory).unwrap();
+        let address = format!("/proc/self/fd/{}/{SOCKET}", held.as_raw_fd());
+        let (init, accepted) = tokio::join!(UnixStream::connect(address), listener.accept());
+        assert!(init.is_ok() && accepted.is_ok());
+        drop(Handover { directory: directory.clone(), listener });
+        assert!(std::fs::symlink_metadata(&directory).is_err());
     }
 
     #[tokio::test]

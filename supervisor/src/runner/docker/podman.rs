@@ -6,10 +6,9 @@ use std::path::Path;
 
 use bollard::models::{ContainerCreateBody, ResourcesUlimits, VolumeCreateRequest};
 use bollard::query_parameters::{ListVolumesOptionsBuilder, RemoveVolumeOptions};
-use stockade_plan::Limits;
 use stockade_policies::ContainerPlan;
 
-use super::container::{Identity, PREFIX, PRELOAD, Part, parts};
+use super::container::{Identity, PREFIX, Part};
 use super::engine::{Engine, EngineError, EngineFacts};
 use super::run::NotRun;
 
@@ -20,11 +19,13 @@ const UNASKED: [&str; 2] = ["/run", "/var/tmp"];
 /// Podman would raise the limit on its user's processes as far as it goes, which takes a privilege on some hosts. The
 /// runtime's own threads count, and the limit that a job meets is its control group's.
 const RUNTIME_THREADS: i64 = 256;
+/// Between a container's name and the number of one of its volumes.
+const NUMBERED: &str = "-volume-";
 
-/// The volumes of a container: what `/job`, `/tmp` and `/dev/shm` are. The interface knows no limit on the files of a tmpfs, and no
+/// The volumes of a container: what `/job`, `/tmp`, `/dev/shm` and the volumes of its image are. The interface knows no limit on the files of a tmpfs, and no
 /// owner; a volume's options are mount(8)'s, but for `size`, which Podman takes for a disk quota.
-pub(super) fn volumes(limits: &Limits, identity: &Identity, uid: u32) -> Vec<VolumeCreateRequest> {
-    let volume = |part: Part| {
+pub(super) fn volumes(parts: &[Part], identity: &Identity, uid: u32) -> Vec<VolumeCreateRequest> {
+    let volume = |(number, part): (usize, &Part)| {
         let blocks = part.bytes.div_ceil(PAGE_BYTES);
         let options = format!(
             "noexec,nosuid,nodev,nr_blocks={blocks},nr_inodes={},mode=0700,uid={uid},gid={uid}",
@@ -32,30 +33,31 @@ pub(super) fn volumes(limits: &Limits, identity: &Identity, uid: u32) -> Vec<Vol
         );
         let options = [("type", "tmpfs"), ("device", "tmpfs"), ("o", &options)];
         VolumeCreateRequest {
-            name: Some(volume_of(&identity.name(), part.path)),
+            name: Some(volume_of(&identity.name(), number)),
             driver: Some("local".to_owned()),
             driver_opts: Some(options.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
             labels: Some(identity.labels()),
             ..VolumeCreateRequest::default()
         }
     };
-    parts(limits).map(volume).into()
+    parts.iter().enumerate().map(volume).collect()
 }
 
-fn volume_of(container: &str, path: &str) -> String {
-    format!("{container}{}", path.replace('/', "-"))
+fn volume_of(container: &str, number: usize) -> String {
+    format!("{container}{NUMBERED}{number}")
 }
 
 /// The container that a volume is, or was, of.
 fn container_of(volume: &str) -> Option<&str> {
-    let paths = ["-job", "-tmp", "-dev-shm"];
-    paths.iter().find_map(|path| volume.strip_suffix(path)).filter(|name| name.starts_with(PREFIX))
+    let (container, number) = volume.rsplit_once(NUMBERED)?;
+    (container.starts_with(PREFIX) && number.parse::<usize>().is_ok()).then_some(container)
 }
 
 /// The same container, in Podman's words. The profile lies in a file, whose path is said.
 pub(super) fn reworded(
     mut asked: ContainerCreateBody,
-    limits: &Limits,
+    parts: &[Part],
+    pids: u32,
     container: &str,
     profile: &Path,
 ) -> ContainerCreateBody {
@@ -68,13 +70,15 @@ pub(super) fn reworded(
     // Its AppArmor profile has a name of its own, and is in force without being asked for.
     said.retain(|option| !["seccomp=", "apparmor="].iter().any(|known| option.starts_with(known)));
     said.push(format!("seccomp={}", profile.display()));
-    let binds = parts(limits)
-        .map(|part| format!("{}:{}:rw,noexec,nosuid,nodev", volume_of(container, part.path), part.path));
-    host.binds = Some(binds.into());
+    let bind = |(number, part): (usize, &Part)| {
+        format!("{}:{}:rw,noexec,nosuid,nodev", volume_of(container, number), part.path)
+    };
+    host.binds = Some(parts.iter().enumerate().map(bind).collect());
     let sealed = "ro,noexec,nosuid,nodev,size=4096,mode=0555,notmpcopyup";
-    let sealed = UNASKED.into_iter().chain([PRELOAD]).map(|path| (path.to_owned(), sealed.to_owned()));
-    host.tmpfs = Some(sealed.collect());
-    let processes = i64::from(limits.pids) + RUNTIME_THREADS;
+    let ours = |path: &&str| parts.iter().any(|part| part.path == *path);
+    let unasked = UNASKED.into_iter().filter(|path| !ours(path));
+    host.tmpfs = Some(unasked.map(|path| (path.to_owned(), sealed.to_owned())).collect());
+    let processes = i64::from(pids) + RUNTIME_THREADS;
     let ulimit =
         ResourcesUlimits { name: Some("nproc".to_owned()), soft: Some(processes), hard: Some(processes) };
     host.ulimits.get_or_insert_default().push(ulimit);
@@ -94,9 +98,9 @@ pub(super) async fn make_volumes(
 
 /// Removes the volumes of a container that is gone.
 pub(super) async fn remove_volumes(engine: &Engine, container: &str) -> Result<(), EngineError> {
-    for path in ["/job", "/tmp", "/dev/shm"] {
-        let name = volume_of(container, path);
-        let gone = engine.docker.remove_volume(&name, None::<RemoveVolumeOptions>);
+    let named = listed(engine, "name", vec![container.to_owned()]).await?;
+    for name in named.iter().filter(|name| container_of(name) == Some(container)) {
+        let gone = engine.docker.remove_volume(name, None::<RemoveVolumeOptions>);
         match engine.ask("remove a volume", gone).await {
             Ok(()) | Err(EngineError::Refused { status: 404, .. }) => {}
             Err(error) => return Err(error),
@@ -107,15 +111,19 @@ pub(super) async fn remove_volumes(engine: &Engine, container: &str) -> Result<(
 
 /// The containers of which volumes with all of these labels are left.
 pub(super) async fn owners(engine: &Engine, labels: &[String]) -> Result<Vec<String>, EngineError> {
-    let filters = HashMap::from([("label", labels.to_vec())]);
-    let options = ListVolumesOptionsBuilder::new().filters(&filters).build();
-    let found = engine.ask("list volumes", engine.docker.list_volumes(Some(options))).await?;
-    let volumes = found.volumes.unwrap_or_default();
+    let volumes = listed(engine, "label", labels.to_vec()).await?;
     let mut owners: Vec<String> =
-        volumes.iter().filter_map(|volume| container_of(&volume.name)).map(str::to_owned).collect();
+        volumes.iter().filter_map(|volume| container_of(volume)).map(str::to_owned).collect();
     owners.sort_unstable();
     owners.dedup();
     Ok(owners)
+}
+
+async fn listed(engine: &Engine, by: &'static str, of: Vec<String>) -> Result<Vec<String>, EngineError> {
+    let filters = HashMap::from([(by, of)]);
+    let options = ListVolumesOptionsBuilder::new().filters(&filters).build();
+    let found = engine.ask("list volumes", engine.docker.list_volumes(Some(options))).await?;
+    Ok(found.volumes.unwrap_or_default().into_iter().map(|volume| volume.name).collect())
 }
 
 /// Whether Podman can be asked for all that the plan says.
@@ -140,18 +148,19 @@ pub(super) fn expressible(plan: &ContainerPlan, facts: &EngineFacts) -> Result<(
 mod tests {
     use serde_json::json;
 
-    use super::super::container::tests::{asked_for, facts, identity, plan, reviewed};
+    use super::super::container::parts;
+    use super::super::container::tests::{asked_for, facts, identity, image, plan, reviewed};
     use super::*;
 
     const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/runner/docker/podman.json");
 
     #[test]
     fn what_podman_is_asked_for_is_what_was_reviewed() {
-        let (facts, identity, limits) = (facts(true, false), identity(), plan().errand.limits);
+        let (facts, identity, plan) = (facts(true, false), identity(), plan());
+        let parts = parts(&plan, &image());
         let profile = Path::new("/var/lib/stockade/seccomp/0.json");
-        let asked = reworded(asked_for(&facts), &limits, &identity.name(), profile);
-        let mut volumes = volumes(&limits, &identity, identity.uid(&facts));
-        volumes.sort_by(|one, other| one.name.cmp(&other.name));
+        let asked = reworded(asked_for(&facts), &parts, plan.errand.limits.pids, &identity.name(), profile);
+        let volumes = volumes(&parts, &identity, identity.uid(&facts));
         reviewed(&json!({"container": asked, "volumes": volumes}), GOLDEN);
     }
 
@@ -170,11 +179,11 @@ mod tests {
 
     #[test]
     fn a_volume_is_known_to_be_a_containers_by_its_name() {
-        for path in ["/job", "/tmp", "/dev/shm"] {
-            let name = volume_of("stockade-1-2-3", path);
+        for number in [0, 18] {
+            let name = volume_of("stockade-1-2-3", number);
             assert_eq!(container_of(&name), Some("stockade-1-2-3"), "{name}");
         }
-        for other in ["somebody-elses-job", "stockade-1-2-3", "stockade-1-2-3-data"] {
+        for other in ["somebody-elses-volume-1", "stockade-1-2-3", "stockade-1-2-3-volume-data"] {
             assert_eq!(container_of(other), None);
         }
     }

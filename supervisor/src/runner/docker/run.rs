@@ -1,6 +1,5 @@
 //! One job in one container, from the image to the end of the last process.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bollard::models::{ContainerCreateBody, ContainerState};
@@ -9,21 +8,25 @@ use bollard::query_parameters::{
 };
 use futures_util::StreamExt as _;
 use stockade_egress::{Proxy, Traffic};
-use stockade_plan::{Account, Cause, ContainerEvidence, ContainerMessage, Ended, Found};
-use stockade_policies::{ContainerPlan, Egress, ProgramFiles};
+use stockade_plan::{
+    AbsPath, Account, Arg, Cause, ContainerMessage, Ended, EnvName, EnvVar, Errand, Found, OutOfBounds,
+};
+use stockade_policies::{ContainerPlan, Egress};
 use stockade_sandbox::{Captured, Collected, End, Limit, OutputState};
 use tokio::time::{Instant as Deadline, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::container::{Identity, body};
+use super::container::{Identity, body, parts};
 use super::engine::{Engine, EngineError, PATIENCE, told};
 use super::image::{self, ImageError};
+use super::kept::Kept;
+use super::known::Known;
 use super::network::{Handover, Handovers};
 use super::profile::Profiles;
 use super::reaper::Reaper;
-use super::warnings::left_away;
 use super::wire::{self, Reader, WireError, Writer};
 use super::{evidence, podman};
+use crate::secret::Secret;
 
 /// Init keeps the wall clock. What it has not ended by then is killed from outside.
 const OVERTIME: Duration = Duration::from_secs(3);
@@ -41,8 +44,29 @@ pub struct Order {
     pub egress: Option<Egress>,
     /// Who it is.
     pub identity: Identity,
+    /// Variables that it is given besides those of the plan.
+    pub secrets: Vec<(EnvName, Secret)>,
     /// Ends it.
     pub cancel: CancellationToken,
+}
+
+impl Order {
+    /// What init is told: the plan's errand, and the secrets, which nobody else is. No engine has them, as it would if they were
+    /// variables of the container.
+    fn errand(&self) -> Result<Errand, NotRun> {
+        let mut errand = self.plan.errand.clone();
+        let mut environment = errand.environment.into_vec();
+        for (name, secret) in &self.secrets {
+            let unfit = |why: String| NotRun::Secret(format!("`{name}` cannot be set: {why}"));
+            // What it is not is in the error, and no part of it.
+            let value = Arg::new(secret.reveal()).map_err(|error| unfit(error.to_string()))?;
+            environment.retain(|variable| variable.name != *name);
+            environment.push(EnvVar { name: name.clone(), value });
+        }
+        let bounded = environment.try_into();
+        errand.environment = bounded.map_err(|error: OutOfBounds| NotRun::Secret(error.to_string()))?;
+        Ok(errand)
+    }
 }
 
 /// A job did not start.
@@ -60,6 +84,9 @@ pub enum NotRun {
          `docker info` says of limits, runtime and security options"
     )]
     Unconfined(String),
+    /// Its secrets.
+    #[error("the job cannot be given its secrets: {0}")]
+    Secret(String),
     /// The file with its seccomp profile.
     #[error("cannot write the container's seccomp profile for the engine: {0}")]
     Profile(std::io::Error),
@@ -68,8 +95,7 @@ pub enum NotRun {
     Inexpressible(String),
     /// The engine leaves away what was asked for.
     #[error(
-        "the container would not be confined as the policy says: the engine warns `{0}`; see `docker info` for \
-         what it lacks. Nothing has run in it"
+        "the container would not be confined as the policy says: {0}; see `docker info` for what the engine lacks. Nothing has run in it"
     )]
     LeftAway(String),
     /// Its network.
@@ -113,22 +139,14 @@ pub struct Ran {
     pub stderr: Captured,
     /// Its outputs.
     pub outputs: Vec<Collected>,
-    /// What init found in force.
-    pub evidence: Box<ContainerEvidence>,
     /// What init counted, if it came to that.
     pub account: Option<Box<Account>>,
-    /// The image's id.
-    pub image_id: String,
-    /// The host's id of the job.
-    pub uid: u32,
     /// From the request to the job's first instruction.
     pub setup: Duration,
     /// From there to the end.
     pub lived: Duration,
     /// The engine's own times and exit code.
     pub state: Option<ContainerState>,
-    /// What the engine warned of.
-    pub warnings: Vec<String>,
     /// Its connections, if it had a network.
     pub traffic: Option<Traffic>,
 }
@@ -139,7 +157,7 @@ pub struct Runs {
     /// The engine.
     pub engine: Engine,
     /// Our init.
-    pub init: Arc<ProgramFiles>,
+    pub init: AbsPath,
     /// Where Podman finds its profiles.
     pub profiles: Profiles,
     /// Who removes containers.
@@ -161,11 +179,11 @@ impl Drop for Made<'_> {
 }
 
 impl Runs {
-    /// Runs a job to its end.
+    /// Runs a job to its end, and notes what is known of it on the way.
     ///
     /// # Errors
-    /// [`NotRun`]: nothing of the job has run.
-    pub async fn run(&self, order: &mut Order) -> Result<Ran, NotRun> {
+    /// [`NotRun`]: nothing of the job has run, unless it was let go by then, and nobody heard of its start.
+    pub async fn run(&self, order: &mut Order, known: &mut Known) -> Result<Ran, NotRun> {
         let began = Instant::now();
         let cancel = order.cancel.clone();
         if order.identity.attempt > 1 {
@@ -176,13 +194,14 @@ impl Runs {
             () = cancel.cancelled() => return Err(NotRun::Cancelled),
             image = image::look(&self.engine, &order.plan.image) => image?,
         };
+        known.image_id = Some(image.id.clone());
         if order.plan.errand.arguments.is_empty() {
             order.plan.errand.arguments = own_command(&image)?;
         }
         let made = Made { runs: self, name: order.identity.name() };
         let begun = tokio::select! {
             () = cancel.cancelled() => return Err(NotRun::Cancelled),
-            begun = self.begin(order, &image, &made.name) => begun?,
+            begun = self.begin(order, &image, &made.name, known) => begun?,
         };
         let setup = began.elapsed();
         let running = Instant::now();
@@ -204,14 +223,10 @@ impl Runs {
             stdout: watched.stdout,
             stderr: watched.stderr,
             outputs: watched.outputs,
-            evidence: begun.evidence,
             account: watched.account,
-            image_id: image.id,
-            uid: order.identity.uid(&self.engine.facts),
             setup,
             lived,
             state: state.ok(),
-            warnings: begun.warnings,
             traffic,
         })
     }
@@ -234,36 +249,50 @@ impl Runs {
         }
         podman::expressible(plan, &self.engine.facts)?;
         let profile = self.profiles.place(&plan.seccomp).map_err(NotRun::Profile)?;
-        Ok(podman::reworded(asked, &plan.errand.limits, &identity.name(), &profile))
+        Ok(podman::reworded(asked, &parts(plan, image), plan.errand.limits.pids, &identity.name(), &profile))
     }
 
     /// Makes the container, starts it, and lets the job go when everything is found in force.
-    async fn begin(&self, order: &Order, image: &image::Image, name: &str) -> Result<Begun, NotRun> {
+    async fn begin(
+        &self,
+        order: &Order,
+        image: &image::Image,
+        name: &str,
+        known: &mut Known,
+    ) -> Result<Begun, NotRun> {
         let engine = &self.engine;
         let docker = &engine.docker;
+        let errand = order.errand()?;
         let handover = self.handovers.open(order, &engine.facts)?;
         let mut asked = self.worded(order, image)?;
         if engine.facts.podman {
             let uid = order.identity.uid(&engine.facts);
-            let volumes = podman::volumes(&order.plan.errand.limits, &order.identity, uid);
+            let volumes = podman::volumes(&parts(&order.plan, image), &order.identity, uid);
             podman::make_volumes(engine, volumes).await?;
         }
         if let Some(handover) = &handover {
             handover.join(&mut asked, &order.identity);
         }
+        let kept = Kept::of(asked.host_config.get_or_insert_default());
         let options = CreateContainerOptionsBuilder::new().name(name).build();
         let made = engine.ask("make a container", docker.create_container(Some(options), asked)).await?;
-        if let Some(warning) = left_away(&made.warnings) {
-            return Err(NotRun::LeftAway(warning.clone()));
-        }
+        let uid = order.identity.uid(&engine.facts);
+        known.uid = Some(uid);
+        known.warnings = made.warnings;
         let options =
             AttachContainerOptionsBuilder::new().stdin(true).stdout(true).stderr(true).stream(true).build();
-        let attached =
-            engine.ask("attach to a container", docker.attach_container(name, Some(options))).await?;
+        let (attached, found) = tokio::join!(
+            engine.ask("attach to a container", docker.attach_container(name, Some(options))),
+            engine.ask("look at a container", docker.inspect_container(name, None)),
+        );
+        if let Some(lacking) = kept.lacking(name, &found?) {
+            return Err(NotRun::LeftAway(lacking));
+        }
+        let attached = attached?;
         engine.ask("start a container", docker.start_container(name, None)).await?;
         let (mut reader, mut writer) = wire::split(attached);
         let ready = async {
-            let sent = wire::send_errand(&mut writer, &order.plan.errand, &order.inputs).await;
+            let sent = wire::send_errand(&mut writer, &errand, &order.inputs).await;
             // If it could not be told, it may have said why.
             (reader.receive().await, sent)
         };
@@ -273,16 +302,15 @@ impl Runs {
             Ok(Some(ContainerMessage::Ready(evidence))) => evidence,
             received => return Err(not_ready(received, sent, &reader)),
         };
-        let uid = order.identity.uid(&engine.facts);
-        if let Some(lacking) = evidence::lacking(&evidence, &order.plan, &engine.facts, uid) {
+        if let Some(lacking) = evidence::lacking(&evidence, &order.plan, image, &engine.facts, uid) {
             return Err(NotRun::Unconfined(lacking));
         }
+        known.evidence = Some(evidence);
         let proxy = self.served(handover, order).await?;
+        known.let_go = true;
         wire::send_byte(&mut writer).await.map_err(|error| NotRun::Init(error.to_string()))?;
         match timeout(PATIENCE, reader.receive()).await {
-            Ok(Ok(Some(ContainerMessage::Started))) => {
-                Ok(Begun { reader, writer, evidence, proxy, warnings: made.warnings })
-            }
+            Ok(Ok(Some(ContainerMessage::Started))) => Ok(Begun { reader, writer, proxy }),
             Ok(received) => Err(not_ready(received, Ok(()), &reader)),
             Err(_) => Err(NotRun::Init("it said nothing".to_owned())),
         }
@@ -341,9 +369,7 @@ impl Runs {
 struct Begun {
     reader: Reader,
     writer: Writer,
-    evidence: Box<ContainerEvidence>,
     proxy: Option<Proxy>,
-    warnings: Vec<String>,
 }
 
 fn own_command(image: &image::Image) -> Result<stockade_plan::List<stockade_plan::Arg, 4096>, NotRun> {
