@@ -73,7 +73,7 @@ fn wait_for(job: Pid, ends: &SignalFd, witness: &mut Witness, status: BorrowedFd
     loop {
         match wait(ends, witness)? {
             Waited::Question => witness.hear(status)?,
-            Waited::NoMoreQuestions => witness.close(),
+            Waited::NoMoreQuestions => witness.is_over(),
             Waited::InVain => witness.tell_what_is_held_back(status)?,
             Waited::End => {}
         }
@@ -130,18 +130,21 @@ fn reap(job: Pid) -> nix::Result<Option<Ended>> {
 }
 
 /// Kills every other process of the pid namespace until none is left. Each round reaches what was forked
-/// during the one before.
+/// during the one before. Orphans are init's: while there is another process, init has a child, pid_namespaces(7).
 fn end_all() -> nix::Result<()> {
+    let mut how = WaitPidFlag::__WALL | WaitPidFlag::WNOHANG;
     loop {
-        match kill(Pid::from_raw(-1), Signal::SIGKILL) {
-            Ok(()) | Err(Errno::ESRCH) => {}
-            Err(errno) => return Err(errno),
-        }
-        match waitpid(None, None) {
+        match waitpid(None, Some(how)) {
             Err(Errno::ECHILD) => return Ok(()),
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno),
         }
+        // To look for whom to kill the kernel goes through every process of the host: mostly nobody is left.
+        match kill(Pid::from_raw(-1), Signal::SIGKILL) {
+            Ok(()) | Err(Errno::ESRCH) => {}
+            Err(errno) => return Err(errno),
+        }
+        how = WaitPidFlag::__WALL;
     }
 }
 
