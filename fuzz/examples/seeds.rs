@@ -5,10 +5,10 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use stockade_plan::{
-    AbsPath, Command, Confinement, Deed, Ended, Errno, Evidence, Fact, FileName, Found, How, JobSignal,
-    LauncherFacts, List, Mounted, Named, Namespaces, NetworkFound, NotCollected, PLAN_VERSION, Plan,
-    Recorded, Refusal, Refused, Reply, Report, Request, Rlimits, Rusage, SetupError, Stage, StageTime, Task,
-    Told, Wall, encode,
+    AbsPath, Assignment, Command, Confinement, Deed, Ended, Errno, Evidence, Fact, FileName, Found, How,
+    JobSignal, LauncherFacts, List, Mark, Mounted, Named, Namespaces, NetworkFound, NotCollected,
+    PLAN_VERSION, Plan, Recorded, Refusal, Refused, Reply, Report, Request, Rlimits, Rusage, SetupError,
+    Stage, StageTime, Task, Told, Wall, encode,
 };
 use stockade_policies::{Environment, Host, JobSpec, Library, compile};
 
@@ -140,15 +140,16 @@ fn plans() -> Result<Vec<(String, Plan)>, Box<dyn Error>> {
 fn requests() -> Result<(), Box<dyn Error>> {
     write("request", "prepare", &encode(&Request::Prepare { id: 7, v1_groups: 3, terminal: true })?)?;
     write("request", "signal", &encode(&Request::Signal { id: 7, signal: JobSignal::Terminate })?)?;
-    write("task", "shortest", &encode(&shortest()?)?)?;
+    let marked = Assignment { task: shortest()?, mark: Some(Mark::of([0; Mark::LENGTH])) };
+    write("task", "shortest", &encode(&marked)?)?;
     for (name, plan) in &plans()? {
         let mut task = plan.task.clone();
-        write("task", name, &encode(&task)?)?;
+        write("task", name, &unmarked(&task)?)?;
         task.inputs = List::empty();
-        write("task", &format!("{name}-no-input"), &encode(&task)?)?;
+        write("task", &format!("{name}-no-input"), &unmarked(&task)?)?;
         task.command.environment = List::empty();
         task.outputs = List::empty();
-        write("task", &format!("{name}-bare"), &encode(&task)?)?;
+        write("task", &format!("{name}-bare"), &unmarked(&task)?)?;
         let mut confinement = Box::new(plan.confinement.clone());
         write("request", name, &build(&confinement)?)?;
         // Small ones are changed more often: without filters, without rules, without a view.
@@ -160,6 +161,11 @@ fn requests() -> Result<(), Box<dyn Error>> {
         write("request", &format!("{name}-bare"), &build(&confinement)?)?;
     }
     Ok(())
+}
+
+/// As init is given it where no mark is asked for.
+fn unmarked(task: &Task) -> Result<Vec<u8>, Box<dyn Error>> {
+    Ok(encode(&Assignment { task, mark: None })?)
 }
 
 fn shortest() -> Result<Task, Box<dyn Error>> {

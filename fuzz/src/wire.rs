@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use stockade_plan::{FILTER_MAX, FRAME_MAX, Reply, Report, Request, Task, decode, encode};
+use stockade_plan::{Assignment, FILTER_MAX, FRAME_MAX, Mark, Reply, Report, Request, decode, encode};
 
 /// Bytes to a request, as the launcher reads it.
 pub fn request(data: &[u8]) {
@@ -16,7 +16,9 @@ pub fn request(data: &[u8]) {
 
 /// Bytes to a task, as a sandbox's init reads it.
 pub fn task(data: &[u8]) {
-    let Some(task) = same_again::<Task>(data) else { return };
+    let Some(Assignment { task, mark }) = same_again::<Assignment>(data) else { return };
+    // Names of processes end at a zero, and at this length.
+    assert!(mark.is_none_or(|mark| mark.name().as_bytes().len() == Mark::LENGTH));
     assert!(task.inputs.len() <= 64 && task.outputs.len() <= 64);
     for output in &task.outputs {
         assert!(!output.path.as_str().split('/').any(|part| matches!(part, "" | "." | "..")));

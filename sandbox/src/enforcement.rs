@@ -46,7 +46,6 @@ impl Enforcement {
         plan: &Plan,
         facts: &LauncherFacts,
         controllers: &[(&'static str, Hierarchy)],
-        audit: (bool, String),
     ) -> Self {
         let mut layers = BTreeMap::new();
         layers.extend(namespaces(evidence, facts));
@@ -64,9 +63,13 @@ impl Enforcement {
         layers.insert("landlock", landlock(evidence, plan, facts));
         layers.insert("rlimits", enforced(rlimits(evidence)));
         layers.insert("descriptors", enforced("0, 1, 2".to_owned()));
-        layers.insert("evidence", denials(plan, audit));
         layers.extend(evidence.mounts.iter().filter_map(mount));
         Self(layers)
+    }
+
+    /// Adds from where it is learned what was refused the job, and whether that is all.
+    pub(crate) fn told_by(&mut self, plan: &Plan, audit: (bool, String)) {
+        self.0.insert("evidence", denials(plan, audit));
     }
 }
 

@@ -80,8 +80,7 @@ pub(crate) struct Ends {
     pub(crate) stdin: OwnedFd,
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: OwnedFd,
-    /// Taken when the sandbox is built.
-    pub(crate) status: Option<OwnedFd>,
+    pub(crate) status: OwnedFd,
     pub(crate) task: OwnedFd,
 }
 
@@ -410,8 +409,7 @@ impl Inner {
             return self.tell_failed(id, no_room());
         };
         if let Some(waiter) = self.waiting().get_mut(&id).and_then(|waiter| waiter.prepared.take()) {
-            let _not_waiting =
-                waiter.send(Ok(Ends { id, host_uid, stdin, stdout, stderr, status: Some(status), task }));
+            let _not_waiting = waiter.send(Ok(Ends { id, host_uid, stdin, stdout, stderr, status, task }));
         }
     }
 

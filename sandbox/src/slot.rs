@@ -1,7 +1,7 @@
 //! A sandbox on its way to its one job: prepared, then built, then used and thrown away.
 
 use std::net::TcpListener;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use stockade_plan::{Confinement, Evidence};
@@ -11,9 +11,10 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use crate::cgroup::{CpuTime, Leaf};
+use crate::cgroup::{CpuTime, Gauges, Leaf};
 use crate::sandbox::{Coming, Ends, Exited, Inner};
 use crate::status::{NotReady, Status};
+use crate::streams::Pipes;
 use crate::{RunError, listeners};
 
 /// Set-up takes milliseconds. A sandbox that is not built after this time never will be.
@@ -29,11 +30,13 @@ pub(crate) struct Remains {
     /// Until init has been made there is nobody to wait for.
     exited: Option<oneshot::Receiver<Exited>>,
     clearing: TaskTracker,
+    /// What was open to read of it, to be closed with all else.
+    gauges: Option<Box<Gauges>>,
 }
 
 impl Remains {
     pub(crate) fn of(leaf: Leaf, sandbox: &Inner) -> Self {
-        Self { leaf, exited: None, clearing: sandbox.clearing.clone() }
+        Self { leaf, exited: None, clearing: sandbox.clearing.clone(), gauges: None }
     }
 
     /// Kills every process and waits until the last has been reaped.
@@ -47,6 +50,11 @@ impl Remains {
         }
     }
 
+    /// Lets it go, and what was open to read of it: to close so many files takes its time, too.
+    pub(crate) fn let_go(mut self, gauges: Box<Gauges>) {
+        self.gauges = Some(gauges);
+    }
+
     fn is_dead(&mut self) -> bool {
         let exited = self.exited.as_mut().map(oneshot::Receiver::try_recv);
         !matches!(exited, Some(Err(oneshot::error::TryRecvError::Empty)))
@@ -57,7 +65,12 @@ impl Drop for Remains {
     fn drop(&mut self) {
         // Outside a runtime the process is on its way out: the next worker's sweep finds what is left.
         if let Ok(runtime) = Handle::try_current() {
-            self.clearing.spawn_on(clear(self.leaf.clone(), self.exited.take()), &runtime);
+            let (cleared, gauges) = (clear(self.leaf.clone(), self.exited.take()), self.gauges.take());
+            let all = async move {
+                drop(gauges);
+                cleared.await;
+            };
+            self.clearing.spawn_on(all, &runtime);
         }
     }
 }
@@ -98,14 +111,7 @@ enum Init {
 #[derive(Debug)]
 pub(crate) struct Ready {
     pub(crate) remains: Remains,
-    pub(crate) ends: Ends,
-    pub(crate) status: Status<pipe::Receiver>,
-    /// What was in force when it was built.
-    pub(crate) evidence: Evidence,
-    /// What building it has cost, which is not the job's.
-    pub(crate) spent: CpuTime,
-    /// The sockets that listen in its network namespace.
-    pub(crate) listeners: Vec<TcpListener>,
+    pub(crate) built: Built,
 }
 
 impl Prepared {
@@ -183,8 +189,7 @@ impl Prepared {
 
     /// With what building it gave.
     pub(crate) fn ready(self, built: Built) -> Ready {
-        let Built { ends, status, evidence, spent, listeners } = built;
-        Ready { remains: self.remains, ends, status, evidence, spent, listeners }
+        Ready { remains: self.remains, built }
     }
 
     /// The id that its job has on the host; `None` as long as its init does not run.
@@ -205,13 +210,25 @@ impl Ready {
     }
 }
 
-/// What building gives.
+/// What building gives. All of it is open and ready to be used, because a job does not wait for that here.
+#[derive(Debug)]
 pub(crate) struct Built {
-    ends: Ends,
-    status: Status<pipe::Receiver>,
-    evidence: Evidence,
-    spent: CpuTime,
-    listeners: Vec<TcpListener>,
+    /// The sandbox's number.
+    pub(crate) id: u64,
+    pub(crate) host_uid: u32,
+    /// The job's streams.
+    pub(crate) pipes: Pipes,
+    pub(crate) status: Status<pipe::Receiver>,
+    /// What takes its task.
+    pub(crate) task: OwnedFd,
+    /// What was in force when it was built.
+    pub(crate) evidence: Evidence,
+    /// What its control group counts.
+    pub(crate) gauges: Box<Gauges>,
+    /// What building it has cost, which is not the job's.
+    pub(crate) spent: CpuTime,
+    /// The sockets that listen in its network namespace.
+    pub(crate) listeners: Vec<TcpListener>,
 }
 
 async fn build(
@@ -222,13 +239,14 @@ async fn build(
     // If its init is not there yet the limits are written while it is being made, and it finds its orders waiting.
     prepared.remains.leaf.limit(confinement)?;
     let mut failed = sandbox.build(prepared.id, confinement).await?;
-    let mut ends = prepared.arrived().await?;
+    let Ends { id, host_uid, stdin, stdout, stderr, status, task } = prepared.arrived().await?;
     let leaf = &prepared.remains.leaf;
-    let status = ends.status.take().ok_or_else(|| RunError::Internal("a sandbox built twice".to_owned()))?;
     let pipe = pipe::Receiver::from_owned_fd(status);
     let pipe = pipe.map_err(|source| RunError::Io { what: "open the status pipe", source })?;
     let mut status = Status::new(pipe);
-    let meter = leaf.meter()?;
+    let pipes = Pipes::open(stdin, stdout, stderr);
+    let pipes = pipes.map_err(|source| RunError::Io { what: "open the job's streams", source })?;
+    let gauges = Box::new(leaf.gauges()?);
     let ready = tokio::select! {
         ready = timeout(SETUP_DEADLINE, status.ready()) => ready.map_err(|_| RunError::SetupDeadline)?,
         Ok(error) = &mut failed => match timeout(SETUP_DEADLINE, status.ready()).await {
@@ -246,16 +264,16 @@ async fn build(
         },
         ready => ready,
     };
-    let evidence = ready.map_err(|error| why_not_ready(error, leaf, confinement))?;
+    let evidence = ready.map_err(|error| why_not_ready(error, &gauges, confinement))?;
     leaf.has(&evidence.joined)?;
-    let spent = meter.read()?;
-    let listeners = listeners::take(&confinement.network, ends.task.as_fd())?;
-    Ok(Built { ends, status, evidence, spent, listeners })
+    let spent = gauges.cpu_time()?;
+    let listeners = listeners::take(&confinement.network, task.as_fd())?;
+    Ok(Built { id, host_uid, pipes, status, task, evidence, gauges, spent, listeners })
 }
 
 /// Why a sandbox was not built, or did not start its task.
-pub(crate) fn why_not_ready(error: NotReady, leaf: &Leaf, confinement: &Confinement) -> RunError {
-    let out_of_memory = leaf.oom_kills().is_ok_and(|kills| kills > 0);
+pub(crate) fn why_not_ready(error: NotReady, gauges: &Gauges, confinement: &Confinement) -> RunError {
+    let out_of_memory = gauges.oom_kills().is_ok_and(|kills| kills > 0);
     match error {
         NotReady::Setup(_) | NotReady::Ended if out_of_memory => {
             RunError::NoMemoryForSetup { limit_bytes: confinement.limits.memory_bytes }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use stockade_plan::Limits;
 
-use crate::cgroup::{CgroupError, CpuTime, Leaf};
+use crate::cgroup::{CgroupError, CpuTime, Gauges};
 use crate::outcome::{End, Limit};
 
 /// How often a running job is looked at. A job can exceed its processor time by this much, times its cores.
@@ -13,7 +13,7 @@ const INTERVAL: Duration = Duration::from_millis(50);
 const SAMPLES: usize = 1024;
 
 pub(crate) struct Watch<'a> {
-    leaf: &'a Leaf,
+    gauges: &'a Gauges,
     cpu_time_ms: u64,
     /// What was used before the job began.
     spent: CpuTime,
@@ -23,8 +23,8 @@ pub(crate) struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    pub(crate) fn new(leaf: &'a Leaf, limits: &Limits, spent: CpuTime) -> Self {
-        Self { leaf, cpu_time_ms: limits.cpu_time_ms, spent, samples: Vec::new(), every: 1, ticks: 0 }
+    pub(crate) fn new(gauges: &'a Gauges, limits: &Limits, spent: CpuTime) -> Self {
+        Self { gauges, cpu_time_ms: limits.cpu_time_ms, spent, samples: Vec::new(), every: 1, ticks: 0 }
     }
 
     /// Resolves when a limit that the kernel does not enforce on the whole job has been exceeded: processor
@@ -35,10 +35,10 @@ impl<'a> Watch<'a> {
         loop {
             interval.tick().await;
             self.sample()?;
-            if self.leaf.oom_kills()? > 0 {
+            if self.gauges.oom_kills()? > 0 {
                 return Ok(End::OutOfMemory);
             }
-            if self.leaf.cpu_time()?.since(self.spent).millis() >= self.cpu_time_ms {
+            if self.gauges.cpu_time()?.since(self.spent).millis() >= self.cpu_time_ms {
                 return Ok(End::LimitExceeded(Limit::CpuTime));
             }
         }
@@ -62,7 +62,7 @@ impl<'a> Watch<'a> {
             });
             self.every *= 2;
         }
-        self.samples.push(self.leaf.memory_bytes()?);
+        self.samples.push(self.gauges.memory_bytes()?);
         Ok(())
     }
 }

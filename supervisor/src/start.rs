@@ -137,8 +137,8 @@ impl Means {
 
 /// What a worker has open whatever it does: its database, its listeners, the launcher, and some more.
 const OWN_DESCRIPTORS: u64 = 128;
-/// What it has open for each sandbox: five pipes, and a control group's file or two for a moment.
-const SANDBOX_DESCRIPTORS: u64 = 8;
+/// What it has open for each sandbox: five pipes, seven counts of its control groups, and two files more for a moment.
+const SANDBOX_DESCRIPTORS: u64 = 14;
 
 /// Makes room for so many sandboxes at a time: this process, and the launcher after it, may open as many files as whoever
 /// starts us allows.

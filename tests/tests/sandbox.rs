@@ -56,7 +56,7 @@ use stockade_tests::{Leftovers, Suite};
 type Group = (&'static str, fn(&mut Suite));
 
 /// Each group with what it runs.
-const GROUPS: [Group; 19] = [
+const GROUPS: [Group; 20] = [
     ("attacks", attacks::run),
     ("calls", calls::run),
     ("hostile", hostile::run),
@@ -66,6 +66,7 @@ const GROUPS: [Group; 19] = [
     ("limits", limits::run),
     ("groups", groups::run),
     ("disks", disks::run),
+    ("unrecorded-denials", denials::run_unrecorded),
     ("denials", denials::run),
     ("outputs", outputs::run),
     ("separation", separation::run),

@@ -40,6 +40,9 @@ macro_rules! answer {
     (prctl) => {
         $crate::seccomp::rules::PRCTL
     };
+    (mark) => {
+        $crate::seccomp::rules::MARK
+    };
     (prlimit) => {
         $crate::seccomp::rules::PRLIMIT
     };

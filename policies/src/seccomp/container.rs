@@ -204,6 +204,7 @@ fn said(row: &Row, calls: &Calls) -> Answer<'static> {
 fn rule(names: Vec<&'static str>, verdict: Verdict, args: Vec<Argument>) -> Option<Rule> {
     let (action, errno_ret) = match verdict.untold() {
         Verdict::Allow | Verdict::Noted => ("SCMP_ACT_ALLOW", None),
+        Verdict::Logged => ("SCMP_ACT_LOG", None),
         Verdict::Errno(DEFAULT_ERRNO) | Verdict::Told(DEFAULT_ERRNO) => return None,
         Verdict::Errno(errno) | Verdict::Told(errno) => ("SCMP_ACT_ERRNO", Some(errno)),
         Verdict::Kill => ("SCMP_ACT_KILL_PROCESS", None),
@@ -267,6 +268,7 @@ mod tests {
                     let told = answers(&rules, row.name, &arguments);
                     let expected = match answer(&calls, row).to(&arguments).untold() {
                         Verdict::Allow | Verdict::Noted => vec![("SCMP_ACT_ALLOW", None)],
+                        Verdict::Logged => vec![("SCMP_ACT_LOG", None)],
                         Verdict::Errno(1) => vec![],
                         Verdict::Errno(errno) => vec![("SCMP_ACT_ERRNO", Some(errno))],
                         other => panic!("{}: {other:?}", row.name),

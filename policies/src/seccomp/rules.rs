@@ -174,6 +174,12 @@ pub(crate) const SHMAT_NO_EXEC: Answer<'static> = all_but(&[refuse(&[has(2, 0x80
 pub(crate) const PRLIMIT: Answer<'static> =
     Answer::Ruled(Rule { cases: &[refuse(&[is(1, 4)]), allow(&[is(0, 0)])], otherwise: REFUSED });
 
+/// `PR_SET_NAME`, and `PR_GET_NAME`, which is recorded under that name: linux/prctl.h. Nothing else.
+pub(crate) const MARK: Answer<'static> = Answer::Ruled(Rule {
+    cases: &[allow(&[is(0, 15)]), Case { when: &[is(0, 16)], then: Verdict::Logged }],
+    otherwise: Verdict::Kill,
+});
+
 /// `PR_SET_SECCOMP`, `PR_SET_SECUREBITS`, `PR_SET_MM`, `PR_CAP_AMBIENT`, `PR_SET_MEMORY_MERGE`; linux/prctl.h.
 pub(crate) const PRCTL: Answer<'static> = all_but(&[
     refuse(&[is(0, 22)]),

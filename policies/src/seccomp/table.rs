@@ -191,7 +191,7 @@ table! {
     112 setsid                  y           y           -;
     121 getpgid                 y           y           -;
     124 getsid                  y           y           -;
-    157 prctl                   prctl       prctl       -;
+    157 prctl                   prctl       prctl       mark;
     158 arch_prctl              y           y           -;
     186 gettid                  y           y           y;
     218 set_tid_address         y           y           -;

@@ -244,6 +244,16 @@ fn strict_allows_no_more_than_standard_and_init_no_more_than_its_list() {
 }
 
 #[test]
+fn init_has_a_call_recorded_under_a_name_and_does_no_more_to_itself() {
+    let prctl = |option| answer(&filters()["init"], number("prctl"), [option, 1, 0, 0, 0, 0]);
+    assert_eq!(prctl(libc::PR_SET_NAME.unsigned_abs().into()), Verdict::Allow.action());
+    assert_eq!(prctl(libc::PR_GET_NAME.unsigned_abs().into()), Verdict::Logged.action());
+    for other in [libc::PR_SET_DUMPABLE, libc::PR_SET_SECCOMP, libc::PR_SET_PDEATHSIG, libc::PR_SET_MM] {
+        assert_eq!(prctl(other.unsigned_abs().into()), Verdict::Kill.action());
+    }
+}
+
+#[test]
 fn compiler_is_standard_and_a_program_may_fix_its_own_addresses() {
     let filters = filters();
     let no_randomize = [0x0004_0000, 0, 0, 0, 0, 0];

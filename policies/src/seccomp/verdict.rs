@@ -8,6 +8,8 @@ const RET_KILL_PROCESS: u32 = 0x8000_0000;
 const RET_ERRNO: u32 = 0x0005_0000;
 /// `SECCOMP_RET_USER_NOTIF`, linux/seccomp.h.
 const RET_USER_NOTIF: u32 = 0x7fc0_0000;
+/// `SECCOMP_RET_LOG`, linux/seccomp.h.
+const RET_LOG: u32 = 0x7ffc_0000;
 /// `SECCOMP_RET_ALLOW`, linux/seccomp.h.
 const RET_ALLOW: u32 = 0x7fff_0000;
 
@@ -16,6 +18,8 @@ const RET_ALLOW: u32 = 0x7fff_0000;
 pub(crate) enum Verdict {
     /// The call goes ahead.
     Allow,
+    /// It goes ahead, and the kernel's audit has a record of it.
+    Logged,
     /// It goes ahead, and the sandbox's init hears of it first.
     Noted,
     /// It fails with this error number, and nobody hears of it.
@@ -31,6 +35,7 @@ impl Verdict {
     pub(crate) const fn action(self) -> u32 {
         match self {
             Self::Allow => RET_ALLOW,
+            Self::Logged => RET_LOG,
             Self::Noted | Self::Told(_) => RET_USER_NOTIF,
             Self::Errno(errno) => RET_ERRNO | errno as u32,
             Self::Kill => RET_KILL_PROCESS,
@@ -42,7 +47,7 @@ impl Verdict {
         match self {
             Self::Noted => Some(Asked::GoesAhead),
             Self::Told(errno) => Some(Asked::Refused(errno)),
-            Self::Allow | Self::Errno(_) | Self::Kill => None,
+            Self::Allow | Self::Logged | Self::Errno(_) | Self::Kill => None,
         }
     }
 
@@ -57,7 +62,7 @@ impl Verdict {
 
     /// Whether the call goes ahead, or is answered as if it had.
     pub(crate) fn passes(self) -> bool {
-        matches!(self, Self::Allow | Self::Noted | DONE)
+        matches!(self, Self::Allow | Self::Logged | Self::Noted | DONE)
     }
 }
 
@@ -145,6 +150,7 @@ mod tests {
     #[test]
     fn actions_and_error_numbers_are_the_kernels() {
         assert_eq!(Verdict::Allow.action(), libc::SECCOMP_RET_ALLOW);
+        assert_eq!(Verdict::Logged.action(), libc::SECCOMP_RET_LOG);
         assert_eq!(Verdict::Kill.action(), libc::SECCOMP_RET_KILL_PROCESS);
         assert_eq!([REFUSED, HIDDEN, Verdict::Noted].map(Verdict::action), [libc::SECCOMP_RET_USER_NOTIF; 3]);
         assert_eq!(REFUSED.untold().action(), libc::SECCOMP_RET_ERRNO | libc::EPERM.cast_unsigned());

@@ -25,6 +25,7 @@ mod denial;
 mod evidence;
 mod job;
 mod limits;
+mod mark;
 mod name;
 mod network;
 mod plan;
@@ -47,6 +48,7 @@ pub use denial::{Asked, Named, Refusal, Refused, WATCHED_MAX, Wall, WatchList, W
 pub use evidence::{Evidence, Mounted, Namespaces, StageTime};
 pub use job::{Command, EnvVar, Input, Output, Task, WORK_DIR};
 pub use limits::{CPU_PERIOD_US, Limits};
+pub use mark::{Assignment, Mark};
 pub use name::{AbsPath, Arg, CallName, EnvName, FileName, Hostname, NameError, RelPath};
 pub use network::{LISTENERS_MAX, LOOPBACK, Network, NetworkFound};
 pub use plan::{Digest, PLAN_VERSION, Plan};

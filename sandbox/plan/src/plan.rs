@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{CodecError, Confinement, Task, encode};
 
 /// The version of this format; supervisor and launcher must agree on it.
-pub const PLAN_VERSION: u16 = 4;
+pub const PLAN_VERSION: u16 = 5;
 
 /// A policy compiled for one job on one host: pure, bounded data.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -2,9 +2,10 @@
 //!
 //! The kernel queues records in the order in which they were caused, audit_log_end() of kernel/audit.c, and hands them on in
 //! that order. So when no process of a job is left, one more record is provoked; when that has been heard, so has everything
-//! that the job caused. It is a refusal by Landlock, like those that are waited for, of a thread of this program's that does
-//! nothing else, in a domain of its own. A job has no part in it: it cannot keep the mark from coming but by a
-//! flood that the kernel cuts, and cannot pass its own refusals off as the mark, because it would have to guess it.
+//! that the job caused. Mostly the sandbox's init does so ([`super::promise`]). Here it is done for those whose init was killed with
+//! them, or whose init's mark was lost or not asked for. It is a refusal by Landlock, like those that are waited for, of a thread
+//! of this program's that does nothing else, in a domain of its own. A job has no part in it: it cannot keep the mark from coming
+//! but by a flood that the kernel cuts, and cannot pass its own refusals off as the mark, because it would have to guess it.
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
@@ -18,13 +19,11 @@ use landlock::{AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, Ruleset
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 
+use super::promise::Budget;
 use super::record::AuditEvent;
 
-/// So many marks a second are made at once. The kernel makes so many records a second and no more, and jobs need some.
-const AT_ONCE: u32 = 500;
-/// How long every further one is put off: whoever asks in the meantime has the same.
+/// How long every mark is put off of which there are too many: whoever asks in the meantime has the same.
 const PUT_OFF: Duration = Duration::from_millis(2);
-const SECOND: Duration = Duration::from_secs(1);
 /// A first mark that has not come by then will not.
 const FIRST_TIME: Duration = Duration::from_secs(1);
 /// Marks that are kept in mind. The kernel may lose some.
@@ -75,12 +74,12 @@ enum FenceError {
 
 impl Fence {
     /// Starts it, and has a first mark made, which nobody waits for here. Needs ABI 4 of Landlock, which knows of connections.
-    pub(super) fn start() -> Self {
+    pub(super) fn start(budget: Arc<Budget>) -> Self {
         let (maker, asked) = channel();
         let marks = Arc::new(Mutex::new(Marks::default()));
         let kept = Arc::clone(&marks);
         let run = move || match Maker::new(Arc::clone(&kept)) {
-            Ok(maker) => maker.make_all(&asked),
+            Ok(maker) => maker.make_all(&asked, &budget),
             Err(error) => lock(&kept).failed = Some(error.to_string()),
         };
         let builder = std::thread::Builder::new().name("audit-fence".to_owned()).stack_size(STACK);
@@ -102,6 +101,17 @@ impl Fence {
     /// Whether the mark was heard.
     pub(super) fn has_passed(&self, mark: Mark) -> bool {
         lock(&self.marks).heard >= Some(mark)
+    }
+
+    /// Whether any was heard: the audit tells of Landlock.
+    pub(super) fn works(&self) -> bool {
+        lock(&self.marks).heard.is_some()
+    }
+
+    /// As if its first mark had been heard.
+    #[cfg(test)]
+    pub(super) fn hear_first(&self) {
+        lock(&self.marks).heard = Some(FIRST);
     }
 
     /// Why no mark will come, if that is known.
@@ -168,16 +178,11 @@ impl Maker {
     }
 
     /// Makes what is asked for until nobody can ask any more.
-    fn make_all(self, asked: &Receiver<Mark>) {
-        let (mut second, mut made) = (Instant::now(), 0);
+    fn make_all(self, asked: &Receiver<Mark>, budget: &Budget) {
         while let Ok(mark) = asked.recv() {
-            if second.elapsed() >= SECOND {
-                (second, made) = (Instant::now(), 0);
-            }
-            if made >= AT_ONCE {
+            if !budget.has_one_more() {
                 std::thread::sleep(PUT_OFF);
             }
-            made += 1;
             let mark = asked.try_iter().last().unwrap_or(mark);
             // It is refused, or the mark does not come, which is noticed.
             let _refused = self.make(mark);

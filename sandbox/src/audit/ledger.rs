@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
+use stockade_plan::Mark;
 
 use super::record::{AuditEvent, AuditRecord};
 use crate::denial::Denial;
@@ -29,6 +30,8 @@ pub(super) struct Ledger {
     pub(super) records: u64,
     rate: Rate,
     jobs: HashMap<u32, Account>,
+    /// Those that inits are to leave, by job.
+    marks: HashMap<u32, Awaited>,
     domains: HashMap<u64, u32>,
     /// The first record of a domain comes before the one that says who made it.
     strangers: BTreeMap<u64, Vec<Told>>,
@@ -44,6 +47,13 @@ struct Rate {
     records: u64,
     /// When there were last that many.
     last: Option<Instant>,
+}
+
+/// The mark that a job's init leaves.
+#[derive(Debug)]
+struct Awaited {
+    mark: Mark,
+    heard: bool,
 }
 
 /// One job's.
@@ -74,6 +84,7 @@ impl Ledger {
             records: 0,
             rate: Rate::of(rate_limit),
             jobs: HashMap::new(),
+            marks: HashMap::new(),
             domains: HashMap::new(),
             strangers: BTreeMap::new(),
         }
@@ -124,13 +135,27 @@ impl Ledger {
                 self.jobs.entry(uid).or_default().add(told);
             }
             AuditEvent::Killed { .. } => {}
+            AuditEvent::Logged { uid, name } => {
+                if let Some(awaited) = self.marks.get_mut(&uid) {
+                    awaited.heard |= awaited.mark.is(&name);
+                }
+            }
         }
     }
 
-    /// Forgets whatever is there of an earlier job with this id.
-    pub(super) fn begin(&mut self, uid: u32) {
+    /// Forgets whatever is there of an earlier job with this id. Of this one its init leaves a mark, if there is one.
+    pub(super) fn begin(&mut self, uid: u32, mark: Option<Mark>) {
         self.jobs.remove(&uid);
+        match mark {
+            Some(mark) => self.marks.insert(uid, Awaited { mark, heard: false }),
+            None => self.marks.remove(&uid),
+        };
         self.domains.retain(|_, owner| *owner != uid);
+    }
+
+    /// Whether its init's mark was heard.
+    pub(super) fn is_marked(&self, uid: u32) -> bool {
+        self.marks.get(&uid).is_some_and(|awaited| awaited.heard)
     }
 
     /// Whether something is known of the job.
@@ -146,6 +171,7 @@ impl Ledger {
     /// Takes out what is known of the job: its denials. Those that the kernel counted and did not tell are one more. `exact` if
     /// all was told.
     pub(super) fn take(&mut self, uid: u32, exact: bool) -> Vec<Denial> {
+        self.marks.remove(&uid);
         let Some(account) = self.jobs.remove(&uid) else { return Vec::new() };
         let ended = account.open == 0;
         let lost = account.total.saturating_sub(PROBES).saturating_sub(account.records);
@@ -286,6 +312,25 @@ mod tests {
     }
 
     #[test]
+    fn a_mark_is_the_name_that_was_given_to_the_jobs_own_init_and_no_other() {
+        let mark = Mark::of([7; Mark::LENGTH]);
+        let mut ledger = ledger([]);
+        ledger.begin(UID, Some(mark));
+        let mut logged = |uid, name: &[u8]| {
+            let event = AuditEvent::Logged { uid, name: name.to_vec() };
+            ledger.enter(AuditRecord { at: Utc::now(), event });
+            ledger.is_marked(UID)
+        };
+        let name = mark.name().into_bytes();
+        assert!(!logged(UID, b"stockade-launch") && !logged(UID, b"") && !logged(UID, &name[1..]));
+        assert!(!logged(UID + 1, &name), "another job's");
+        assert!(logged(UID, &name));
+        assert!(logged(UID, b"stockade-launch"), "whatever comes behind it");
+        ledger.begin(UID, None);
+        assert!(!ledger.is_marked(UID), "the next job with that id has no mark yet");
+    }
+
+    #[test]
     fn half_of_what_the_kernel_records_in_a_second_may_be_less_than_there_was() {
         let began = Instant::now();
         let at = |ms| began + Duration::from_millis(ms);
@@ -302,7 +347,7 @@ mod tests {
     #[test]
     fn a_job_begins_with_nothing_of_the_one_that_had_its_id_before() {
         let mut ledger = ledger([refused(1, "/a"), AuditEvent::Allocated { domain: 1, uid: UID }]);
-        ledger.begin(UID);
+        ledger.begin(UID, None);
         ledger
             .enter(AuditRecord { at: Utc::now(), event: AuditEvent::Deallocated { domain: 1, denials: 9 } });
         assert_eq!(shown(&ledger.take(UID, false)), []);

@@ -2,20 +2,25 @@
 //!
 //! The feed is opened while this process is root, and read for as long as it lives. Records are matched to jobs by the host id
 //! that made the Landlock domain, which no other live job has. They come a moment after the fact, by way of a thread of
-//! the kernel's; a mark of our own behind them ([`fence`]) shows that all have come. Where the kernel may have left out some
+//! the kernel's; a mark behind them, which the sandbox's init leaves ([`promise`]) or is made here ([`fence`]), shows that all have
+//! come. Where the kernel may have left out some
 //! because there were too many, it still counts for each domain how often that refused something, and tells when the domain is gone:
 //! what was not told one by one is said to be lost.
 
 mod fence;
 mod ledger;
 mod netlink;
+mod promise;
 mod record;
+#[cfg(test)]
+mod tests;
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use stockade_plan::Mark as InitMark;
 use tokio::io::Interest;
 use tokio::net::UnixDatagram;
 use tokio::sync::Notify;
@@ -24,12 +29,15 @@ use tokio::time::timeout;
 use self::fence::{Fence, Mark};
 use self::ledger::Ledger;
 use self::netlink::Switch;
+use self::promise::{Budget, Promise, Promises};
 pub use self::record::{AuditEvent, AuditRecord};
 use crate::denial::Denial;
 use crate::outcome::End;
 
 /// How long the mark behind a job's records is waited for. It comes within a fraction of a millisecond.
 const MARK: Duration = Duration::from_millis(500);
+/// How long that of an init is waited for, before one is made here. It is on its way before the job's end is told.
+const PROMISED_MARK: Duration = Duration::from_millis(10);
 /// How long a first word is waited for of a job that has failed, where no mark can be had. Records come as fast.
 const FIRST_WORD: Duration = Duration::from_millis(5);
 /// How long it is waited for if the job was killed as a filter kills: then there is one to come.
@@ -65,15 +73,29 @@ impl Opened {
 }
 
 /// A job that the feed is heard for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Hearing {
     uid: u32,
     began: Instant,
     /// Overruns and records before it began.
     overruns: u64,
     records: u64,
-    /// Behind all that it caused, once its processes are gone.
+    /// Its init leaves a mark behind all that it caused.
+    promise: Option<Promise>,
+    /// One that is made here, once its processes are gone.
     mark: Option<Mark>,
+}
+
+impl Hearing {
+    /// What its init is to leave behind the job.
+    pub(crate) fn promised(&self) -> Option<InitMark> {
+        self.promise.as_ref().map(|promise| promise.mark)
+    }
+
+    /// Its init was killed, and leaves nothing.
+    pub(crate) fn init_is_gone(&mut self) {
+        self.promise = None;
+    }
 }
 
 /// The feed while it is read.
@@ -85,6 +107,8 @@ pub(crate) struct Feed {
     whole: bool,
     /// How it is known then that it has told all.
     fence: OnceLock<Fence>,
+    promises: Promises,
+    budget: Arc<Budget>,
     state: String,
     ledger: Mutex<Ledger>,
     told: Notify,
@@ -106,6 +130,8 @@ impl Feed {
             socket,
             whole,
             fence: OnceLock::new(),
+            promises: Promises::default(),
+            budget: Arc::default(),
             state,
             ledger: Mutex::new(Ledger::of(ids, switch.rate_limit)),
             told: Notify::new(),
@@ -139,24 +165,35 @@ impl Feed {
     /// A job with this host id begins.
     pub(crate) fn begin(&self, uid: u32) -> Hearing {
         let overruns = self.overruns.load(Ordering::Relaxed);
+        // Of a mark that an init leaves nothing follows unless the audit tells of Landlock, too.
+        let works = self.fence().is_some_and(Fence::works);
+        let promise = if works { self.promises.give(&self.budget) } else { None };
         let mut ledger = self.ledger();
-        ledger.begin(uid);
-        Hearing { uid, began: Instant::now(), overruns, records: ledger.records, mark: None }
+        ledger.begin(uid, promise.as_ref().map(|promise| promise.mark));
+        let records = ledger.records;
+        Hearing { uid, began: Instant::now(), overruns, records, promise, mark: None }
     }
 
     /// The job's processes are gone: from now on what it caused can be told to its end.
     pub(crate) fn mark(&self, hearing: &mut Hearing) {
-        hearing.mark = self.fence().map(Fence::ask);
+        if hearing.promise.is_none() {
+            hearing.mark = self.fence().map(Fence::ask);
+        }
     }
 
     /// What is known of a job whose processes are gone: everything, once its mark has been heard. Where records may be missing
     /// all the same the kernel's own count is waited for, and what stays uncertain is said to be so.
-    pub(crate) async fn settle(&self, hearing: Hearing, end: End) -> Vec<Denial> {
-        let Hearing { uid, .. } = hearing;
+    pub(crate) async fn settle(&self, mut hearing: Hearing, end: End) -> Vec<Denial> {
+        let uid = hearing.uid;
         if self.socket.is_none() {
             return Vec::new();
         }
         self.read_what_waits();
+        if hearing.promise.is_some() && !self.wait(PROMISED_MARK, || self.ledger().is_marked(uid)).await {
+            self.promises.broken();
+            hearing.promise = None;
+            self.mark(&mut hearing);
+        }
         let to_the_end = self.hear_to_the_end(&hearing, end).await;
         let cut = self.was_cut(&hearing);
         if cut {
@@ -182,6 +219,9 @@ impl Feed {
     /// Waits until all has been heard that the job caused, or the time is over; whether it has. Where nothing marks the end
     /// a word is waited for if there is reason to, and it is not known.
     async fn hear_to_the_end(&self, hearing: &Hearing, end: End) -> Option<bool> {
+        if hearing.promise.is_some() {
+            return Some(true);
+        }
         if let (Some(fence), Some(mark)) = (self.fence(), hearing.mark) {
             // One that has said nothing yet is given a moment: it may have begun while others had the kernel cut its records.
             let silent = fence.fault().is_some();
@@ -214,7 +254,7 @@ impl Feed {
     }
 
     fn fence(&self) -> Option<&Fence> {
-        self.whole.then(|| self.fence.get_or_init(Fence::start))
+        self.whole.then(|| self.fence.get_or_init(|| Fence::start(Arc::clone(&self.budget))))
     }
 
     /// Waits until it is so, or the time is over; whether it is so.
@@ -278,63 +318,4 @@ fn described(whole: bool, switch: Switch) -> String {
         format!("; Landlock by nothing: the audit does not tell of it before ABI {AUDITED_ABI}")
     };
     format!("{told} by the kernel's audit, {how}{lacking}")
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::net::UnixDatagram as Kernel;
-
-    use super::*;
-
-    const UID: u32 = 1000;
-
-    /// A feed that is told nothing, as if the kernel lost all it was to tell.
-    fn deaf() -> (Feed, Kernel) {
-        let (kernel, ours) = Kernel::pair().unwrap();
-        ours.set_nonblocking(true).unwrap();
-        kernel.set_nonblocking(true).unwrap();
-        let opened = Opened { socket: Ok(ours.into()), switch: Switch::default() };
-        (Feed::new(opened, AUDITED_ABI, (UID, 8)).unwrap(), kernel)
-    }
-
-    async fn settled(feed: &Feed) -> Vec<Denial> {
-        let mut hearing = feed.begin(UID);
-        feed.mark(&mut hearing);
-        feed.settle(hearing, End::Exited(0)).await
-    }
-
-    #[tokio::test]
-    async fn a_mark_that_does_not_come_is_an_incomplete_that_the_job_shows() {
-        let (feed, _kernel) = deaf();
-        let denials = settled(&feed).await;
-        assert_eq!(denials.len(), 1, "{denials:?}");
-        assert_eq!((denials[0].layer, denials[0].what), ("evidence", "incomplete"));
-        assert!(denials[0].target.contains("was not heard to the job's end"), "{denials:?}");
-    }
-
-    #[tokio::test]
-    async fn an_audit_that_never_tells_is_no_evidence_and_keeps_nobody_waiting() {
-        let (feed, _kernel) = deaf();
-        assert!(feed.state().0);
-        tokio::time::sleep(Duration::from_millis(1100)).await;
-        let (whole, state) = feed.state();
-        assert!(!whole && state.contains("its first mark did not come"), "{state}");
-        let began = Instant::now();
-        assert_eq!(settled(&feed).await, []);
-        assert!(began.elapsed() < MARK);
-    }
-
-    #[tokio::test]
-    async fn a_job_during_whose_time_the_kernel_may_have_cut_says_so() {
-        let (feed, kernel) = deaf();
-        let hearing = feed.begin(UID);
-        // Headers of messages that tell nothing of a sandbox.
-        for _ in 0..2000 {
-            while kernel.send(&[0; 16]).is_err() {
-                feed.read_what_waits();
-            }
-        }
-        let denials = feed.settle(hearing, End::Exited(0)).await;
-        assert!(denials.iter().any(|denial| denial.target.contains("may be missing")), "{denials:?}");
-    }
 }

@@ -52,6 +52,13 @@ pub enum AuditEvent {
         /// How often it refused, whether there was a record of it or not.
         denials: u64,
     },
+    /// A filter had a call recorded, and let it pass.
+    Logged {
+        /// The id of the process.
+        uid: u32,
+        /// What the process calls itself.
+        name: Vec<u8>,
+    },
     /// A filter killed a process for a call.
     Killed {
         /// The id of the process.
@@ -95,7 +102,7 @@ impl AuditRecord {
         let event = match kind {
             LANDLOCK_ACCESS => fields.refused()?,
             LANDLOCK_DOMAIN => fields.domain()?,
-            SECCOMP => fields.killed()?,
+            SECCOMP => fields.filtered()?,
             _ => return None,
         };
         Some(Self { at, event })
@@ -179,12 +186,19 @@ impl<'t> Fields<'t> {
     }
 
     /// A job may install filters of its own that have calls recorded and let them pass (`SECCOMP_RET_LOG`): those kill nobody.
-    fn killed(&self) -> Option<AuditEvent> {
+    fn filtered(&self) -> Option<AuditEvent> {
         /// `SIGSYS`, asm-generic/signal.h.
         const KILLED: u32 = 31;
-        (self.decimal::<u32>("sig")? == KILLED).then_some(())?;
-        let architecture = u32::try_from(self.hexadecimal("arch")?).ok()?;
-        Some(AuditEvent::Killed { uid: self.decimal("uid")?, architecture, call: self.decimal("syscall")? })
+        /// `SECCOMP_RET_LOG`, linux/seccomp.h.
+        const LOGGED: u64 = 0x7ffc_0000;
+        let uid = self.decimal("uid")?;
+        if self.decimal::<u32>("sig")? == KILLED {
+            let architecture = u32::try_from(self.hexadecimal("arch")?).ok()?;
+            return Some(AuditEvent::Killed { uid, architecture, call: self.decimal("syscall")? });
+        }
+        let code = self.text("code")?.strip_prefix("0x")?;
+        (u64::from_str_radix(code, 16).ok()? == LOGGED).then_some(())?;
+        Some(AuditEvent::Logged { uid, name: untrusted(self.get("comm")?) })
     }
 }
 
@@ -263,6 +277,10 @@ mod tests {
         let killed = AuditEvent::Killed { uid: 1_879_048_192, architecture: 0x4000_0003, call: 20 };
         assert_eq!(event(1326, text), Some(killed));
         assert_eq!(event(1326, &text.replace("sig=31", "sig=0")), None);
+        let logged = text.replace("sig=31", "sig=0").replace("0x80000000", "0x7ffc0000");
+        let by = |name: &[u8]| Some(AuditEvent::Logged { uid: 1_879_048_192, name: name.to_vec() });
+        assert_eq!(event(1326, &logged), by(b"probe"));
+        assert_eq!(event(1326, &logged.replace("\"probe\"", "81FF20")), by(b"\x81\xff "));
     }
 
     #[test]

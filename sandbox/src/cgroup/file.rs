@@ -8,14 +8,15 @@ use std::path::{Path, PathBuf};
 use super::CgroupError;
 
 /// No control group file that is read here is longer.
-const MAX_BYTES: u64 = 16 * 1024;
+const MAX_BYTES: usize = 16 * 1024;
 /// Nearly all are shorter than this.
 const USUAL_BYTES: usize = 1024;
 
-/// One of them, open: to open it takes longer than to read it.
+/// One of them, open to be read.
+#[derive(Debug)]
 pub(super) struct File {
     file: std::fs::File,
-    pub(super) path: PathBuf,
+    path: PathBuf,
 }
 
 impl File {
@@ -27,17 +28,37 @@ impl File {
         }
     }
 
-    /// What it says now, to be read once.
+    /// Like [`File::open`], `None` where the kernel has no such file.
+    pub(super) fn open_if_there(directory: &Path, file: &str) -> Result<Option<Self>, CgroupError> {
+        match Self::open(directory, file) {
+            Ok(file) => Ok(Some(file)),
+            Err(CgroupError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What it says now. Only of files that the kernel writes in one piece: a short read is the end of those.
     pub(super) fn read(&self) -> Result<String, CgroupError> {
-        // With room for all of it from the start: each read makes the kernel write the file anew.
-        let mut text = String::with_capacity(USUAL_BYTES);
-        (&self.file).take(MAX_BYTES).read_to_string(&mut text).map_err(|source| CgroupError::File {
-            what: "read",
-            path: self.path.clone(),
-            source,
-        })?;
-        text.truncate(text.trim_end().len());
-        Ok(text)
+        let failed = |source| CgroupError::File { what: "read", path: self.path.clone(), source };
+        let mut text = vec![0; USUAL_BYTES];
+        loop {
+            // All of it at once: each read makes the kernel write the file anew.
+            let length = self.file.read_at(&mut text, 0).map_err(failed)?;
+            if length < text.len() || length >= MAX_BYTES {
+                text.truncate(length);
+                break;
+            }
+            text.resize(2 * length, 0);
+        }
+        let text = String::from_utf8(text).map_err(|error| failed(std::io::Error::other(error)))?;
+        Ok(text.trim_end().to_owned())
+    }
+
+    /// It does not have the form that it should.
+    pub(super) fn lacks(&self, field: &'static str) -> CgroupError {
+        CgroupError::Malformed { path: self.path.clone(), field }
     }
 }
 
@@ -51,16 +72,15 @@ pub(super) fn read_proc(path: &str) -> Result<String, CgroupError> {
 }
 
 pub(super) fn read(directory: &Path, file: &str) -> Result<String, CgroupError> {
-    File::open(directory, file)?.read()
-}
-
-/// Like [`read`], `None` where the kernel has no such file.
-pub(super) fn read_if_there(directory: &Path, file: &str) -> Result<Option<String>, CgroupError> {
-    match read(directory, file) {
-        Ok(text) => Ok(Some(text)),
-        Err(CgroupError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
+    let File { file, path } = File::open(directory, file)?;
+    let mut text = String::with_capacity(USUAL_BYTES);
+    file.take(MAX_BYTES as u64).read_to_string(&mut text).map_err(|source| CgroupError::File {
+        what: "read",
+        path,
+        source,
+    })?;
+    text.truncate(text.trim_end().len());
+    Ok(text)
 }
 
 pub(super) fn write(directory: &Path, file: &str, value: &str) -> Result<(), CgroupError> {
@@ -109,13 +129,6 @@ pub(super) fn make_directory_if_missing(path: &Path) -> Result<(), CgroupError> 
 /// The number behind `key` in a file of `key value` lines.
 pub(super) fn keyed(text: &str, key: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok())
-}
-
-/// The number in a file that has nothing else.
-pub(super) fn number(directory: &Path, file: &'static str) -> Result<u64, CgroupError> {
-    read(directory, file)?
-        .parse()
-        .map_err(|_| CgroupError::Malformed { path: PathBuf::from(directory).join(file), field: file })
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::fs::{Mode, OFlags, open};
 use stockade_plan::Request;
 
-use super::file::{keyed, make_directory, read, write};
+use super::file::{make_directory, write};
 use super::mounts::{Placed, directories};
 use super::sweep::WorkerName;
 use super::{CgroupError, Controller, Hierarchy};
@@ -161,17 +161,6 @@ impl Leaf {
     /// Whether reading from disk can be limited in it.
     pub(crate) fn limits_disks(&self) -> bool {
         self.place(Controller::Io).is_ok()
-    }
-
-    /// How often the kernel has killed a process of the job for memory.
-    pub(crate) fn oom_kills(&self) -> Result<u64, CgroupError> {
-        let (hierarchy, path) = self.place(Controller::Memory)?;
-        let file = match hierarchy {
-            Hierarchy::V2 => "memory.events",
-            Hierarchy::V1 => "memory.oom_control",
-        };
-        keyed(&read(path, file)?, "oom_kill")
-            .ok_or_else(|| CgroupError::Malformed { path: path.join(file), field: "oom_kill" })
     }
 }
 

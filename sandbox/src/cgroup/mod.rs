@@ -19,7 +19,7 @@ use std::path::PathBuf;
 pub(crate) use leaf::{Leaf, LeafDescriptors};
 pub(crate) use parent::Worker;
 pub use parent::{CgroupConfig, CgroupParent, ParentOrigin};
-pub(crate) use stats::{CpuTime, Stats, Throttled};
+pub(crate) use stats::{CpuTime, Gauges, Stats, Throttled};
 
 /// Where a controller sits on this host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]

@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Write as _};
 use std::os::fd::OwnedFd;
 
-use stockade_plan::{Task, encode};
+use stockade_plan::{Assignment, Mark, Task, encode};
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 
@@ -29,10 +29,10 @@ pub(super) struct Delivery {
 }
 
 impl Delivery {
-    /// Gives init as much of its task as the socket takes, which is nearly always all: init goes on with that while the job's
-    /// streams are made ready.
-    pub(super) fn begun(socket: OwnedFd, task: &Task) -> Result<Self, RunError> {
-        let frame = encode(task).map_err(RunError::Frame)?;
+    /// Gives init as much of its task as the socket takes, which is nearly always all: init goes on with that while the rest is
+    /// made ready here.
+    pub(super) fn begun(socket: OwnedFd, task: &Task, mark: Option<Mark>) -> Result<Self, RunError> {
+        let frame = encode(&Assignment { task, mark }).map_err(RunError::Frame)?;
         let len = u32::try_from(frame.len()).map_err(|_| RunError::Internal("a task of 4 GiB".to_owned()))?;
         let mut rest = len.to_le_bytes().to_vec();
         rest.extend_from_slice(&frame);

@@ -24,8 +24,8 @@ use crate::enforcement::Enforcement;
 use crate::outcome::Outcome;
 use crate::sandbox::Inner;
 use crate::signals::Signals;
-use crate::slot::Ready;
-use crate::streams::{self, Bounds, Sink, Stdin, drain, feed};
+use crate::slot::{Built, Ready};
+use crate::streams::{Bounds, Sink, Stdin, drain, feed};
 
 /// A job to run.
 #[derive(Debug)]
@@ -89,34 +89,34 @@ async fn run_in(
     cancellation: &Cancellation,
     began: Instant,
 ) -> Result<Outcome, NotRun> {
-    let Obtained { ready, made_ahead } = obtained;
-    let Ready { remains, ends, status, evidence, spent, listeners } = ready;
-    let host_uid = ends.host_uid;
+    let Obtained { ready: Ready { remains, built }, made_ahead } = obtained;
+    let Built { id, host_uid, pipes, status, task, evidence, gauges, spent, listeners } = built;
     let SandboxJob { plan, inputs, stdin, stdout, stderr, signals, network, cancel: _ } = job;
+    let hearing = sandbox.audit.begin(host_uid);
+    let begun =
+        hand_on(listeners, network).and_then(|()| Delivery::begun(task, &plan.task, hearing.promised()));
+    // Here, where nobody waits for it.
+    let mut enforcement = Enforcement::of(&evidence, &plan, sandbox.facts(), sandbox.controllers());
     let work = async {
-        hand_on(listeners, network)?;
+        let delivery = begun?;
         let bounds = Bounds {
             limit: plan.confinement.limits.output_bytes,
             overflow: CancellationToken::new(),
             give_up: CancellationToken::new(),
         };
-        let id = ends.id;
-        let hearing = sandbox.audit.begin(host_uid);
-        let ours = streams::Ends::open(ends.stdin, ends.stdout, ends.stderr, &stdin);
+        let ours = pipes.ends(&stdin);
         let ours = ours.map_err(|source| RunError::Io { what: "open the job's streams", source })?;
-        let delivery = Delivery::begun(ends.task, &plan.task)?;
         let streams = Streams {
             feeding: feed(ours.input, stdin),
             stdout: drain(ours.output, stdout, bounds.clone()),
             stderr: drain(ours.error, stderr, bounds.clone()),
             bounds,
         };
-        let running = Running { sandbox, id, remains, plan: &plan, status, spent, signals, hearing };
+        let running = Running { sandbox, id, remains, plan: &plan, status, gauges, spent, signals, hearing };
         running.finish(delivery.done(inputs), streams, cancellation, began).await
     };
     let work = work.await;
-    let enforcement =
-        Enforcement::of(&evidence, &plan, sandbox.facts(), sandbox.controllers(), sandbox.audit.state());
+    enforcement.told_by(&plan, sandbox.audit.state());
     match work {
         Ok(judged) => Ok(Outcome {
             end: judged.end,

@@ -12,7 +12,7 @@ use super::RunError;
 use super::cancellation::Cancellation;
 use super::ran::{Judged, Ran};
 use crate::audit::Hearing;
-use crate::cgroup::{CpuTime, Leaf};
+use crate::cgroup::{CpuTime, Gauges, Leaf};
 use crate::denial::{self, Denial};
 use crate::outcome::{Captured, End, Limit, Lost};
 use crate::sandbox::Inner;
@@ -40,6 +40,7 @@ pub(super) struct Running<'a> {
     pub(super) remains: Remains,
     pub(super) plan: &'a Plan,
     pub(super) status: Status<pipe::Receiver>,
+    pub(super) gauges: Box<Gauges>,
     pub(super) spent: CpuTime,
     pub(super) hearing: Hearing,
 }
@@ -82,13 +83,13 @@ impl Running<'_> {
             // A job has ended when its output has been taken.
             ran.ended_for.get_or_insert(End::TimedOut);
         }
-        let mut stats = self.remains.leaf.stats()?;
+        let mut stats = self.gauges.stats()?;
         stats.cpu = stats.cpu.since(self.spent);
         ran.memory_samples.push(stats.memory_bytes);
         let end = ran.verdict(&stats, self.plan)?;
-        let Self { sandbox, remains, plan, status, hearing, .. } = self;
+        let Self { sandbox, remains, plan, status, gauges, hearing, .. } = self;
         // Nothing but an init on its way out is left, if that.
-        drop(remains);
+        remains.let_go(gauges);
         let seen =
             status.refusals.denials(&plan.confinement.filter.watched, ran.finished.is_some()).collect();
         let mut denials = denial::merged(seen, sandbox.audit.settle(hearing, end).await);
@@ -108,7 +109,7 @@ impl Running<'_> {
         let setup = began.elapsed();
         let started = Instant::now();
         let limits = &self.plan.confinement.limits;
-        let mut watch = watch::Watch::new(&self.remains.leaf, limits, self.spent);
+        let mut watch = watch::Watch::new(&self.gauges, limits, self.spent);
         let mut finished = None;
         let ended_for = tokio::select! {
             done = self.status.finished(&self.plan.task.outputs) => { finished = done?; None }
@@ -138,7 +139,7 @@ impl Running<'_> {
             begun = timeout(SETUP_DEADLINE, begun) => begun.map_err(|_| RunError::SetupDeadline)?,
             () = cancellation.cancelled() => return Err(RunError::Cancelled),
         };
-        started.map_err(|error| why_not_ready(error, &self.remains.leaf, &self.plan.confinement))?;
+        started.map_err(|error| why_not_ready(error, &self.gauges, &self.plan.confinement))?;
         delivered
     }
 
@@ -151,6 +152,7 @@ impl Running<'_> {
             }
             ran => {
                 let exited = self.remains.kill().await?;
+                self.hearing.init_is_gone();
                 self.sandbox.audit.mark(&mut self.hearing);
                 let ran = match (ran, self.status.rest().await) {
                     // It ran when it was cancelled, and that had not been heard yet.

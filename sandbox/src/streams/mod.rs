@@ -40,41 +40,55 @@ pub enum Sink {
     PassThrough(OwnedFd),
 }
 
+/// Our ends of the pipes that a sandbox was made with.
+#[derive(Debug)]
+pub(crate) struct Pipes {
+    input: OwnedFd,
+    output: pipe::Receiver,
+    error: pipe::Receiver,
+}
+
 /// Our ends of a job's standard streams.
 #[derive(Debug)]
 pub(crate) struct Ends {
-    pub(crate) input: pipe::Sender,
+    /// `None` if it is at its end.
+    pub(crate) input: Option<pipe::Sender>,
     pub(crate) output: pipe::Receiver,
     pub(crate) error: pipe::Receiver,
 }
 
-impl Ends {
-    /// Those of its pipes, or the one of its terminal.
-    pub(crate) fn open(
-        input: OwnedFd,
-        output: OwnedFd,
-        error: OwnedFd,
-        stdin: &Stdin,
-    ) -> std::io::Result<Self> {
-        let error = pipe::Receiver::from_owned_fd(error)?;
-        let Stdin::Terminal(terminal) = stdin else {
-            let (input, output) =
-                (pipe::Sender::from_owned_fd(input)?, pipe::Receiver::from_owned_fd(output)?);
-            return Ok(Self { input, output, error });
-        };
-        // Nobody else has our end: it can be made non-blocking.
-        fcntl_setfl(terminal, fcntl_getfl(terminal)? | OFlags::NONBLOCK)?;
-        let ours = || terminal.as_fd().try_clone_to_owned();
-        Ok(Self {
-            input: pipe::Sender::from_owned_fd_unchecked(ours()?)?,
-            output: pipe::Receiver::from_owned_fd_unchecked(ours()?)?,
-            error,
-        })
+impl Pipes {
+    /// Within a runtime.
+    pub(crate) fn open(input: OwnedFd, output: OwnedFd, error: OwnedFd) -> std::io::Result<Self> {
+        let (output, error) = (pipe::Receiver::from_owned_fd(output)?, pipe::Receiver::from_owned_fd(error)?);
+        Ok(Self { input, output, error })
+    }
+
+    /// For a job that reads this: these, or the one of its terminal.
+    pub(crate) fn ends(self, stdin: &Stdin) -> std::io::Result<Ends> {
+        let Self { input, output, error } = self;
+        match stdin {
+            Stdin::Empty => Ok(Ends { input: None, output, error }),
+            Stdin::Bytes(_) | Stdin::Inherit => {
+                Ok(Ends { input: Some(pipe::Sender::from_owned_fd(input)?), output, error })
+            }
+            Stdin::Terminal(terminal) => {
+                // Nobody else has our end: it can be made non-blocking.
+                fcntl_setfl(terminal, fcntl_getfl(terminal)? | OFlags::NONBLOCK)?;
+                let ours = || terminal.as_fd().try_clone_to_owned();
+                Ok(Ends {
+                    input: Some(pipe::Sender::from_owned_fd_unchecked(ours()?)?),
+                    output: pipe::Receiver::from_owned_fd_unchecked(ours()?)?,
+                    error,
+                })
+            }
+        }
     }
 }
 
 /// Feeds the job's standard input until it ends or the job no longer reads.
-pub(crate) async fn feed(mut pipe: pipe::Sender, stdin: Stdin) -> std::io::Result<()> {
+pub(crate) async fn feed(pipe: Option<pipe::Sender>, stdin: Stdin) -> std::io::Result<()> {
+    let Some(mut pipe) = pipe else { return Ok(()) };
     match stdin {
         Stdin::Empty => Ok(()),
         Stdin::Bytes(bytes) => pipe.write_all(&bytes).await,

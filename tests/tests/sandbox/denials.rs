@@ -1,6 +1,7 @@
 //! What a job was refused, as evidence: gathered, counted, and told with the job.
 
-use std::process::{Child, Command};
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use stockade_sandbox::{Denial, End, Outcome, State};
@@ -111,8 +112,45 @@ pub(crate) fn run(suite: &mut Suite) {
     suite.test("whatever_the_host_does_the_last_refusal_of_a_job_that_ends_well_is_told", || {
         under_load(&rig);
     });
+    suite.test("a_job_that_has_calls_of_its_own_recorded_is_heard_to_its_end_all_the_same", || forged(&rig));
     suite.test("what_the_probe_refuses_a_job_is_the_jobs_denial", || probe(&rig));
     suite.test("a_flood_beyond_what_the_kernel_records_is_counted_all_the_same", || landlock_flood(&rig));
+    rig.close();
+}
+
+/// The audit of this host, told to keep no record of calls that a filter has logged, until this is dropped: by a process that
+/// still may do so then.
+struct Unrecorded(Child);
+
+impl Unrecorded {
+    fn start() -> Self {
+        let script = "cd /proc/sys/kernel/seccomp && read -r was < actions_logged || exit 1\n\
+                      for one in $was; do [ $one = log ] || kept=\"$kept $one\"; done\n\
+                      echo $kept > actions_logged && echo; read -r line; echo $was > actions_logged";
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut shell = shell.spawn().unwrap();
+        let mut line = [0];
+        shell.stdout.as_mut().unwrap().read_exact(&mut line).expect("the kernel takes it");
+        Self(shell)
+    }
+}
+
+impl Drop for Unrecorded {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        assert!(self.0.wait().unwrap().success());
+    }
+}
+
+pub(crate) fn run_unrecorded(suite: &mut Suite) {
+    let _unrecorded = Unrecorded::start();
+    let rig = Rig::start(None);
+    suite.test("a_host_that_keeps_no_record_of_inits_marks_hears_of_the_last_refusal_by_another", || {
+        for _ in 0..8 {
+            at_the_end(&rig);
+        }
+    });
     rig.close();
 }
 
@@ -242,6 +280,34 @@ fn at_the_end(rig: &Rig) {
     assert_eq!(outcome.end, End::Exited(2), "{}", text(&outcome));
     if tells_of_landlock(rig) {
         find(&outcome, "landlock", "read", "/etc/shadow");
+    } else {
+        assert_unknown(&outcome);
+    }
+}
+
+/// Has calls recorded as its init has one, under whatever name comes to its mind, before it is refused something.
+fn forged(rig: &Rig) {
+    let script = "\
+import ctypes, struct
+libc = ctypes.CDLL(None, use_errno=True)
+# Loads the number; 157 (prctl) is answered with SECCOMP_RET_LOG, all else with SECCOMP_RET_ALLOW.
+code = [(0x20, 0, 0, 0), (0x15, 0, 1, 157), (6, 0, 0, 0x7ffc0000), (6, 0, 0, 0x7fff0000)]
+code = ctypes.create_string_buffer(b''.join(struct.pack('HBBI', *step) for step in code))
+program = ctypes.create_string_buffer(struct.pack('HxxxxxxQ', 4, ctypes.addressof(code)))
+assert libc.syscall(317, 1, 0, program) == 0, ctypes.get_errno()
+name = ctypes.create_string_buffer(16)
+for mark in (b'stockade-launch', b'0' * 15, b'o' * 15):
+    assert libc.prctl(15, mark, 0, 0, 0) == 0
+    assert libc.prctl(16, name, 0, 0, 0) == 0 and name.value == mark
+try: open('/etc/shadow')
+except OSError as error: print(error.errno)
+";
+    let outcome = python(rig, script);
+    assert_eq!((outcome.end, text(&outcome).as_str()), (End::Exited(0), "13\n"));
+    if tells_of_landlock(rig) {
+        let denial = find(&outcome, "landlock", "read", "/etc/shadow");
+        assert_eq!((denial.count, denial.at_least), (1, false), "{denial:?}");
+        assert_eq!(outcome.denials.len(), 1, "{:#?}", outcome.denials);
     } else {
         assert_unknown(&outcome);
     }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::fd::AsFd;
 
 use nix::unistd::Pid;
-use stockade_plan::{Output, SetupError, Stage, Task};
+use stockade_plan::{Assignment, Mark, Output, SetupError, Stage, Task};
 
 use super::confine::Prepared;
 use super::inputs;
@@ -12,10 +12,11 @@ use super::start::JobProcess;
 use crate::frames;
 use crate::steps::{During, Steps};
 
-/// A job that runs, and what is collected when it has ended.
+/// A job that runs, and what is collected and left behind when it has ended.
 pub(super) struct Begun {
     pub(super) pid: Pid,
     pub(super) outputs: Vec<Output>,
+    pub(super) mark: Option<Mark>,
 }
 
 /// Waits for the task and begins it; `None` if the supervisor lets the sandbox go instead.
@@ -25,11 +26,12 @@ pub(super) fn begin(
     prepared: &Prepared,
     steps: &mut Steps,
 ) -> Result<Option<Begun>, SetupError> {
-    let task: Option<Task> =
+    let assigned: Option<Assignment> =
         frames::receive(&mut pipe).during("read", "task").map_err(|fault| fault.at(Stage::Inputs))?;
-    let Some(Task { command, inputs, outputs }) = task else { return Ok(None) };
+    let Some(Assignment { task, mark }) = assigned else { return Ok(None) };
+    let Task { command, inputs, outputs } = task;
     steps.run(Stage::Inputs, || inputs::place(prepared.work_dir.as_fd(), &inputs, &mut pipe))?;
     drop(pipe);
     let pid = job.execute(&command)?;
-    Ok(Some(Begun { pid, outputs: outputs.into_vec() }))
+    Ok(Some(Begun { pid, outputs: outputs.into_vec(), mark }))
 }

@@ -36,8 +36,11 @@ const EPERM: u16 = 1;
 /// What hears, and what it has heard.
 #[derive(Debug)]
 pub(super) struct Witness {
-    /// `None` once nobody can ask any more, or from the start where the filter asks nothing.
+    /// `None` where the filter asks nothing.
     listener: Option<OwnedFd>,
+    /// Whether nobody can ask any more. The listener stays open: the kernel has things to free with the last of a filter, and the
+    /// job's end is waited for.
+    is_over: bool,
     watched: Vec<Watched>,
     programs: Programs,
     network: Network,
@@ -56,6 +59,7 @@ impl Witness {
     pub(super) fn new(listener: Option<OwnedFd>, confinement: &Confinement) -> Self {
         Self {
             listener,
+            is_over: false,
             watched: confinement.filter.watched.clone().into_vec(),
             programs: Programs::of(&confinement.landlock),
             network: confinement.network.clone(),
@@ -66,12 +70,12 @@ impl Witness {
 
     /// Where questions come.
     pub(super) fn listener(&self) -> Option<BorrowedFd<'_>> {
-        self.listener.as_ref().map(AsFd::as_fd)
+        self.listener.as_ref().filter(|_| !self.is_over).map(AsFd::as_fd)
     }
 
     /// Nobody asks any more.
-    pub(super) fn close(&mut self) {
-        self.listener = None;
+    pub(super) fn is_over(&mut self) {
+        self.is_over = true;
     }
 
     /// Takes the question that waits, tells what is refused by it, then answers it: what a job has seen refused has been
