@@ -104,6 +104,8 @@ async fn run_in(
         let hearing = sandbox.audit.begin(host_uid);
         let ours = streams::Ends::open(ends.stdin, ends.stdout, ends.stderr, &stdin);
         let ours = ours.map_err(|source| RunError::Io { what: "open the job's streams", source })?;
+        // With its task it is let go: from here on only init knows whether it has begun.
+        cancellation.check()?;
         let delivery = Delivery::begun(ends.task, &plan.task)?;
         let streams = Streams {
             feeding: feed(ours.input, stdin),
