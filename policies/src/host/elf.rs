@@ -1,14 +1,14 @@
 //! What an ELF file asks of its host: its loader and the libraries it needs. Only what is asked for is read; a
 //! program of a hundred megabytes costs as much as a small one.
 
-use std::fs::File;
-
 use object::LittleEndian;
 use object::elf::{
     DT_NEEDED, DT_RPATH, DT_RUNPATH, DT_STRTAB, EM_X86_64, FileHeader64, PT_LOAD, ProgramHeader64,
 };
 use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use object::read::{ReadCache, ReadRef};
+
+use super::opened::Opened;
 
 type Endian = LittleEndian;
 type Segments<'a> = &'a [ProgramHeader64<Endian>];
@@ -32,7 +32,7 @@ pub(crate) struct Elf {
 }
 
 /// Reads an ELF file; the error says what is wrong with it.
-pub(crate) fn read(file: File) -> Result<Elf, String> {
+pub(crate) fn read(file: Opened) -> Result<Elf, String> {
     let data = ReadCache::new(file);
     let header = FileHeader64::<Endian>::parse(&data).map_err(|error| error.to_string())?;
     if !header.is_little_endian() || header.e_machine(Endian::default()) != EM_X86_64 {
@@ -114,15 +114,20 @@ fn text(bytes: &[u8]) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::io::Write as _;
 
     use super::*;
 
     #[test]
     fn a_real_program_names_its_loader_and_libraries() {
-        let elf = read(File::open("/usr/bin/env").unwrap()).unwrap();
+        let elf = read(Opened::open("/usr/bin/env").unwrap()).unwrap();
         assert_eq!(elf.interpreter.as_deref(), Some("/lib64/ld-linux-x86-64.so.2"));
         assert_eq!(elf.needed, ["libc.so.6"]);
+    }
+
+    fn opened(file: File) -> Opened {
+        Opened::of(file).unwrap()
     }
 
     #[test]
@@ -131,12 +136,12 @@ mod tests {
         for length in [0, 4, 16, 63, 64, 200, 500, 1000, 4000, whole.len() / 2] {
             let mut file = tempfile::tempfile().unwrap();
             file.write_all(&whole[..length]).unwrap();
-            let _: Result<Elf, String> = read(file);
+            let _: Result<Elf, String> = read(opened(file));
         }
         let mut foreign = whole.clone();
         foreign[18] = 0xb7; // EM_AARCH64
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&foreign).unwrap();
-        assert_eq!(read(file), Err("is for another architecture".to_owned()));
+        assert_eq!(read(opened(file)), Err("is for another architecture".to_owned()));
     }
 }

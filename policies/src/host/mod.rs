@@ -3,6 +3,7 @@
 
 mod elf;
 mod image;
+mod opened;
 mod program;
 mod script;
 mod search;
@@ -151,7 +152,6 @@ impl Host {
         known.stamps.iter().all(Stamp::holds).then(|| Arc::clone(&known.program))
     }
 
-    /// Whether a path that has no link in it is a directory.
     /// The files that it takes to run a program of this host where none of its libraries is: the program itself, its
     /// loader, its libraries.
     ///
@@ -164,6 +164,7 @@ impl Host {
         Ok(ProgramFiles { program: program.file.clone(), loader, libraries })
     }
 
+    /// Whether a path that has no link in it is a directory.
     pub(crate) fn is_directory(&self, path: &AbsPath) -> bool {
         std::fs::symlink_metadata(path.as_str()).is_ok_and(|metadata| metadata.is_dir())
     }

@@ -1,13 +1,12 @@
 //! A command and all it needs to start.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::fs::{File, OpenOptions};
-use std::io::Read;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use stockade_plan::AbsPath;
 
 use super::elf::{self, Elf};
+use super::opened::Opened;
 use super::search::DEFAULT_DIRS;
 use super::survey::Survey;
 use super::walk::{Link, Resolved, Root, join};
@@ -70,8 +69,8 @@ impl Program {
             links: BTreeSet::new(),
             needs_cache: false,
         };
-        let (mut file, head) = open(root, &resolved)?;
-        match script::parse(&head) {
+        let mut file = open(root, &resolved)?;
+        match script::parse(&file.head) {
             Some(shebang) => {
                 let shebang = shebang.map_err(|what| HostError::malformed(name, what))?;
                 program.execute(resolved);
@@ -99,12 +98,12 @@ impl Program {
     }
 
     /// Takes on the interpreter of a script. One that is a script itself is refused.
-    fn interpret(&mut self, survey: &Survey<'_>, shebang: script::Shebang) -> Result<File, HostError> {
+    fn interpret(&mut self, survey: &Survey<'_>, shebang: script::Shebang) -> Result<Opened, HostError> {
         let interpreter = AbsPath::new(shebang.interpreter.as_str())
             .map_err(|reason| HostError::Name { path: shebang.interpreter, reason })?;
         let resolved = survey.resolve(&interpreter)?;
-        let (file, head) = open(survey.root, &resolved)?;
-        if script::parse(&head).is_some() {
+        let file = open(survey.root, &resolved)?;
+        if script::parse(&file.head).is_some() {
             return Err(HostError::malformed(&self.name, "has an interpreter that is a script itself"));
         }
         self.script = Some(Script { interpreter, file: resolved.file.clone(), argument: shebang.argument });
@@ -113,7 +112,7 @@ impl Program {
     }
 
     /// Takes on the loader and the libraries of an ELF file, breadth first as the loader does.
-    fn load(&mut self, survey: &Survey<'_>, file: File) -> Result<(), HostError> {
+    fn load(&mut self, survey: &Survey<'_>, file: Opened) -> Result<(), HostError> {
         let name = self.script.as_ref().map_or(&self.file, |script| &script.file).clone();
         let elf = elf::read(file).map_err(|what| HostError::malformed(&name, &what))?;
         if let Some(loader) = &elf.interpreter {
@@ -138,26 +137,14 @@ impl Program {
     }
 }
 
-/// Opens a file to be executed and reads its head.
-fn open(root: &Root, resolved: &Resolved) -> Result<(File, Vec<u8>), HostError> {
+/// Opens a file to be executed.
+fn open(root: &Root, resolved: &Resolved) -> Result<Opened, HostError> {
     let path = &resolved.file;
-    let file = open_file(root, path)?;
-    let metadata = file.metadata().map_err(|error| HostError::io(path, &error))?;
-    if !metadata.is_file() || metadata.permissions().mode() & 0o111 == 0 {
+    let file = Opened::open(root.on_host(path)?.as_str()).map_err(|error| HostError::io(path, &error))?;
+    if !file.metadata.is_file() || file.metadata.permissions().mode() & 0o111 == 0 {
         return Err(HostError::malformed(path, "is not an executable file"));
     }
-    let mut head = Vec::with_capacity(script::HEAD);
-    (&file).take(script::HEAD as u64).read_to_end(&mut head).map_err(|error| HostError::io(path, &error))?;
-    Ok((file, head))
-}
-
-/// Opens what has no link on its way; `O_NONBLOCK` keeps a FIFO from holding us.
-fn open_file(root: &Root, path: &AbsPath) -> Result<File, HostError> {
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC)
-        .open(root.on_host(path)?.as_str())
-        .map_err(|error| HostError::io(path, &error))
+    Ok(file)
 }
 
 /// An ELF file whose libraries are looked for.
@@ -220,7 +207,7 @@ fn expand(path: &str, object: &AbsPath) -> Option<String> {
 /// The library at `path`, if it is one for this architecture.
 pub(super) fn candidate(survey: &Survey<'_>, path: &str) -> Option<(Resolved, Elf)> {
     let resolved = survey.resolve(&without_dots(survey.root, path)?).ok()?;
-    let elf = elf::read(open_file(survey.root, &resolved.file).ok()?).ok()?;
+    let elf = elf::read(Opened::open(survey.root.on_host(&resolved.file).ok()?.as_str()).ok()?).ok()?;
     Some((resolved, elf))
 }
 

@@ -1,7 +1,7 @@
 //! The first line of a script, as the kernel reads it (fs/binfmt_script.c).
 
 /// `BINPRM_BUF_SIZE`, linux/binfmts.h: the kernel looks at no more of a file.
-pub(crate) const HEAD: usize = 256;
+const HEAD: usize = 256;
 
 /// What a script asks to be run by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,7 @@ pub(crate) struct Shebang {
 
 /// The first line of a file that begins with `head`; `None` if it is no script.
 pub(crate) fn parse(head: &[u8]) -> Option<Result<Shebang, &'static str>> {
+    let head = head.get(..HEAD).unwrap_or(head);
     let rest = head.strip_prefix(b"#!")?;
     let end = rest.iter().position(|byte| *byte == b'\n');
     // A line cut short by the kernel's buffer could name another program than it seems to.

@@ -6,12 +6,14 @@ mod collect;
 mod listeners;
 mod mounts;
 mod namespaces;
+mod proc;
 mod status;
 
 pub use collect::{Teller, collect};
 pub use listeners::{found as listeners_found, listen};
 pub use mounts::mounts;
 pub use namespaces::namespaces;
+pub use proc::proc_text;
 pub use status::Status;
 
 use nix::errno::Errno;

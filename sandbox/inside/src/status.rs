@@ -2,7 +2,7 @@
 
 use nix::errno::Errno;
 
-use crate::Unread;
+use crate::{Unread, proc_text};
 
 const PATH: &str = "/proc/self/status";
 /// Capability sets, capabilities(7).
@@ -19,7 +19,7 @@ impl Status {
     /// [`Unread`] with its path.
     pub fn read() -> Result<Self, Unread> {
         let errno = |error: std::io::Error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
-        let text = std::fs::read_to_string(PATH);
+        let text = proc_text(PATH);
         text.map(Self).map_err(|error| Unread { what: PATH, errno: errno(error) })
     }
 

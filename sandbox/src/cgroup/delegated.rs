@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::CgroupError;
-use super::file::{make_directory_if_missing, read, write};
+use super::file::{make_directory_if_missing, read, read_proc, write};
 
 /// How systemd marks a group that it has delegated, as a user's and as root's attribute;
 /// <https://systemd.io/CGROUP_DELEGATION/>.
@@ -17,7 +17,7 @@ const ROUNDS: u32 = 100;
 /// The group that has been delegated to this process: its own, or, as with `DelegateSubgroup=`, the one above. One
 /// farther up is another service's to use.
 pub(super) fn find(unified: &Path) -> Option<PathBuf> {
-    let text = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    let text = read_proc("/proc/self/cgroup").ok()?;
     candidates(&text).map(|group| unified.join(group)).find(|group| is_marked(group))
 }
 

@@ -83,7 +83,7 @@ struct Mounted {
 }
 
 fn mounted(device: u64) -> Option<Mounted> {
-    find_mounted(&std::fs::read_to_string("/proc/self/mountinfo").ok()?, device)
+    find_mounted(&super::file::read_proc("/proc/self/mountinfo").ok()?, device)
 }
 
 /// From `/proc/self/mountinfo`, proc_pid_mountinfo(5): the number is its third field.

@@ -41,6 +41,15 @@ impl File {
     }
 }
 
+/// A file of `/proc`, however long it is.
+pub(super) fn read_proc(path: &str) -> Result<String, CgroupError> {
+    let mut text = String::with_capacity(USUAL_BYTES);
+    std::fs::File::open(path)
+        .and_then(|mut file| file.read_to_string(&mut text))
+        .map_err(|source| CgroupError::File { what: "read", path: path.into(), source })?;
+    Ok(text)
+}
+
 pub(super) fn read(directory: &Path, file: &str) -> Result<String, CgroupError> {
     File::open(directory, file)?.read()
 }

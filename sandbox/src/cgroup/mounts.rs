@@ -24,12 +24,7 @@ pub(super) fn directories<'a>(unified: &'a PathBuf, controllers: &'a [Placed]) -
 
 impl Mounts {
     pub(super) fn find() -> Result<Self, CgroupError> {
-        let path = Path::new("/proc/self/mountinfo");
-        let text = std::fs::read_to_string(path).map_err(|source| CgroupError::File {
-            what: "read",
-            path: path.to_owned(),
-            source,
-        })?;
+        let text = super::file::read_proc("/proc/self/mountinfo")?;
         let all: Vec<Mount> = text.lines().filter_map(Mount::parse).collect();
         let unified = all.iter().find(|mount| mount.kind == "cgroup2").ok_or(CgroupError::NoUnified)?;
         Ok(Self { unified: unified.point.clone(), all })

@@ -1,5 +1,6 @@
 //! Removing what a worker that was killed has left: its jobs' processes and groups.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 
 use super::CgroupError;
-use super::file::{keyed, read, write};
+use super::file::{keyed, read, read_proc, write};
 
 /// How long killed processes may take to disappear.
 const TRIES: u32 = 500;
@@ -15,7 +16,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// The name of a worker's group: its pid and the moment it started, so that a pid used again is not mistaken
 /// for the worker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct WorkerName {
     pid: i32,
     /// Clock ticks since boot; field 22 of `/proc/PID/stat`, proc_pid_stat(5).
@@ -45,7 +46,7 @@ impl fmt::Display for WorkerName {
 
 /// When a process that is alive started.
 fn start_time(pid: i32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let stat = read_proc(&format!("/proc/{pid}/stat")).ok()?;
     // The command in brackets may itself contain brackets and spaces.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
     // A zombie has ended; only its parent has not looked yet.
@@ -57,8 +58,9 @@ fn start_time(pid: i32) -> Option<u64> {
 
 /// Kills and removes the groups of workers that are no longer alive, under each of `parents`.
 pub(super) fn sweep(unified: &Path, parents: &[&PathBuf]) -> Result<(), CgroupError> {
+    let mut known = BTreeMap::new();
     for parent in parents {
-        for dead in dead_workers(parent)? {
+        for dead in dead_workers(parent, &mut known)? {
             unless_gone(kill_and_wait(&unified.join(&dead)))?;
             unless_gone(remove_tree(&parent.join(&dead)))?;
         }
@@ -81,12 +83,14 @@ fn unless_gone(swept: Result<(), CgroupError>) -> Result<(), CgroupError> {
     }
 }
 
-fn dead_workers(parent: &Path) -> Result<Vec<String>, CgroupError> {
-    let names = subdirectories(parent)?;
-    Ok(names
-        .into_iter()
-        .filter(|name| WorkerName::parse(name).is_some_and(|worker| !worker.is_alive()))
-        .collect())
+/// Those below `parent`. A worker has a group in each hierarchy: whether it is `known` to be alive is asked once.
+fn dead_workers(parent: &Path, known: &mut BTreeMap<WorkerName, bool>) -> Result<Vec<String>, CgroupError> {
+    let mut dead = subdirectories(parent)?;
+    dead.retain(|name| {
+        WorkerName::parse(name)
+            .is_some_and(|worker| !*known.entry(worker).or_insert_with(|| worker.is_alive()))
+    });
+    Ok(dead)
 }
 
 fn kill_and_wait(group: &Path) -> Result<(), CgroupError> {

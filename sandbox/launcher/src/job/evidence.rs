@@ -1,12 +1,11 @@
 //! Reading back, in the job's own process and under everything that confines it, what is in force.
 
 use std::fs::{File, read_dir};
-use std::io::Read;
 
 use nix::errno::Errno;
 use nix::fcntl::FdFlag;
 use nix::unistd::geteuid;
-use stockade_inside::{Status, listeners_found, mounts, namespaces};
+use stockade_inside::{Status, listeners_found, mounts, namespaces, proc_text};
 use stockade_plan::{Evidence, List, Network, OutOfBounds};
 
 use super::{landlock, rlimits};
@@ -47,8 +46,7 @@ fn probe_refused() -> bool {
 /// `/proc/self/cgroup`, cgroups(7).
 pub(crate) fn cgroup_paths() -> Result<List<String, 16>, Fault> {
     const PATH: &str = "/proc/self/cgroup";
-    let mut text = String::new();
-    File::open(PATH).and_then(|file| file.take(16 * 1024).read_to_string(&mut text)).during("read", PATH)?;
+    let text = proc_text(PATH).during("read", PATH)?;
     text.lines().map(str::to_owned).collect::<Vec<_>>().try_into().map_err(|bound| too_many(PATH, bound))
 }
 

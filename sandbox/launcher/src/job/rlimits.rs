@@ -5,6 +5,7 @@ use std::io::Write;
 
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use stockade_inside::proc_text;
 use stockade_plan::Rlimits;
 
 use crate::steps::{During, Fault};
@@ -63,7 +64,7 @@ pub(super) fn read() -> Result<Rlimits, Fault> {
 /// From `/proc/self/limits`: the filter that is in force by now refuses the call for this one limit.
 fn read_back_core() -> Result<(), Fault> {
     const PATH: &str = "/proc/self/limits";
-    let text = std::fs::read_to_string(PATH).during("read", PATH)?;
+    let text = proc_text(PATH).during("read", PATH)?;
     let mut fields = text
         .lines()
         .find_map(|line| line.strip_prefix("Max core file size"))
@@ -85,7 +86,7 @@ pub(super) fn within(found: &Rlimits, plan: &Rlimits) -> bool {
 /// job's memory limit useless. Zero is neutral: a job is neither spared nor the host's first victim.
 fn neutral_oom_score() -> Result<(), Fault> {
     const PATH: &str = "/proc/self/oom_score_adj";
-    let inherited: i32 = std::fs::read_to_string(PATH).during("read", PATH)?.trim().parse().unwrap_or(-1000);
+    let inherited: i32 = proc_text(PATH).during("read", PATH)?.trim().parse().unwrap_or(-1000);
     if inherited >= 0 {
         return Ok(());
     }
