@@ -26,7 +26,11 @@ pub fn judged(status: u16, payload: &[u8]) -> Judged {
         500 => {
             Judged::Answered(Some(Fault::Threw(format!("the function failed (HTTP {status}): {}", said()))))
         }
-        429 => refused(Class::Retryable, "no instance of the function was free"),
+        // Nothing that is documented tells the platform's own from one that the function sends, perhaps half-way.
+        429 => refused(
+            Class::Unknown,
+            "no instance of the function was free, or it says so itself; whether it has run is not known",
+        ),
         401 | 403 => refused(Class::Permanent, "the worker's account may not call the function"),
         404 => refused(Class::Permanent, "there is no such function, or not in that revision"),
         502..=504 => refused(Class::Unknown, "the function did not answer; whether it has run is not known"),
@@ -98,7 +102,7 @@ mod tests {
             matches!(judged(500, b" boom "), Judged::Answered(Some(Fault::Threw(text))) if text.ends_with(": boom"))
         );
         for (status, class) in [
-            (429, Class::Retryable),
+            (429, Class::Unknown),
             (403, Class::Permanent),
             (404, Class::Permanent),
             (418, Class::Permanent),

@@ -1,7 +1,7 @@
 //! What was refused a job.
 
-use chrono::{DateTime, Utc};
-use serde::Serialize;
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Serialize, Serializer};
 use stockade_plan::{NotCollected, Plan};
 
 use crate::cgroup::{Stats, Throttled};
@@ -21,8 +21,15 @@ pub struct Denial {
     /// Whether it may have been more often: a job that was ended from outside took with it who counted. Shown only if so.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub at_least: bool,
-    /// When it was first noticed.
+    /// When it was first noticed. In JSON as RFC 3339 has it, in UTC, to the millisecond, which is as fine as the kernel's audit
+    /// tells it.
+    #[serde(serialize_with = "to_the_millisecond")]
     pub at: DateTime<Utc>,
+}
+
+/// The same for every layer, however finely it keeps time.
+fn to_the_millisecond<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&at.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
 /// What init saw, and what the kernel's audit told, which in part is the same: that is one denial, with the higher count of

@@ -1,5 +1,6 @@
 //! What a job used, as the kernel counted it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -8,7 +9,7 @@ use stockade_plan::Rusage;
 use crate::cgroup::Stats;
 
 /// Measured, never estimated. `None` is a count that this kernel does not keep or that was lost with an init
-/// that had to be killed.
+/// that had to be killed; which of them, `unknown` says.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Usage {
     /// From the job's first instruction to its end, seconds.
@@ -41,7 +42,13 @@ pub struct Usage {
     pub block_written_bytes: u64,
     /// Bytes on standard output and standard error, what was cut included.
     pub output_bytes: u64,
+    /// Why a figure is `None`, by its name.
+    pub unknown: BTreeMap<&'static str, &'static str>,
 }
+
+/// Why a figure is not known.
+const NOT_COUNTED: &str = "this kernel keeps no such count; `stockade doctor` says which it keeps";
+const LOST: &str = "the job was ended from outside, and with it who counted";
 
 /// The readings that a usage is computed from.
 pub(crate) struct Measured<'a> {
@@ -64,6 +71,13 @@ impl Usage {
         let cpu_us = stats.cpu.user_us + stats.cpu.system_us;
         let wall_us = wall.as_secs_f64() * 1e6;
         let (read_bytes, written_bytes) = io.unwrap_or((None, None));
+        let of_init = if io.is_some() { NOT_COUNTED } else { LOST };
+        let unknown = [
+            ("peak_memory_mb", stats.peak_memory_bytes, NOT_COUNTED),
+            ("peak_processes", stats.peak_processes, NOT_COUNTED),
+            ("read_bytes", read_bytes, of_init),
+            ("written_bytes", written_bytes, of_init),
+        ];
         Self {
             duration_seconds: wall.as_secs_f64(),
             wall_ms: millis(wall_us),
@@ -80,6 +94,11 @@ impl Usage {
             block_read_bytes: rusage.blocks_in * BLOCK_BYTES,
             block_written_bytes: rusage.blocks_out * BLOCK_BYTES,
             output_bytes: *output_bytes,
+            unknown: unknown
+                .into_iter()
+                .filter(|(_, known, _)| known.is_none())
+                .map(|(name, _, why)| (name, why))
+                .collect(),
         }
     }
 }
@@ -132,6 +151,17 @@ mod tests {
         assert_eq!((usage.memory_mb, usage.peak_memory_mb), (2.0, Some(3.0)));
         assert_eq!((usage.block_read_bytes, usage.block_written_bytes), (4096, 1024));
         assert_eq!((usage.read_bytes, usage.written_bytes), (Some(10), None));
+    }
+
+    #[test]
+    fn what_is_not_known_says_why() {
+        let kept = Usage::of(&measured()).unknown;
+        assert_eq!(kept, BTreeMap::from([("peak_processes", NOT_COUNTED), ("written_bytes", NOT_COUNTED)]));
+        let killed = Usage::of(&Measured { io: None, ..measured() }).unknown;
+        assert_eq!(
+            killed,
+            BTreeMap::from([("peak_processes", NOT_COUNTED), ("read_bytes", LOST), ("written_bytes", LOST)])
+        );
     }
 
     #[test]

@@ -6,6 +6,8 @@
 mod bad_input;
 #[path = "queue/cancel.rs"]
 mod cancel;
+#[path = "queue/claiming.rs"]
+mod claiming;
 #[path = "queue/duplicates.rs"]
 mod duplicates;
 #[path = "queue/evidence.rs"]

@@ -8,8 +8,7 @@ use crate::slot::SETUP_DEADLINE;
 
 /// A job that did not start, or of which cannot be told how it ended. Nothing of it is left either way.
 ///
-/// Once it had a sandbox it may have run for a moment that nobody heard of, as when it was cancelled while it started: then
-/// what that sandbox was is told, as of a job that ran.
+/// Once it had a sandbox, what that was is told as of a job that ran.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 pub struct NotRun {
@@ -46,7 +45,7 @@ pub enum RunError {
     /// The inputs are not those of the plan.
     #[error("the inputs do not match the plan: {0}")]
     Inputs(String),
-    /// Cancelled before it ran.
+    /// Cancelled before it ran, as far as its init could tell in the time that it was given for that.
     #[error("cancelled before the job started")]
     Cancelled,
     /// Set-up took too long.

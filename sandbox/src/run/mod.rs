@@ -93,8 +93,10 @@ async fn run_in(
     let Built { id, host_uid, pipes, status, task, evidence, gauges, spent, listeners } = built;
     let SandboxJob { plan, inputs, stdin, stdout, stderr, signals, network, cancel: _ } = job;
     let hearing = sandbox.audit.begin(host_uid);
-    let begun =
-        hand_on(listeners, network).and_then(|()| Delivery::begun(task, &plan.task, hearing.promised()));
+    // With its task it is let go: from then on only init knows whether it has begun.
+    let begun = hand_on(listeners, network)
+        .and_then(|()| cancellation.check())
+        .and_then(|()| Delivery::begun(task, &plan.task, hearing.promised()));
     // Here, where nobody waits for it.
     let mut enforcement = Enforcement::of(&evidence, &plan, sandbox.facts(), sandbox.controllers());
     let work = async {

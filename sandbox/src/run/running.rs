@@ -126,21 +126,23 @@ impl Running<'_> {
         Ok(Ran { setup, wall, ended_for, finished, memory_samples, rusage })
     }
 
-    /// Gives the task and waits until its command has been executed.
+    /// Gives the task and waits until its command has been executed. Until all of it is given the job cannot begin; then it
+    /// begins, cancelled or not.
     async fn start(
         &mut self,
         deliver: impl Future<Output = Result<(), RunError>>,
         cancellation: &Cancellation,
     ) -> Result<(), RunError> {
-        let begun = async { tokio::join!(deliver, self.status.started()) };
-        let (delivered, started) = tokio::select! {
-            // A job that is known to have started is cancelled as one that ran.
-            biased;
-            begun = timeout(SETUP_DEADLINE, begun) => begun.map_err(|_| RunError::SetupDeadline)?,
-            () = cancellation.cancelled() => return Err(RunError::Cancelled),
+        let Self { status, gauges, plan, .. } = self;
+        let started = async {
+            let started = status.started().await;
+            started.map_err(|error| why_not_ready(error, gauges, &plan.confinement))
         };
-        started.map_err(|error| why_not_ready(error, &self.gauges, &self.plan.confinement))?;
-        delivered
+        let begun = async {
+            cancellation.or(deliver).await?;
+            cancellation.or_soon(started).await
+        };
+        timeout(SETUP_DEADLINE, begun).await.unwrap_or(Err(RunError::SetupDeadline))
     }
 
     /// Kills what is left of a job that did not end by itself, and waits until all of it is reaped.

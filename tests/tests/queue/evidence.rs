@@ -34,6 +34,9 @@ fn what_a_job_used_is_measured() {
     ] {
         assert!(number(key) >= 0.0);
     }
+    let null: Vec<&String> = usage.as_object().unwrap().keys().filter(|key| usage[*key].is_null()).collect();
+    let explained: Vec<&String> = usage["unknown"].as_object().unwrap().keys().collect();
+    assert_eq!(null, explained);
     assert_eq!(only_attempt(id_of(&job))["resource_usage"], *usage);
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use stockade_plan::NotCollected;
-use stockade_sandbox::{End, Limit, NotRun, Outcome, OutputState, RunError};
+use stockade_sandbox::{End, Limit, Outcome, OutputState};
 use stockade_tests::{Leftovers, Rig, Suite, patience};
 use tokio_util::sync::CancellationToken;
 
@@ -158,26 +158,18 @@ fn output(rig: &Rig) {
     assert!(outcome.denials.iter().any(|denial| denial.layer == "output"));
 }
 
+/// Whatever was heard of its start: it has begun, so it is told as a job that ran.
 fn cancel(rig: &Rig) {
-    // What is cancelled in the moment between its exec and the word of it counts as not begun; another one is started then.
-    let known = (0..5).any(|_| {
+    for _ in 0..20 {
         let cancel = CancellationToken::new();
         let job = rig.start_job(POLICY, &["/bin/sh", "-c", "kill -STOP $$"], &cancel);
         rig.until_executed(1);
         let began = Instant::now();
         cancel.cancel();
-        let ended = rig.runtime.block_on(job).unwrap();
+        let outcome = rig.runtime.block_on(job).unwrap().unwrap();
+        assert_eq!(outcome.end, End::Cancelled);
         assert!(began.elapsed() < patience(Duration::from_secs(1)));
-        match ended {
-            Ok(outcome) => {
-                assert_eq!(outcome.end, End::Cancelled);
-                true
-            }
-            Err(NotRun { error: RunError::Cancelled, .. }) => false,
-            Err(other) => panic!("{other:?}"),
-        }
-    });
-    assert!(known, "none of five jobs was known to have begun");
+    }
 }
 
 fn no_memory_of_limits(rig: &Rig) {

@@ -187,7 +187,7 @@ fn without_a_token_nothing_is_sent() {
 #[test]
 fn answers_of_a_function_that_is_not_there_or_not_well_are_of_a_class() {
     for (status, class) in [
-        (429, Class::Retryable),
+        (429, Class::Unknown),
         (403, Class::Permanent),
         (404, Class::Permanent),
         (400, Class::Permanent),
@@ -206,13 +206,18 @@ fn answers_of_a_function_that_is_not_there_or_not_well_are_of_a_class() {
 
 /// What becomes of a job's attempt whose function is at `functions`.
 fn attempt(functions: &Endpoint) -> Finished {
+    attempt_of("{}", functions)
+}
+
+/// Of a job of this operation.
+fn attempt_of(operation: &str, functions: &Endpoint) -> Finished {
     let tokens = metadata();
     let gcp = Instead { functions: Some(functions.url()), tokens: Some(tokens.url()) };
     let runner = ServerlessRunner::new(Endpoints { gcp, ..Endpoints::default() });
     let capabilities = Capabilities::new().runner("serverless", runner.enforces());
     let text = format!(
         "services: {{cloud: {{execution_type: serverless, runner_config: {{provider: gcp, auth: {{type: \
-         default_credentials}}, allowed_functions: ['{FUNCTION}']}}, operations: {{call: {{}}}}}}}}"
+         default_credentials}}, allowed_functions: ['{FUNCTION}']}}, operations: {{call: {operation}}}}}}}"
     );
     let library = Library::shipped().unwrap();
     let registry =
@@ -257,7 +262,9 @@ fn a_key_that_is_no_header_value_is_sent_as_its_digest_and_the_trace_is_the_corr
 fn nobody_is_asked_to_come_again_later_than_in_an_hour() {
     for (said, seconds) in [("2592000", 3_600), ("Fri, 01 Jan 2100 00:00:00 GMT", 3_600), ("5", 5)] {
         let functions = Endpoint::start(move |_| Answer::whole(429, &[("retry-after", said)], b""));
-        let finished = attempt(&functions);
+        // Whether it has run is not known: a function may say so as well as its platform.
+        assert_eq!(attempt(&functions).retry, Retry::Never);
+        let finished = attempt_of("{idempotent: true}", &functions);
         assert!(
             matches!(finished.retry, Retry::After(time) if time == Duration::from_secs(seconds)),
             "{said}: {:?}",

@@ -205,4 +205,16 @@ mod tests {
         let layers = [("seccomp", layer(State::Enforced)), ("landlock", layer(State::Degraded))];
         assert_eq!(weak_layers(&Enforcement(layers.into())), ["landlock: ABI 4"]);
     }
+
+    #[test]
+    fn the_time_of_a_denial_is_told_to_the_millisecond_however_finely_it_is_known() {
+        for nanoseconds in [0, 972_000_000, 972_123_456] {
+            let at = chrono::DateTime::from_timestamp(1_795_446_429, nanoseconds).unwrap();
+            let (layer, what, target) = ("view", "open", "/etc/shadow".to_owned());
+            let denial = stockade_sandbox::Denial { layer, what, target, count: 1, at_least: false, at };
+            let milliseconds = nanoseconds / 1_000_000;
+            let told = serde_json::to_value(denial).unwrap();
+            assert_eq!(told["at"], format!("2026-11-23T15:07:09.{milliseconds:03}Z"), "{told}");
+        }
+    }
 }

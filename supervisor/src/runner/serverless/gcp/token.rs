@@ -7,6 +7,7 @@ use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, RequestBuilder, StatusCode, Url};
 use stockade_functions::gcp::{claims, granted};
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use super::super::client::{self, chain};
 use super::super::provider::{CallError, Class};
@@ -16,6 +17,7 @@ use super::key::ServiceKey;
 const TOKEN_ENDPOINT: &str = "https://oauth2.googleapis.com/token";
 /// The metadata service, which only the runner itself may speak to.
 const METADATA: &str = "http://169.254.169.254";
+/// How long one job waits for its token, behind others that wait for theirs included.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Tokens are a kilobyte or two.
 const ANSWER_BYTES: usize = 16 * 1024;
@@ -39,6 +41,7 @@ pub(super) struct Tokens {
     client: Client,
     source: Source,
     endpoint: String,
+    patience: Duration,
     kept: Mutex<HashMap<String, Token>>,
 }
 
@@ -62,11 +65,17 @@ impl Tokens {
             (Source::Metadata, None) => METADATA,
             (Source::Key(_), None) => TOKEN_ENDPOINT,
         };
-        Self { client, endpoint: endpoint.to_owned(), source, kept: Mutex::default() }
+        Self { client, endpoint: endpoint.to_owned(), source, patience: PATIENCE, kept: Mutex::default() }
     }
 
-    /// A token with which `audience` can be called.
+    /// A token with which `audience` can be called. One is fetched at a time; whoever waits for others' does not begin to wait
+    /// anew when his turn comes.
     pub(super) async fn token(&self, audience: &str) -> Result<String, CallError> {
+        let late = |_| Err(unfetched(format!("it did not come within {} s", self.patience.as_secs())));
+        timeout(self.patience, self.good(audience)).await.unwrap_or_else(late)
+    }
+
+    async fn good(&self, audience: &str) -> Result<String, CallError> {
         let mut kept = self.kept.lock().await;
         if let Some(token) = kept.get(audience).filter(|token| token.until > SystemTime::now() + MARGIN) {
             return Ok(token.text.clone());
@@ -109,22 +118,16 @@ impl Tokens {
     }
 
     async fn ask(&self, request: RequestBuilder) -> Result<String, CallError> {
-        let failed = |why: String| {
-            CallError::new(
-                Class::Retryable,
-                format!("no identity token could be fetched, nothing was sent: {why}"),
-            )
-        };
-        let response =
-            request.timeout(PATIENCE).send().await.map_err(|error| failed(chain(&error.without_url())))?;
+        let response = request.send().await.map_err(|error| unfetched(chain(&error.without_url())))?;
         let status = response.status();
-        let body = client::body(response, ANSWER_BYTES).await.map_err(|error| failed(error.to_string()))?;
+        let body =
+            client::body(response, ANSWER_BYTES).await.map_err(|error| unfetched(error.to_string()))?;
         match status {
             StatusCode::OK => {
                 String::from_utf8(body).map(|text| text.trim().to_owned()).map_err(|_| no_token())
             }
             status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-                Err(failed(format!("HTTP {status}")))
+                Err(unfetched(format!("HTTP {status}")))
             }
             status => Err(CallError::new(
                 Class::Permanent,
@@ -136,6 +139,38 @@ impl Tokens {
     }
 }
 
+fn unfetched(why: String) -> CallError {
+    CallError::new(Class::Retryable, format!("no identity token could be fetched, nothing was sent: {why}"))
+}
+
 fn no_token() -> CallError {
     CallError::new(Class::Permanent, "what the token endpoint answers is no identity token for the function")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::time::Instant;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_authority_that_does_not_answer_keeps_no_job_for_longer_than_one_patience() {
+        // Connections are taken by the kernel, and nobody reads what they bring.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", silent.local_addr().unwrap());
+        let tokens = Tokens::new(client::builder().build().unwrap(), Source::Metadata, Some(&url));
+        let tokens = Tokens { patience: Duration::from_millis(500), ..tokens };
+        let began = Instant::now();
+        let (one, same, other) = tokio::join!(
+            tokens.token("https://a.example"),
+            tokens.token("https://a.example"),
+            tokens.token("https://b.example"),
+        );
+        // One after the other it would have been three times as long.
+        assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+        for error in [one, same, other].map(Result::unwrap_err) {
+            assert_eq!(error.class, Class::Retryable, "{error:?}");
+        }
+    }
 }
