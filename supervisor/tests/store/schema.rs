@@ -117,9 +117,12 @@ async fn an_identifier_is_unique() {
 
 #[tokio::test]
 async fn migrating_twice_changes_nothing() {
+    const DONE: &str = "SELECT count(*) FROM jobs.tb_migration WHERE success";
     let db = TestDatabase::new().await;
+    let once = db.number(DONE).await;
     migrate(&db.database).await.unwrap();
-    assert_eq!(db.number("SELECT count(*) FROM jobs.tb_migration WHERE success").await, 10);
+    assert!(once > 0);
+    assert_eq!(db.number(DONE).await, once);
 }
 
 #[tokio::test]
