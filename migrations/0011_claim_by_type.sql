@@ -11,7 +11,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan
 DECLARE
     lease interval;
     wanted text[] := coalesce(types, (SELECT array_agg(t.name) FROM jobs.tb_execution_type t));
-    reach integer := 2 * how_many + 16;
+    reach bigint := 2 * how_many::bigint + 16;
     due uuid[];
     taken uuid[];
 BEGIN
@@ -39,7 +39,7 @@ BEGIN
             SELECT q.job_id FROM jobs.tb_job_queue q
              WHERE q.job_id = ANY (due) AND q.worker_id IS NULL AND q.run_at <= now()
              ORDER BY q.priority DESC, q.run_at LIMIT how_many FOR UPDATE SKIP LOCKED);
-        EXIT WHEN cardinality(taken) = how_many OR cardinality(due) < reach;
+        EXIT WHEN (cardinality(taken) < how_many AND cardinality(due) >= reach) IS NOT TRUE;
         reach := reach * 4;
     END LOOP;
     UPDATE jobs.tb_job_queue q SET worker_id = worker, leased_until = now() + lease WHERE q.job_id = ANY (taken);

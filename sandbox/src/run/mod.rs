@@ -93,21 +93,22 @@ async fn run_in(
     let Built { id, host_uid, pipes, status, task, evidence, gauges, spent, listeners } = built;
     let SandboxJob { plan, inputs, stdin, stdout, stderr, signals, network, cancel: _ } = job;
     let hearing = sandbox.audit.begin(host_uid);
-    // With its task it is let go: from then on only init knows whether it has begun.
+    // With its task it is let go: from then on only init knows whether it has begun. So all that may fail here comes before.
     let begun = hand_on(listeners, network)
-        .and_then(|()| cancellation.check())
-        .and_then(|()| Delivery::begun(task, &plan.task, hearing.promised()));
+        .and_then(|()| {
+            pipes.ends(&stdin).map_err(|source| RunError::Io { what: "open the job's streams", source })
+        })
+        .and_then(|ours| cancellation.check().map(|()| ours))
+        .and_then(|ours| Ok((ours, Delivery::begun(task, &plan.task, hearing.promised())?)));
     // Here, where nobody waits for it.
     let mut enforcement = Enforcement::of(&evidence, &plan, sandbox.facts(), sandbox.controllers());
     let work = async {
-        let delivery = begun?;
+        let (ours, delivery) = begun?;
         let bounds = Bounds {
             limit: plan.confinement.limits.output_bytes,
             overflow: CancellationToken::new(),
             give_up: CancellationToken::new(),
         };
-        let ours = pipes.ends(&stdin);
-        let ours = ours.map_err(|source| RunError::Io { what: "open the job's streams", source })?;
         let streams = Streams {
             feeding: feed(ours.input, stdin),
             stdout: drain(ours.output, stdout, bounds.clone()),

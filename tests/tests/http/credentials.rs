@@ -147,7 +147,7 @@ fn a_worker_that_lacks_a_secret_does_not_start_and_says_what_to_add() {
         block_on(async { Rulebook::open(Loader::new(rules, runners.capabilities())).map(drop) })
     };
     let found = open("auth_type: bearer_token").unwrap_err().to_string();
-    for says in [":4:", "service `api`", "env:API_TOKEN", "set the variable", "say in `auth` where else"] {
+    for says in [":4:", "service `api`", "env:API_TOKEN", "set the variable", "say there where else"] {
         assert!(found.contains(says), "{says}: {found}");
     }
     let there = file(SECRET);

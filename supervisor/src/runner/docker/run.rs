@@ -424,7 +424,8 @@ enum Stopped {
 
 impl<'o> Watched<'o> {
     fn new(order: &'o Order) -> Self {
-        let empty = Captured::default;
+        // Until init's account says how much there was, there may be more.
+        let empty = || Captured { truncated: true, ..Captured::default() };
         Self { order, stdout: empty(), stderr: empty(), outputs: Vec::new(), account: None }
     }
 
